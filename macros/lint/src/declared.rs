@@ -1,0 +1,180 @@
+//! What the items of a file or a block declare: types, statics, functions.
+
+use crate::names::{Names, Segments};
+use crate::scope::{Modules, Scope};
+use crate::source::FunctionKind;
+use crate::types::{Local, Ty};
+use std::collections::HashMap;
+use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability};
+
+/// What the items of a file declare.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Declared {
+    pub(crate) modules: Modules,
+    pub(crate) outputs: HashMap<Segments, Ty>,
+    pub(crate) fields: HashMap<Segments, HashMap<String, Ty>>,
+    pub(crate) statics: HashMap<Segments, Held>,
+    pub(crate) kinds: HashMap<Segments, FunctionKind>,
+}
+
+/// A constant or a static.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) ty: Local,
+    /// Whether it holds state that outlives an orchestration.
+    pub(crate) state: bool,
+}
+
+impl Declared {
+    pub(crate) fn collect_names(&mut self, module: &Segments, items: &[Item]) {
+        self.modules.insert(module.clone(), Names::of(items));
+        for item in items {
+            if let Item::Mod(syn::ItemMod {
+                ident,
+                content: Some((_, items)),
+                ..
+            }) = item
+            {
+                let mut inner = module.clone();
+                inner.push(ident.to_string());
+                self.collect_names(&inner, items);
+            }
+        }
+    }
+
+    pub(crate) fn collect(&mut self, module: &Segments, items: &[Item]) {
+        for item in items {
+            if let Item::Mod(syn::ItemMod {
+                ident,
+                content: Some((_, items)),
+                ..
+            }) = item
+            {
+                let mut inner = module.clone();
+                inner.push(ident.to_string());
+                self.collect(&inner, items);
+            } else {
+                let mut other = Self::default();
+                other.item(&Scope::<Local>::new(&self.modules, module.clone(), None), module, item);
+                self.merge(other);
+            }
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.outputs.extend(other.outputs);
+        self.fields.extend(other.fields);
+        self.statics.extend(other.statics);
+        self.kinds.extend(other.kinds);
+    }
+
+    /// Takes up what one item declares under `owner`.
+    pub(crate) fn item(&mut self, scope: &Scope<'_, Local>, owner: &[String], item: &Item) {
+        let path = |name: &syn::Ident| owner.iter().cloned().chain([name.to_string()]).collect::<Segments>();
+        match item {
+            Item::Fn(item) => self.signature(scope, path(&item.sig.ident), &item.attrs, &item.sig),
+            Item::Impl(item) => {
+                let Some(ty) = Ty::of(&item.self_ty, scope) else {
+                    return;
+                };
+                let scope = scope.clone().with_self(ty.path.clone());
+                for item in &item.items {
+                    if let ImplItem::Fn(item) = item {
+                        let path = ty.path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
+                        self.signature(&scope, path, &item.attrs, &item.sig);
+                    }
+                }
+            }
+            Item::Struct(item) => {
+                let types = item
+                    .fields
+                    .iter()
+                    .filter_map(|field| Some((field.ident.as_ref()?.to_string(), Ty::of(&field.ty, scope)?)));
+                self.fields.insert(path(&item.ident), types.collect());
+            }
+            Item::Const(item) => {
+                self.statics.insert(
+                    path(&item.ident),
+                    Held {
+                        ty: Ty::of(&item.ty, scope),
+                        state: false,
+                    },
+                );
+            }
+            Item::Static(item) => {
+                let ty = Ty::of(&item.ty, scope);
+                let mutable = matches!(item.mutability, StaticMutability::Mut(_));
+                let state = mutable || ty.as_ref().is_some_and(stateful);
+                self.statics.insert(path(&item.ident), Held { ty, state });
+            }
+            Item::Macro(item) if item.ident.is_none() => {
+                let name = item.mac.path.segments.last().map(|last| last.ident.to_string());
+                if matches!(name.as_deref(), Some("thread_local" | "lazy_static")) {
+                    for name in declared_statics(item.mac.tokens.clone()) {
+                        let path = owner.iter().cloned().chain([name]).collect();
+                        self.statics.insert(path, Held { ty: None, state: true });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn signature(&mut self, scope: &Scope<'_, Local>, path: Segments, attrs: &[Attribute], sig: &Signature) {
+        if let ReturnType::Type(_, ty) = &sig.output
+            && let Some(ty) = Ty::of(ty, scope)
+        {
+            self.outputs.insert(path.clone(), ty);
+        }
+        self.kinds.insert(path, kind_of(attrs));
+    }
+}
+
+/// A pattern that was compiled once is the same in every process, so a lazy static of it is data.
+fn stateful(ty: &Ty) -> bool {
+    let data = |ty: &Ty| ty.path.first().is_some_and(|name| name == "regex");
+    crate::refused::holds_state(&ty.path) && !ty.args.first().is_some_and(data)
+}
+
+/// The names declared by the tokens of `thread_local!` and `lazy_static!`.
+pub(crate) fn declared_statics(tokens: proc_macro2::TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut expected = false;
+    for token in tokens {
+        if let proc_macro2::TokenTree::Ident(ident) = token {
+            if expected && ident != "ref" {
+                names.push(ident.to_string());
+            }
+            expected = ident == "static" || (expected && ident == "ref");
+        }
+    }
+    names
+}
+
+/// What the attributes of a function make of it.
+pub(crate) fn kind_of(attrs: &[Attribute]) -> FunctionKind {
+    for attr in attrs {
+        match attr.path().segments.last().map(|last| last.ident.to_string()).as_deref() {
+            Some("activity") => return FunctionKind::Activity,
+            Some("orchestrator") => return FunctionKind::Orchestrator,
+            _ => {}
+        }
+    }
+    FunctionKind::Plain
+}
+
+/// The parameters of a signature, as locals.
+pub(crate) fn bind_parameters(sig: &Signature, self_type: Option<Segments>, scope: &mut Scope<'_, Local>) {
+    for input in &sig.inputs {
+        match input {
+            FnArg::Receiver(_) => {
+                let ty = self_type.clone().map(|path| Ty { path, args: Vec::new() });
+                scope.bind("self".to_owned(), ty);
+            }
+            FnArg::Typed(input) => {
+                let ty = Ty::of(&input.ty, scope);
+                crate::types::bind(&input.pat, ty, scope);
+            }
+        }
+    }
+}

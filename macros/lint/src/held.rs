@@ -1,0 +1,52 @@
+//! `await_one_by_one` and `unused_call`: calls that were built and then awaited too late, or never.
+
+use crate::flow::{Await, Dropped, Flow, Node, Var};
+use std::collections::HashMap;
+
+/// Two calls held and awaited one after another.
+#[derive(Debug)]
+pub(crate) struct OneByOne<'a> {
+    pub(crate) first: &'a str,
+    pub(crate) second: &'a str,
+    pub(crate) awaited: &'a Await,
+}
+
+/// The awaits of held calls that start only after another held call is done.
+pub(crate) fn one_by_one(flow: &Flow) -> Vec<OneByOne<'_>> {
+    let mut reads: HashMap<Var, usize> = HashMap::new();
+    let mut awaits: HashMap<Var, Vec<&Await>> = HashMap::new();
+    flow.body.each(true, &mut |node| match node {
+        Node::Read(var) => *reads.entry(*var).or_default() += 1,
+        Node::Await(awaited) => {
+            if let Some(var) = awaited.var {
+                awaits.entry(var).or_default().push(awaited);
+            }
+        }
+        _ => {}
+    });
+    // Something else than its one await may have polled it already.
+    let mut held: Vec<(usize, &str, &Await)> = awaits
+        .iter()
+        .filter(|(var, found)| found.len() == 1 && reads.get(var) == Some(&1))
+        .filter_map(|(var, found)| Some((flow.variables[*var].held?, flow.variables[*var].name.as_str(), found[0])))
+        .collect();
+    held.sort_by_key(|(_, _, awaited)| awaited.order);
+    let mut found = Vec::new();
+    for (at, (built, second, awaited)) in held.iter().enumerate() {
+        let first = held[..at]
+            .iter()
+            .rev()
+            .find(|(_, _, before)| before.place == awaited.place && *built < before.order);
+        if let Some((_, first, _)) = first {
+            found.push(OneByOne { first, second, awaited });
+        }
+    }
+    found
+}
+
+/// The durable calls that nothing awaits.
+pub(crate) fn unused(flow: &Flow) -> impl Iterator<Item = &Dropped> {
+    flow.dropped
+        .iter()
+        .filter(|call| call.durable || flow.awaited.contains(&call.path))
+}

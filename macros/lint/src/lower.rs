@@ -1,0 +1,567 @@
+//! From the syntax tree to the data flow: statements and expressions.
+
+mod classify;
+mod dropped;
+mod loops;
+mod macros;
+pub(crate) mod syntax;
+
+use crate::calls::Class;
+use crate::declared::Declared;
+use crate::flow::{Arm, Await, Dropped, Exit, Flow, LoopId, LoopKind, NOW, Node, Var, Variable, Way};
+use crate::names::Segments;
+use crate::scope::{Meaning, Scope, bound_names};
+use proc_macro2::Span;
+use std::collections::HashSet;
+use syn::visit::{self, Visit};
+use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
+use syntax::{
+    Children, READS, Starts, base_of, borrows_mutably, compound, is_named, is_variant, mutable_names, outcome_of, untyped,
+    written,
+};
+
+pub(crate) struct Lower<'a> {
+    pub(crate) declared: &'a Declared,
+    pub(crate) nested: Declared,
+    pub(crate) scope: Scope<'a, Var>,
+    pub(crate) variables: Vec<Variable>,
+    /// Where the handles in a variable were started, as an earlier pass found it.
+    started: Vec<Option<Vec<LoopId>>>,
+    /// Whether a started handle was put into a collection.
+    kept: bool,
+    dropped: Vec<Dropped>,
+    awaited: HashSet<Segments>,
+    /// The loops around, with their labels.
+    loops: Vec<(LoopId, Option<String>)>,
+    loop_count: usize,
+    order: usize,
+    place: Vec<usize>,
+    place_count: usize,
+}
+
+/// The data flow of an orchestrator.
+pub(crate) fn lower(function: &syn::ItemFn, declared: &Declared, module: &Segments) -> Flow {
+    let (flow, kept) = lower_once(function, declared, module, Vec::new());
+    if !kept {
+        return flow;
+    }
+    // A collection in a loop can be asked for a handle above the line that puts one in.
+    let started = flow.variables.into_iter().map(|variable| variable.started).collect();
+    lower_once(function, declared, module, started).0
+}
+
+/// The data flow, and whether started handles are kept in collections.
+fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, started: Vec<Option<Vec<LoopId>>>) -> (Flow, bool) {
+    let mut lower = Lower {
+        declared,
+        nested: Declared::default(),
+        scope: Scope::new(&declared.modules, module.clone(), None),
+        // The first one is `NOW`.
+        variables: vec![Variable::default()],
+        started,
+        kept: false,
+        dropped: Vec::new(),
+        awaited: HashSet::new(),
+        loops: Vec::new(),
+        loop_count: 0,
+        order: 0,
+        place: Vec::new(),
+        place_count: 0,
+    };
+    lower.scope.enter();
+    for input in &function.sig.inputs {
+        if let FnArg::Typed(input) = input {
+            lower.declare(&input.pat);
+        }
+    }
+    let body = lower.block(&function.block);
+    let Lower {
+        variables,
+        dropped,
+        awaited,
+        kept,
+        ..
+    } = lower;
+    (
+        Flow {
+            variables,
+            body,
+            dropped,
+            awaited,
+        },
+        kept,
+    )
+}
+
+impl Lower<'_> {
+    /// Declares the names of a pattern, and one more without a name that stands for the matched value.
+    fn declare(&mut self, pat: &Pat) -> Vec<Var> {
+        let mut names = Vec::new();
+        bound_names(pat, &mut names);
+        let mutable = mutable_names(pat);
+        let loops: Vec<LoopId> = self.loops.iter().map(|(id, _)| *id).collect();
+        let mut vars = Vec::new();
+        for (name, _) in names {
+            vars.push(self.variables.len());
+            self.scope.bind(name.clone(), self.variables.len());
+            let mutable = mutable.contains(&name);
+            let started = self.started.get(self.variables.len()).cloned().flatten();
+            self.variables.push(Variable {
+                name,
+                loops: loops.clone(),
+                mutable,
+                started,
+                ..Variable::default()
+            });
+        }
+        vars.push(self.variables.len());
+        self.variables.push(Variable {
+            loops,
+            ..Variable::default()
+        });
+        vars
+    }
+
+    /// Binds a pattern to a value: what it borrows and what was started go over.
+    fn bind(&mut self, pat: &Pat, init: Option<&Expr>, value: Node) -> Node {
+        let started = init.and_then(|init| self.started(init, &value, false));
+        let aliases: Vec<Var> = init
+            .filter(|init| borrows_mutably(init))
+            .and_then(|init| self.root(init))
+            .into_iter()
+            .collect();
+        let vars = self.declare(pat);
+        for var in &vars {
+            if started.is_some() {
+                self.variables[*var].started.clone_from(&started);
+            }
+            self.variables[*var].aliases.clone_from(&aliases);
+            self.variables[*var].mutable |= !aliases.is_empty();
+        }
+        Node::Bind {
+            vars,
+            value: Box::new(value),
+        }
+    }
+
+    /// Where a started handle in `expr` was made: here by `.start()`, or where a variable it reads was.
+    fn started(&self, expr: &Expr, value: &Node, lazy: bool) -> Option<Vec<LoopId>> {
+        let mut starts = Starts::default();
+        starts.visit_expr(expr);
+        if starts.here || (starts.in_closure && (starts.collected || !lazy)) {
+            return Some(self.loops.iter().map(|(id, _)| *id).collect());
+        }
+        let mut reads: Vec<Var> = value.reads().into_iter().collect();
+        reads.sort_unstable();
+        let awaits = !value.awaits().is_empty();
+        reads.into_iter().filter(|_| !awaits).find_map(|var| {
+            // What a variable outside a loop holds may come from an earlier iteration.
+            let variable = &self.variables[var];
+            let whole = variable.parent.and_then(|parent| self.variables[parent].started.as_ref());
+            let made = variable.started.as_ref().or(whole)?;
+            Some(made.iter().filter(|id| variable.loops.contains(id)).copied().collect())
+        })
+    }
+
+    pub(crate) fn block(&mut self, block: &Block) -> Node {
+        self.scope.enter_block(block);
+        let owner = self.scope.here();
+        for stmt in &block.stmts {
+            if let Stmt::Item(item) = stmt {
+                let scope = Scope::new(&self.declared.modules, owner.clone(), None);
+                self.nested.item(&scope, &owner, item);
+            }
+        }
+        let nodes = block.stmts.iter().map(|stmt| self.stmt(stmt)).collect();
+        self.scope.leave_block();
+        Node::Seq(nodes)
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) -> Node {
+        match stmt {
+            Stmt::Item(_) => Node::empty(),
+            Stmt::Macro(stmt) => self.macro_call(&stmt.mac),
+            Stmt::Expr(expr, semi) => {
+                let node = self.expr(expr);
+                if semi.is_some() {
+                    self.note_dropped(expr);
+                }
+                node
+            }
+            Stmt::Local(local) => {
+                let Some(init) = &local.init else {
+                    self.declare(&local.pat);
+                    return Node::empty();
+                };
+                let value = self.expr(&init.expr);
+                if matches!(local.pat, Pat::Wild(_)) {
+                    self.note_dropped(&init.expr);
+                }
+                let call = self.held_call(&init.expr);
+                let node = self.bind(&local.pat, Some(&init.expr), value);
+                if let (Node::Bind { vars, .. }, Pat::Ident(_), Some((class, callee))) = (&node, untyped(&local.pat), call) {
+                    self.order += 1;
+                    let order = self.order;
+                    let variable = &mut self.variables[vars[0]];
+                    variable.class = Some(class);
+                    variable.callee = callee;
+                    let lazy = matches!(class, Class::Call | Class::FanIn) && variable.started.is_none();
+                    variable.held = lazy.then_some(order);
+                }
+                let Some((_, diverge)) = &init.diverge else {
+                    return node;
+                };
+                let body = self.arm(|lower| lower.expr(diverge));
+                Node::Branch {
+                    condition: Box::new(node),
+                    arms: vec![Arm {
+                        body,
+                        error: is_variant(&local.pat, "Ok"),
+                    }],
+                }
+            }
+        }
+    }
+
+    /// The class of an initialiser that is a call nobody awaited yet.
+    fn held_call(&self, expr: &Expr) -> Option<(Class, Option<String>)> {
+        match expr {
+            Expr::Call(_) | Expr::MethodCall(_) | Expr::Async(_) | Expr::Reference(_) | Expr::Paren(_) | Expr::Macro(_) => {
+                let (class, callee, _) = self.classify(expr);
+                Some((class, callee))
+            }
+            _ => None,
+        }
+    }
+
+    /// Lowers something that runs on one path only.
+    fn arm(&mut self, lower: impl FnOnce(&mut Self) -> Node) -> Node {
+        self.place_count += 1;
+        self.place.push(self.place_count);
+        let node = lower(self);
+        self.place.pop();
+        node
+    }
+
+    fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> Node {
+        Node::Seq(exprs.into_iter().map(|expr| self.expr(expr)).collect())
+    }
+
+    pub(crate) fn expr(&mut self, expr: &Expr) -> Node {
+        match expr {
+            Expr::Path(path) => match self.scope.value(&path.path) {
+                Meaning::Local(var) => Node::Read(var),
+                Meaning::Path(_) => Node::empty(),
+            },
+            Expr::Field(field) => match self.field(field) {
+                Some(var) => Node::Read(var),
+                None => self.expr(&field.base),
+            },
+            Expr::Await(expr) => self.await_expr(&expr.base, expr.await_token.span, false),
+            Expr::Try(expr) => {
+                let value = match &*expr.expr {
+                    Expr::Await(inner) => self.await_expr(&inner.base, inner.await_token.span, true),
+                    Expr::Call(call) if is_named(&call.func, "Err") => {
+                        let value = Box::new(self.exprs(&call.args));
+                        Node::Exit(Exit {
+                            value,
+                            way: Way::ReturnError,
+                        })
+                    }
+                    other => self.expr(other),
+                };
+                Node::Try(Box::new(value))
+            }
+            Expr::Macro(expr) => self.macro_call(&expr.mac),
+            Expr::Block(expr) => self.block(&expr.block),
+            Expr::Unsafe(expr) => self.block(&expr.block),
+            Expr::TryBlock(expr) => self.block(&expr.block),
+            Expr::Async(expr) => Node::Deferred(Box::new(self.arm(|lower| lower.block(&expr.block)))),
+            Expr::Closure(closure) => {
+                self.scope.enter();
+                let body = self.arm(|lower| {
+                    for input in &closure.inputs {
+                        lower.declare(input);
+                    }
+                    lower.expr(&closure.body)
+                });
+                self.scope.leave();
+                Node::Deferred(Box::new(body))
+            }
+            Expr::Let(expr) => {
+                let value = self.expr(&expr.expr);
+                self.bind(&expr.pat, Some(&expr.expr), value)
+            }
+            Expr::If(expr) => {
+                self.scope.enter();
+                let condition = Box::new(self.expr(&expr.cond));
+                let then = self.arm(|lower| lower.block(&expr.then_branch));
+                self.scope.leave();
+                let (on_error, on_success) = outcome_of(&expr.cond);
+                let mut arms = vec![Arm {
+                    body: then,
+                    error: on_error,
+                }];
+                if let Some((_, other)) = &expr.else_branch {
+                    let body = self.arm(|lower| lower.expr(other));
+                    arms.push(Arm { body, error: on_success });
+                }
+                Node::Branch { condition, arms }
+            }
+            Expr::Match(expr) => {
+                let condition = self.expr(&expr.expr);
+                let value = self.variables.len();
+                let loops = self.loops.iter().map(|(id, _)| *id).collect();
+                let started = self.started(&expr.expr, &condition, false);
+                self.variables.push(Variable {
+                    loops,
+                    started,
+                    ..Variable::default()
+                });
+                let condition = Box::new(Node::Bind {
+                    vars: vec![value],
+                    value: Box::new(condition),
+                });
+                let arms = expr.arms.iter().map(|arm| {
+                    self.scope.enter();
+                    let bound = self.bind(&arm.pat, Some(&expr.expr), Node::Read(value));
+                    let guard = if let Pat::Guard(pat) = &arm.pat {
+                        self.expr(&pat.guard)
+                    } else {
+                        Node::empty()
+                    };
+                    let body = self.arm(|lower| lower.expr(&arm.body));
+                    self.scope.leave();
+                    Arm {
+                        body: Node::Seq(vec![bound, guard, body]),
+                        error: is_variant(&arm.pat, "Err"),
+                    }
+                });
+                let arms = arms.collect();
+                Node::Branch { condition, arms }
+            }
+            Expr::ForLoop(expr) => self.for_loop(expr),
+            Expr::While(expr) => {
+                let endless = matches!(&*expr.cond, Expr::Lit(lit) if matches!(&lit.lit, Lit::Bool(value) if value.value));
+                let kind = if endless {
+                    LoopKind::Endless
+                } else if matches!(&*expr.cond, Expr::Let(_)) {
+                    LoopKind::WhileLet
+                } else {
+                    LoopKind::While
+                };
+                self.scope.enter();
+                let node = self.in_loop(&expr.label, |lower| (lower.expr(&expr.cond), lower.block(&expr.body)));
+                self.scope.leave();
+                self.loop_node(node, kind, &expr.attrs, expr.while_token.span)
+            }
+            Expr::Loop(expr) => {
+                let node = self.in_loop(&expr.label, |lower| (Node::empty(), lower.block(&expr.body)));
+                self.loop_node(node, LoopKind::Endless, &expr.attrs, expr.loop_token.span)
+            }
+            Expr::Return(expr) => {
+                let error = expr
+                    .expr
+                    .as_ref()
+                    .is_some_and(|value| matches!(&**value, Expr::Call(call) if is_named(&call.func, "Err")));
+                self.exit(expr.expr.as_deref(), if error { Way::ReturnError } else { Way::Return })
+            }
+            Expr::Break(expr) => {
+                let target = self.target(expr.label.as_ref());
+                self.exit(expr.expr.as_deref(), Way::Break(target))
+            }
+            Expr::Continue(expr) => {
+                let target = self.target(expr.label.as_ref());
+                self.exit(None, Way::Continue(target))
+            }
+            Expr::Assign(assign) => {
+                let value = self.exprs([&*assign.left, &*assign.right]);
+                if let Some(started) = self.started(&assign.right, &value, false) {
+                    self.mark_started(&assign.left, &started);
+                }
+                Node::Write {
+                    vars: self.places(&assign.left),
+                    value: Box::new(value),
+                }
+            }
+            Expr::Binary(binary) => {
+                let value = self.exprs([&*binary.left, &*binary.right]);
+                if compound(&binary.op) {
+                    Node::Write {
+                        vars: self.places(&binary.left),
+                        value: Box::new(value),
+                    }
+                } else {
+                    value
+                }
+            }
+            Expr::MethodCall(call) => self.method_call(call),
+            Expr::Call(call) => {
+                let value = self.exprs(std::iter::once(&*call.func).chain(&call.args));
+                let value = if self.reads_time(call) {
+                    Node::Seq(vec![value, Node::Read(NOW)])
+                } else {
+                    value
+                };
+                let vars: Vec<Var> = call
+                    .args
+                    .iter()
+                    .filter(|argument| borrows_mutably(argument))
+                    .flat_map(|argument| self.places(argument))
+                    .collect();
+                if vars.is_empty() {
+                    value
+                } else {
+                    Node::Write {
+                        vars,
+                        value: Box::new(value),
+                    }
+                }
+            }
+            Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
+            other => {
+                let mut children = Children::default();
+                visit::visit_expr(&mut children, other);
+                let nodes = children.found.into_iter().map(|child| self.expr(child)).collect();
+                Node::Seq(nodes)
+            }
+        }
+    }
+
+    fn method_call(&mut self, call: &syn::ExprMethodCall) -> Node {
+        let method = call.method.to_string();
+        let value = self.exprs(std::iter::once(&*call.receiver).chain(&call.args));
+        let mut vars: Vec<Var> = call
+            .args
+            .iter()
+            .filter(|argument| borrows_mutably(argument))
+            .flat_map(|argument| self.places(argument))
+            .collect();
+        if !READS.contains(&method.as_str()) {
+            let changed: Vec<Var> = self
+                .places(&call.receiver)
+                .into_iter()
+                .filter(|var| self.variables[*var].mutable)
+                .collect();
+            let started = call.args.iter().find_map(|argument| self.started(argument, &value, false));
+            if let (Some(started), false) = (started, changed.is_empty()) {
+                self.mark_started(&call.receiver, &started);
+            }
+            vars.extend(changed);
+        }
+        if vars.is_empty() {
+            value
+        } else {
+            Node::Write {
+                vars,
+                value: Box::new(value),
+            }
+        }
+    }
+
+    /// Whether the call is `dacapo::now()`.
+    fn reads_time(&self, call: &syn::ExprCall) -> bool {
+        let Expr::Path(func) = &*call.func else { return false };
+        matches!(self.scope.value(&func.path), Meaning::Path(path) if path == ["dacapo", "now"])
+    }
+
+    fn mark_started(&mut self, place: &Expr, started: &[LoopId]) {
+        if let Some(var) = self.root(place) {
+            self.variables[var].started = Some(started.to_vec());
+            self.kept = true;
+        }
+    }
+
+    fn await_expr(&mut self, base: &Expr, span: Span, tried: bool) -> Node {
+        let (class, callee, var) = self.classify(base);
+        if let Some(path) = self.callee_path(base) {
+            self.awaited.insert(path);
+        }
+        let lowered = self.expr(base);
+        let borrowed: Vec<Var> = written(&lowered);
+        self.order += 1;
+        let node = Node::Await(Box::new(Await {
+            id: self.order,
+            base: lowered,
+            class,
+            paced: matches!(class, Class::Timer | Class::Event),
+            callee,
+            var,
+            expr: Some(base.clone()),
+            tried,
+            span,
+            order: self.order,
+            place: self.place.clone(),
+        }));
+        if borrowed.is_empty() {
+            node
+        } else {
+            Node::Write {
+                vars: borrowed,
+                value: Box::new(node),
+            }
+        }
+    }
+
+    /// The variables a place expression stands in, and what they borrow.
+    fn places(&mut self, expr: &Expr) -> Vec<Var> {
+        if let Expr::Tuple(tuple) = expr {
+            return tuple.elems.iter().flat_map(|elem| self.places(elem)).collect();
+        }
+        let Some(root) = self.root(expr) else {
+            return Vec::new();
+        };
+        let place = self.innermost_field(expr).unwrap_or(root);
+        std::iter::once(place)
+            .chain(self.variables[root].aliases.iter().copied())
+            .collect()
+    }
+
+    /// The field of a variable that a place begins with.
+    fn innermost_field(&mut self, expr: &Expr) -> Option<Var> {
+        match expr {
+            Expr::Field(field) => self.field(field),
+            other => base_of(other).and_then(|base| self.innermost_field(base)),
+        }
+    }
+
+    /// The variable that stands for the field of a variable, or of the field it is in.
+    fn field(&mut self, field: &syn::ExprField) -> Option<Var> {
+        if let Expr::Field(outer) = &*field.base {
+            return self.field(outer);
+        }
+        let Expr::Path(base) = &*field.base else { return None };
+        let parent = *self.scope.local(&base.path.get_ident()?.to_string())?;
+        let name = crate::text::text(&field.member);
+        if let Some((_, var)) = self.variables[parent].fields.iter().find(|(known, _)| *known == name) {
+            return Some(*var);
+        }
+        let var = self.variables.len();
+        let Variable {
+            loops, mutable, aliases, ..
+        } = self.variables[parent].clone();
+        self.variables.push(Variable {
+            loops,
+            mutable,
+            aliases,
+            parent: Some(parent),
+            ..Variable::default()
+        });
+        self.variables[parent].fields.push((name, var));
+        Some(var)
+    }
+
+    /// The variable at the start of a place, a method chain or a borrow.
+    pub(crate) fn root(&self, expr: &Expr) -> Option<Var> {
+        match expr {
+            Expr::Path(path) => self.scope.local(&path.path.get_ident()?.to_string()).copied(),
+            Expr::Field(field) => self.root(&field.base),
+            other => base_of(other).and_then(|base| self.root(base)),
+        }
+    }
+
+    /// Whether the file declares a function at `path`.
+    pub(crate) fn is_declared(&self, path: &[String]) -> bool {
+        self.nested.kinds.contains_key(path) || self.declared.kinds.contains_key(path)
+    }
+}

@@ -1,0 +1,293 @@
+//! A source file as the rules need it: names, types, and what each function mentions. Plain data, so it can be kept.
+//!
+//! Invariant: nothing of `syn` or of spans stays behind in a [`Source`]. Its text is parsed with positions of its own, also
+//! inside a procedural macro, where text parsed by the compiler has none.
+
+use crate::declared::Declared;
+use crate::names::Segments;
+use crate::scope::Scope;
+use crate::types::{Local, Ty};
+use crate::walk::{Hit, Walk};
+use std::collections::HashMap;
+use std::path::Path;
+use syn::{Attribute, ImplItem, Item, Signature, TraitItem};
+
+/// A parsed source file: its `use` declarations, modules, functions and impls.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    pub(crate) file: String,
+    pub(crate) root: Segments,
+    pub(crate) declared: Declared,
+    pub(crate) functions: HashMap<Segments, Function>,
+}
+
+/// What kind of function a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind {
+    /// A function without an attribute of ours: what it does, its caller does.
+    Plain,
+    /// `#[activity]`: the walk stops here.
+    Activity,
+    /// `#[orchestrator]`: checked for itself.
+    Orchestrator,
+}
+
+/// A function of a source file.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Its name as written, with the type for an associated function: `Price::of`.
+    pub name: String,
+    /// Its path from the crate's root: `["crate", "orders", "price_of"]`.
+    pub path: Vec<String>,
+    /// What it is.
+    pub kind: FunctionKind,
+    /// The line of its name, from 1.
+    pub line: usize,
+    /// What its own body contains that an orchestrator may not.
+    pub hits: Vec<Use>,
+    /// The functions its body mentions.
+    pub mentions: Vec<Mention>,
+}
+
+/// Something refused in the body of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// Name of the rule.
+    pub rule: &'static str,
+    /// As the user wrote it: `SystemTime::now`.
+    pub text: String,
+    /// What to write instead; empty for the rule's own advice.
+    pub instead: &'static str,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// A function that a body calls or names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention {
+    /// Its resolved path; begins with `crate` for a function of the same crate.
+    pub path: Vec<String>,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl Source {
+    /// Parses the text of a file that is taken for the crate's root.
+    ///
+    /// # Errors
+    /// When the text is not Rust.
+    pub fn parse(text: &str) -> syn::Result<Self> {
+        Self::parse_as(text, "", vec!["crate".to_owned()])
+    }
+
+    /// Parses the text of `file`, whose name gives the module path (`src/orders.rs` is `crate::orders`) and stands in chains.
+    ///
+    /// # Errors
+    /// When the text is not Rust.
+    pub fn parse_file(text: &str, file: &Path) -> syn::Result<Self> {
+        let name = file
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        Self::parse_as(text, &name, module_path(file))
+    }
+
+    /// Parses the text of the file called `file`, which is the module `root` (`["crate", "orders"]`).
+    ///
+    /// # Errors
+    /// When the text is not Rust.
+    pub fn parse_as(text: &str, file: &str, root: Vec<String>) -> syn::Result<Self> {
+        // The error's span must be made after the positions are the compiler's again.
+        Self::read(text, file, root).map_err(|message| syn::Error::new(proc_macro2::Span::call_site(), message))
+    }
+
+    fn read(text: &str, file: &str, root: Segments) -> Result<Self, String> {
+        let _own = OwnPositions::begin();
+        let items = syn::parse_file(text).map_err(|error| error.to_string())?.items;
+        let mut source = Self {
+            file: file.to_owned(),
+            root: root.clone(),
+            ..Self::default()
+        };
+        source.declared.collect_names(&root, &items);
+        source.declared.collect(&root, &items);
+        let mut functions = HashMap::new();
+        source.walk(&root, &items, &mut functions);
+        source.functions = functions;
+        Ok(source)
+    }
+
+    /// Every function of the file, in no particular order.
+    pub fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.functions.values()
+    }
+
+    /// The function with this path, such as `["crate", "orders", "price_of"]`.
+    pub fn function(&self, path: &[String]) -> Option<&Function> {
+        self.functions.get(path)
+    }
+
+    /// The module that declares the function `name`; the root where none does.
+    pub(crate) fn module_of(&self, name: &str) -> Segments {
+        let mut found: Vec<&Segments> = self
+            .declared
+            .kinds
+            .iter()
+            .filter(|(path, kind)| **kind != FunctionKind::Plain && path.last().is_some_and(|last| last == name))
+            .map(|(path, _)| path)
+            .collect();
+        found.sort();
+        found
+            .first()
+            .map_or_else(|| self.root.clone(), |path| path[..path.len() - 1].to_vec())
+    }
+
+    fn walk(&self, module: &Segments, items: &[Item], functions: &mut HashMap<Segments, Function>) {
+        for item in items {
+            match item {
+                Item::Fn(item) => {
+                    self.function_at(
+                        &Scope::new(&self.declared.modules, module.clone(), None),
+                        module,
+                        &item.attrs,
+                        &item.sig,
+                        &item.block,
+                        functions,
+                    );
+                }
+                Item::Impl(item) => {
+                    let scope = Scope::<Local>::new(&self.declared.modules, module.clone(), None);
+                    let Some(ty) = Ty::of(&item.self_ty, &scope) else {
+                        continue;
+                    };
+                    let scope = scope.with_self(ty.path.clone());
+                    for item in &item.items {
+                        if let ImplItem::Fn(item) = item {
+                            self.function_at(&scope, &ty.path, &item.attrs, &item.sig, &item.block, functions);
+                        }
+                    }
+                }
+                Item::Trait(item) => {
+                    let mut path = module.clone();
+                    path.push(item.ident.to_string());
+                    let scope = Scope::<Local>::new(&self.declared.modules, module.clone(), None).with_self(path.clone());
+                    for item in &item.items {
+                        if let TraitItem::Fn(syn::TraitItemFn {
+                            attrs,
+                            sig,
+                            default: Some(block),
+                            ..
+                        }) = item
+                        {
+                            self.function_at(&scope, &path, attrs, sig, block, functions);
+                        }
+                    }
+                }
+                Item::Mod(item) => {
+                    if let Some((_, items)) = &item.content {
+                        let mut inner = module.clone();
+                        inner.push(item.ident.to_string());
+                        self.walk(&inner, items, functions);
+                    }
+                }
+                Item::Macro(item) => {
+                    if let Some(ident) = &item.ident {
+                        let mut path = module.clone();
+                        path.push(format!("{ident}!"));
+                        let mut walk = Walk::new(&self.declared, Scope::new(&self.declared.modules, module.clone(), None));
+                        walk.scan(item.mac.tokens.clone());
+                        let function = Function::of(format!("{ident}!"), path.clone(), FunctionKind::Plain, ident.span(), &walk);
+                        functions.insert(path, function);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn function_at(
+        &self,
+        scope: &Scope<'_, Local>,
+        owner: &[String],
+        attrs: &[Attribute],
+        sig: &Signature,
+        block: &syn::Block,
+        functions: &mut HashMap<Segments, Function>,
+    ) {
+        let mut walk = Walk::new(&self.declared, scope.clone());
+        walk.function(owner, attrs, sig, block);
+        functions.extend(walk.functions);
+    }
+}
+
+impl Function {
+    pub(crate) fn of(name: String, path: Segments, kind: FunctionKind, span: proc_macro2::Span, walk: &Walk<'_>) -> Self {
+        let hits = walk.hits.iter().map(
+            |Hit {
+                 rule,
+                 text,
+                 instead,
+                 span,
+             }| Use {
+                rule,
+                text: text.clone(),
+                instead,
+                line: span.start().line,
+            },
+        );
+        let mentions = walk.mentions.iter().map(|(path, span)| Mention {
+            path: path.clone(),
+            line: span.start().line,
+        });
+        Self {
+            name,
+            path,
+            kind,
+            line: span.start().line,
+            hits: hits.collect(),
+            mentions: mentions.collect(),
+        }
+    }
+}
+
+/// The module a file is, by the usual layout.
+fn module_path(file: &Path) -> Segments {
+    let parts: Vec<String> = file
+        .with_extension("")
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    let inside = parts
+        .iter()
+        .rposition(|part| part == "src")
+        .map_or(&[] as &[String], |at| &parts[at + 1..]);
+    let mut path = vec!["crate".to_owned()];
+    if inside.first().is_some_and(|first| first == "bin") {
+        return path;
+    }
+    let last = inside.len().saturating_sub(1);
+    path.extend(
+        inside
+            .iter()
+            .enumerate()
+            .filter(|(at, part)| !(*at == last && matches!(part.as_str(), "mod" | "lib" | "main")))
+            .map(|(_, part)| part.clone()),
+    );
+    path
+}
+
+/// While one lives, text is parsed by `proc-macro2` itself, whose positions count from the text's first line.
+struct OwnPositions;
+
+impl OwnPositions {
+    fn begin() -> Self {
+        proc_macro2::fallback::force();
+        Self
+    }
+}
+
+impl Drop for OwnPositions {
+    fn drop(&mut self) {
+        proc_macro2::fallback::unforce();
+    }
+}

@@ -1,0 +1,256 @@
+//! What type a value has, as far as annotations, constructors and the file's own signatures show it.
+
+use crate::declared::Declared;
+use crate::names::Segments;
+use crate::scope::{Meaning, Scope};
+use syn::{Expr, GenericArgument, Pat, PathArguments, Type};
+
+/// A type by resolved path; references and boxes are looked through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ty {
+    pub(crate) path: Segments,
+    pub(crate) args: Vec<Self>,
+}
+
+/// What the walk knows of a local.
+pub(crate) type Local = Option<Ty>;
+
+/// Associated functions that make a value of their own type.
+const CONSTRUCTORS: &[&str] = &[
+    "new",
+    "with_capacity",
+    "default",
+    "from",
+    "from_iter",
+    "now",
+    "with_hasher",
+    "now_utc",
+];
+
+/// Methods that give the same type back.
+const SAME: &[&str] = &["clone", "to_owned", "as_ref", "as_mut", "borrow", "borrow_mut", "by_ref"];
+
+/// Methods that take a value out of an `Option`, a `Result` or a lock.
+const INNER: &[&str] = &[
+    "unwrap",
+    "expect",
+    "unwrap_or_default",
+    "unwrap_or",
+    "unwrap_or_else",
+    "lock",
+    "read",
+    "write",
+    "ok",
+    "ok_or",
+    "ok_or_else",
+    "checked",
+    "retry",
+    "timeout",
+    "id",
+    "start",
+    "into_inner",
+];
+
+impl Ty {
+    pub(crate) fn of<T: Clone>(ty: &Type, scope: &Scope<'_, T>) -> Option<Self> {
+        match ty {
+            Type::Reference(ty) => Self::of(&ty.elem, scope),
+            Type::Paren(ty) => Self::of(&ty.elem, scope),
+            Type::Group(ty) => Self::of(&ty.elem, scope),
+            Type::Tuple(ty) => {
+                let args = ty
+                    .elems
+                    .iter()
+                    .map(|ty| Self::of(ty, scope).unwrap_or_else(Self::unknown))
+                    .collect();
+                Some(Self {
+                    path: vec!["()".to_owned()],
+                    args,
+                })
+            }
+            Type::Path(ty) if ty.qself.is_none() => {
+                let path = scope.resolve(&crate::names::segments(&ty.path));
+                let args = ty
+                    .path
+                    .segments
+                    .last()
+                    .map(|last| generics(&last.arguments, scope))
+                    .unwrap_or_default();
+                let looked_through = matches!(
+                    path.last().map(String::as_str),
+                    Some("Box" | "Arc" | "Rc" | "Cow" | "MutexGuard")
+                );
+                match args.last() {
+                    Some(inner) if looked_through => Some(inner.clone()),
+                    _ => Some(Self { path, args }),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn unknown() -> Self {
+        Self {
+            path: vec!["_".to_owned()],
+            args: Vec::new(),
+        }
+    }
+
+    fn named(path: Segments) -> Self {
+        Self { path, args: Vec::new() }
+    }
+
+    /// The value inside an `Option` or a `Result`, or the type itself.
+    fn inner(self) -> Self {
+        let wraps = matches!(self.path.last().map(String::as_str), Some("Option" | "Result"));
+        if wraps {
+            self.args.into_iter().next().unwrap_or_else(Self::unknown)
+        } else {
+            self
+        }
+    }
+}
+
+fn generics<T: Clone>(arguments: &PathArguments, scope: &Scope<'_, T>) -> Vec<Ty> {
+    let PathArguments::AngleBracketed(arguments) = arguments else {
+        return Vec::new();
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(Ty::of(ty, scope).unwrap_or_else(Ty::unknown)),
+        _ => None,
+    });
+    types.collect()
+}
+
+/// The type of an expression, where the source shows it.
+pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared) -> Local {
+    match expr {
+        Expr::Paren(expr) => type_of(&expr.expr, scope, declared),
+        Expr::Group(expr) => type_of(&expr.expr, scope, declared),
+        Expr::Reference(expr) => type_of(&expr.expr, scope, declared),
+        Expr::Unary(expr) if matches!(expr.op, syn::UnOp::Deref(_)) => type_of(&expr.expr, scope, declared),
+        Expr::Try(expr) => type_of(&expr.expr, scope, declared).map(Ty::inner),
+        Expr::Await(expr) => type_of(&expr.base, scope, declared),
+        Expr::Struct(expr) => Some(Ty::named(scope.resolve(&crate::names::segments(&expr.path)))),
+        Expr::Cast(expr) => Ty::of(&expr.ty, scope),
+        Expr::Block(expr) => match expr.block.stmts.as_slice() {
+            [syn::Stmt::Expr(last, None)] => type_of(last, scope, declared),
+            _ => None,
+        },
+        Expr::Path(expr) if expr.qself.is_none() => match scope.value(&expr.path) {
+            Meaning::Local(ty) => ty,
+            Meaning::Path(path) => declared
+                .statics
+                .get(&path)
+                .and_then(|held| held.ty.clone())
+                .or(Some(Ty::named(path))),
+        },
+        Expr::Field(expr) => {
+            let base = type_of(&expr.base, scope, declared)?;
+            let syn::Member::Named(name) = &expr.member else {
+                let syn::Member::Unnamed(index) = &expr.member else {
+                    return None;
+                };
+                return if base.path == ["()"] {
+                    base.args.get(index.index as usize).cloned()
+                } else {
+                    None
+                };
+            };
+            declared.fields.get(&base.path)?.get(&name.to_string()).cloned()
+        }
+        Expr::Call(expr) => {
+            let Expr::Path(func) = &*expr.func else {
+                return None;
+            };
+            let Meaning::Path(path) = scope.value(&func.path) else {
+                return None;
+            };
+            if let Some(output) = declared.outputs.get(&path) {
+                return Some(output.clone());
+            }
+            if path == ["dacapo", "now"] {
+                return Some(Ty::named(["std", "time", "SystemTime"].map(str::to_owned).to_vec()));
+            }
+            let (last, owner) = path.split_last()?;
+            if last == "Some" || last == "Ok" {
+                return type_of(expr.args.first()?, scope, declared);
+            }
+            if !CONSTRUCTORS.contains(&last.as_str()) || owner.is_empty() {
+                return None;
+            }
+            let count = func.path.segments.len();
+            let args = func
+                .path
+                .segments
+                .iter()
+                .nth(count.checked_sub(2)?)
+                .map(|owner| generics(&owner.arguments, scope));
+            Some(Ty {
+                path: owner.to_vec(),
+                args: args.unwrap_or_default(),
+            })
+        }
+        Expr::MethodCall(call) => {
+            let method = call.method.to_string();
+            if method == "collect" {
+                let [GenericArgument::Type(ty)] = &*call.turbofish.as_ref()?.args.iter().cloned().collect::<Vec<_>>() else {
+                    return None;
+                };
+                return Ty::of(ty, scope);
+            }
+            let receiver = type_of(&call.receiver, scope, declared)?;
+            let mut path = receiver.path.clone();
+            path.push(method.clone());
+            if let Some(output) = declared.outputs.get(&path) {
+                return Some(output.clone());
+            }
+            if SAME.contains(&method.as_str()) {
+                return Some(receiver);
+            }
+            INNER.contains(&method.as_str()).then(|| receiver.inner())
+        }
+        _ => None,
+    }
+}
+
+/// Binds the names of a pattern matched against a value of type `ty`.
+pub(crate) fn bind(pat: &Pat, ty: Local, scope: &mut Scope<'_, Local>) {
+    match pat {
+        Pat::Ident(ident) if ident.subpat.is_none() => {
+            let name = ident.ident.to_string();
+            if !name.starts_with(char::is_uppercase) {
+                scope.bind(name, ty);
+            }
+        }
+        Pat::Type(typed) => {
+            let declared = Ty::of(&typed.ty, scope);
+            let open = declared.as_ref().is_none_or(|ty| ty.path == ["_"]);
+            bind(&typed.pat, if open { ty } else { declared }, scope);
+        }
+        Pat::Reference(pat) => bind(&pat.pat, ty, scope),
+        Pat::Paren(pat) => bind(&pat.pat, ty, scope),
+        Pat::Guard(pat) => bind(&pat.pat, ty, scope),
+        Pat::Tuple(pat) => {
+            let args = ty.filter(|ty| ty.path == ["()"]).map(|ty| ty.args).unwrap_or_default();
+            for (index, elem) in pat.elems.iter().enumerate() {
+                bind(elem, args.get(index).cloned(), scope);
+            }
+        }
+        Pat::TupleStruct(pat) if pat.elems.len() == 1 => {
+            let peels = pat
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "Some" || last.ident == "Ok");
+            bind(&pat.elems[0], ty.filter(|_| peels).map(Ty::inner), scope);
+        }
+        other => {
+            let mut names = Vec::new();
+            crate::scope::bound_names(other, &mut names);
+            for (name, _) in names {
+                scope.bind(name, None);
+            }
+        }
+    }
+}

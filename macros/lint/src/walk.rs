@@ -1,0 +1,381 @@
+//! The walk over one function body: every refused path, macro, method and construct, and every function of the file it mentions.
+
+mod methods;
+mod tokens;
+
+use crate::declared::{Declared, bind_parameters, kind_of};
+use crate::names::{Segments, segments};
+use crate::open::{Arguments, Kind, Opened, Piece, open};
+use crate::refused::refused;
+use crate::scope::{Meaning, Scope};
+use crate::source::Function;
+use crate::types::{Local, Ty, bind, type_of};
+use methods::{fixed_hasher, receiver_text};
+use proc_macro2::Span;
+use std::collections::HashMap;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Block, Expr, Item, Pat, Signature, Stmt, Type};
+
+/// Something refused, where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    pub(crate) rule: &'static str,
+    pub(crate) text: String,
+    pub(crate) instead: &'static str,
+    pub(crate) span: Span,
+}
+
+/// The walk over a body and what it found.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    declared: &'a Declared,
+    /// What the items of the body's own blocks declare.
+    nested: Declared,
+    scope: Scope<'a, Local>,
+    /// Inside a chain or a binding whose outcome does not depend on the order of iteration.
+    any_order: bool,
+    pub(crate) hits: Vec<Hit>,
+    pub(crate) mentions: Vec<(Segments, Span)>,
+    /// The functions walked: the body's nested ones, and those given to [`Walk::function`].
+    pub(crate) functions: HashMap<Segments, Function>,
+}
+
+/// Ends of an iterator chain that give the same outcome in any order.
+const ANY_ORDER: &[&str] = &["count", "len", "sum", "product", "all", "any", "min", "max", "is_empty"];
+
+/// Collections that do not keep the order of what they are collected from.
+const UNORDERED: &[&str] = &["BTreeMap", "BTreeSet", "BinaryHeap", "HashMap", "HashSet", "DashMap"];
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(declared: &'a Declared, scope: Scope<'a, Local>) -> Self {
+        Self {
+            declared,
+            nested: Declared::default(),
+            scope,
+            any_order: false,
+            hits: Vec::new(),
+            mentions: Vec::new(),
+            functions: HashMap::new(),
+        }
+    }
+
+    /// Walks a function that is not the orchestrator and keeps it in [`Walk::functions`].
+    pub(crate) fn function(&mut self, owner: &[String], attrs: &[Attribute], sig: &Signature, block: &Block) {
+        let mut walk = Walk::new(self.declared, self.scope.for_item());
+        walk.nested = self.nested.clone();
+        walk.body(sig, block, Some(owner.to_vec()));
+        let path: Segments = owner.iter().cloned().chain([sig.ident.to_string()]).collect();
+        let shown = owner.last().filter(|last| last.starts_with(char::is_uppercase));
+        let name = shown.map_or_else(|| sig.ident.to_string(), |ty| format!("{ty}::{}", sig.ident));
+        let function = Function::of(name, path.clone(), kind_of(attrs), sig.ident.span(), &walk);
+        self.functions.extend(walk.functions);
+        self.functions.insert(path, function);
+    }
+
+    /// Walks the body of a function with its parameters in scope.
+    pub(crate) fn body(&mut self, sig: &Signature, block: &Block, self_type: Option<Segments>) {
+        self.scope.enter();
+        bind_parameters(sig, self_type, &mut self.scope);
+        self.visit_block(block);
+        self.scope.leave();
+    }
+
+    fn hit(&mut self, rule: &'static str, text: String, instead: &'static str, span: Span) {
+        self.hits.push(Hit {
+            rule,
+            text,
+            instead,
+            span,
+        });
+    }
+
+    fn mention(&mut self, path: Segments, span: Span) {
+        if path.len() > 1 && path[0] == "crate" {
+            self.mentions.push((path, span));
+        }
+    }
+
+    fn type_of(&self, expr: &Expr) -> Local {
+        type_of(expr, &self.scope, self.declared)
+    }
+
+    /// A path that stands as a value: a call's callee, or a function handed on.
+    fn value(&mut self, path: &syn::Path, resolved: Segments) {
+        let text = segments(path).join("::");
+        let held = self
+            .nested
+            .statics
+            .get(&resolved)
+            .or_else(|| self.declared.statics.get(&resolved));
+        if held.is_some_and(|held| held.state) {
+            self.hit("shared_state", text, "", path.span());
+        } else if let Some(line) = refused(&resolved) {
+            let span = path.segments.last().map_or_else(|| path.span(), |last| last.ident.span());
+            self.hit(line.rule, text, line.instead, span);
+        } else {
+            self.mention(resolved, path.span());
+        }
+    }
+
+    fn arguments(&mut self, arguments: &Arguments) {
+        if matches!(arguments.kind(), Kind::Format | Kind::Log) {
+            for (text, span) in arguments.literals() {
+                if text.contains(":p}") || text.contains(":#p}") {
+                    self.hit("address", "{:p}".to_owned(), "", span);
+                }
+            }
+        }
+        self.pieces(arguments.pieces());
+    }
+
+    fn pieces(&mut self, pieces: &[Piece]) {
+        let mut opened = 0;
+        for piece in pieces {
+            match piece {
+                Piece::Expression(expr) | Piece::Future(expr) => self.visit_expr(expr),
+                Piece::Pattern(pattern) => {
+                    self.scope.enter();
+                    opened += 1;
+                    bind(pattern, None, &mut self.scope);
+                }
+                Piece::Group(_, _, inner) => self.pieces(inner),
+                Piece::Tokens(_) => {}
+            }
+        }
+        (0..opened).for_each(|_| self.scope.leave());
+    }
+
+    /// Whether what `local` binds is put in order: by its type, or by sorting it in a later statement of the block.
+    fn put_in_order(&self, local: &syn::Local, later: &[Stmt]) -> bool {
+        let mut pat = &local.pat;
+        if let Pat::Type(typed) = pat {
+            if Ty::of(&typed.ty, &self.scope)
+                .is_some_and(|ty| ty.path.last().is_some_and(|last| UNORDERED.contains(&last.as_str())))
+            {
+                return true;
+            }
+            pat = &typed.pat;
+        }
+        let Pat::Ident(pat) = pat else { return false };
+        later.iter().any(|stmt| {
+            let Stmt::Expr(Expr::MethodCall(call), _) = stmt else {
+                return false;
+            };
+            call.method.to_string().starts_with("sort")
+                && matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident(&pat.ident))
+        })
+    }
+
+    fn in_any_order(&mut self, any_order: bool, visit: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.any_order, any_order);
+        visit(self);
+        self.any_order = before;
+    }
+
+    /// Takes up the items of a block: what they declare, then their bodies.
+    fn items(&mut self, block: &Block) {
+        let owner = self.scope.here();
+        let items = || {
+            block
+                .stmts
+                .iter()
+                .filter_map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None })
+        };
+        for item in items() {
+            let mut declared = Declared::default();
+            declared.item(&self.scope, &owner, item);
+            self.nested.merge(declared);
+        }
+        for item in items() {
+            match item {
+                Item::Fn(item) => self.function(&owner, &item.attrs, &item.sig, &item.block),
+                Item::Impl(item) => {
+                    let Some(ty) = Ty::of(&item.self_ty, &self.scope) else {
+                        continue;
+                    };
+                    for item in &item.items {
+                        if let syn::ImplItem::Fn(item) = item {
+                            self.function(&ty.path, &item.attrs, &item.sig, &item.block);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Walk<'_> {
+    fn visit_block(&mut self, block: &'ast Block) {
+        self.scope.enter_block(block);
+        self.items(block);
+        for (at, stmt) in block.stmts.iter().enumerate() {
+            match stmt {
+                Stmt::Item(Item::Macro(item)) if item.ident.is_none() => self.visit_macro(&item.mac),
+                Stmt::Item(Item::Static(item)) if matches!(item.mutability, syn::StaticMutability::Mut(_)) => {
+                    self.hit("shared_state", format!("static mut {}", item.ident), "", item.ident.span());
+                }
+                Stmt::Item(_) => {}
+                Stmt::Local(local) => {
+                    let ordered = self.put_in_order(local, &block.stmts[at + 1..]);
+                    let mut ty = None;
+                    if let Some(init) = &local.init {
+                        ty = self.type_of(&init.expr);
+                        self.in_any_order(ordered, |walk| walk.visit_expr(&init.expr));
+                        if let Some((_, diverge)) = &init.diverge {
+                            self.visit_expr(diverge);
+                        }
+                    }
+                    self.visit_pat(&local.pat);
+                    bind(&local.pat, ty, &mut self.scope);
+                }
+                Stmt::Expr(expr, _) => self.in_any_order(false, |walk| walk.visit_expr(expr)),
+                Stmt::Macro(stmt) => self.visit_macro(&stmt.mac),
+            }
+        }
+        self.scope.leave_block();
+    }
+
+    fn visit_expr_path(&mut self, expr: &'ast syn::ExprPath) {
+        if let Some(qself) = &expr.qself {
+            // `<T>::f` and `<T as Trait>::f` are `T::f`.
+            if let (Some(ty), Some(last)) = (Ty::of(&qself.ty, &self.scope), expr.path.segments.last()) {
+                let resolved = ty.path.into_iter().chain([last.ident.to_string()]).collect();
+                self.value(&expr.path, resolved);
+            }
+            return;
+        }
+        if let Meaning::Path(resolved) = self.scope.value(&expr.path) {
+            self.value(&expr.path, resolved);
+        }
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        let method = call.method.to_string();
+        let collected = || {
+            let ty = self.type_of(&Expr::MethodCall(call.clone()));
+            ty.is_some_and(|ty| ty.path.last().is_some_and(|last| UNORDERED.contains(&last.as_str())))
+        };
+        let any_order = self.any_order
+            || ANY_ORDER.contains(&method.as_str())
+            || method.starts_with("sorted")
+            || (method == "collect" && call.turbofish.is_some() && collected());
+        self.method(call);
+        self.in_any_order(any_order, |walk| walk.visit_expr(&call.receiver));
+        self.in_any_order(false, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
+    }
+
+    fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
+        if let Some(ty) = self.type_of(&expr.expr) {
+            let mut path = ty.path.clone();
+            path.push("into_iter".to_owned());
+            if let Some(line) = refused(&path).filter(|line| line.rule == "hash_order" && !fixed_hasher(&ty)) {
+                let text = receiver_text(&expr.expr).unwrap_or_else(|| ty.path[ty.path.len() - 1].clone());
+                self.hit(line.rule, format!("for … in {text}"), line.instead, expr.expr.span());
+            }
+        }
+        self.visit_expr(&expr.expr);
+        self.scope.enter();
+        bind(&expr.pat, None, &mut self.scope);
+        self.visit_block(&expr.body);
+        self.scope.leave();
+    }
+
+    fn visit_expr_if(&mut self, expr: &'ast syn::ExprIf) {
+        self.scope.enter();
+        self.visit_expr(&expr.cond);
+        self.visit_block(&expr.then_branch);
+        self.scope.leave();
+        if let Some((_, other)) = &expr.else_branch {
+            self.visit_expr(other);
+        }
+    }
+
+    fn visit_expr_while(&mut self, expr: &'ast syn::ExprWhile) {
+        self.scope.enter();
+        self.visit_expr(&expr.cond);
+        self.visit_block(&expr.body);
+        self.scope.leave();
+    }
+
+    /// A `let` in a condition binds for what follows it.
+    fn visit_expr_let(&mut self, expr: &'ast syn::ExprLet) {
+        self.visit_expr(&expr.expr);
+        let ty = self.type_of(&expr.expr);
+        bind(&expr.pat, ty, &mut self.scope);
+    }
+
+    fn visit_expr_match(&mut self, expr: &'ast syn::ExprMatch) {
+        self.visit_expr(&expr.expr);
+        let ty = self.type_of(&expr.expr);
+        for arm in &expr.arms {
+            self.scope.enter();
+            bind(&arm.pat, ty.clone(), &mut self.scope);
+            self.visit_pat(&arm.pat);
+            self.visit_expr(&arm.body);
+            self.scope.leave();
+        }
+    }
+
+    fn visit_expr_closure(&mut self, expr: &'ast syn::ExprClosure) {
+        self.scope.enter();
+        for input in &expr.inputs {
+            bind(input, None, &mut self.scope);
+        }
+        self.in_any_order(false, |walk| walk.visit_expr(&expr.body));
+        self.scope.leave();
+    }
+
+    fn visit_expr_unsafe(&mut self, expr: &'ast syn::ExprUnsafe) {
+        self.hit(
+            "address",
+            "unsafe".to_owned(),
+            "do it in an `#[activity]`",
+            expr.unsafe_token.span,
+        );
+        self.visit_block(&expr.block);
+    }
+
+    fn visit_expr_raw_addr(&mut self, expr: &'ast syn::ExprRawAddr) {
+        self.hit("address", "&raw".to_owned(), "", expr.raw.span);
+        visit::visit_expr_raw_addr(self, expr);
+    }
+
+    fn visit_expr_cast(&mut self, expr: &'ast syn::ExprCast) {
+        if let Type::Ptr(ty) = &*expr.ty {
+            self.hit("address", "a cast to a raw pointer".to_owned(), "", ty.star_token.span);
+        }
+        self.visit_expr(&expr.expr);
+    }
+
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        let path = self.scope.macro_path(&mac.path);
+        let text = format!("{}!", segments(&mac.path).join("::"));
+        let span = mac
+            .path
+            .segments
+            .last()
+            .map_or_else(|| mac.path.span(), |last| last.ident.span());
+        let refused = refused(&path);
+        if let Some(line) = refused {
+            self.hit(line.rule, text.clone(), line.instead, span);
+        }
+        match open(mac) {
+            Opened::Known(arguments) => self.arguments(&arguments),
+            Opened::Unknown { awaits } => {
+                if refused.is_none() {
+                    self.mention(path, span);
+                    if let Some(awaits) = awaits {
+                        self.hit("unchecked_macro", text.clone(), "", awaits);
+                    }
+                    self.unopened(&text, mac.tokens.clone());
+                }
+            }
+        }
+    }
+
+    fn visit_type(&mut self, _: &'ast Type) {}
+
+    fn visit_attribute(&mut self, _: &'ast Attribute) {}
+}

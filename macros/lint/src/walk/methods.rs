@@ -1,0 +1,115 @@
+//! Methods: on values whose type the source shows, and those that only one kind of value has.
+
+use super::Walk;
+use crate::names::segments;
+use crate::refused::refused;
+use crate::scope::Meaning;
+use crate::types::Ty;
+use syn::Expr;
+
+/// `rayon`'s entries into parallel iteration.
+const PARALLEL: &[&str] = &[
+    "par_iter",
+    "par_iter_mut",
+    "into_par_iter",
+    "par_bridge",
+    "par_chunks",
+    "par_drain",
+    "par_sort",
+    "par_sort_by",
+    "par_sort_unstable",
+];
+
+impl Walk<'_> {
+    /// A method on a value whose type the source shows, and a few methods that only one kind of value has.
+    pub(super) fn method(&mut self, call: &syn::ExprMethodCall) {
+        let method = call.method.to_string();
+        let span = call.method.span();
+        if PARALLEL.contains(&method.as_str()) && self.scope.imports_crate("rayon") {
+            return self.hit("spawn", format!(".{method}()"), "", span);
+        }
+        let ty = self.type_of(&call.receiver);
+        let Some(ty) = ty else {
+            if matches!(method.as_str(), "as_ptr" | "as_mut_ptr") && call.args.is_empty() {
+                self.hit("address", format!(".{method}()"), "", span);
+            }
+            return;
+        };
+        let mut path = ty.path.clone();
+        path.push(method.clone());
+        if let Some(line) = refused(&path) {
+            let excused = line.rule == "hash_order" && (self.any_order || fixed_hasher(&ty));
+            if !excused {
+                let text = receiver_text(&call.receiver).map_or_else(
+                    || format!("{}::{method}", ty.path[ty.path.len() - 1]),
+                    |name| format!("{name}.{method}()"),
+                );
+                self.hit(line.rule, text, line.instead, span);
+            }
+        } else if ty.path[0] == "crate" {
+            if self.foreign_static(call, &ty) {
+                self.hit("shared_state", format!("{}.{method}", ty.path[ty.path.len() - 1]), "", span);
+            } else {
+                self.mention(path, span);
+            }
+        } else if self.foreign_static(call, &ty) {
+            self.hit("shared_state", format!("{}.{method}", ty.path[ty.path.len() - 1]), "", span);
+        } else if matches!(method.as_str(), "as_ptr" | "as_mut_ptr") && call.args.is_empty() {
+            self.hit("address", format!(".{method}()"), "", span);
+        }
+    }
+
+    /// Whether the call is one that only an atomic, a lock or a thread-local has, on a constant name of another file.
+    fn foreign_static(&self, call: &syn::ExprMethodCall, ty: &Ty) -> bool {
+        let Expr::Path(receiver) = &*call.receiver else {
+            return false;
+        };
+        let Meaning::Path(path) = self.scope.value(&receiver.path) else {
+            return false;
+        };
+        let screaming = path
+            .last()
+            .is_some_and(|name| name.len() > 1 && !name.contains(char::is_lowercase) && name.contains(char::is_uppercase));
+        if path != ty.path || !screaming || self.declared.statics.contains_key(&path) || self.nested.statics.contains_key(&path) {
+            return false;
+        }
+        let ordering = call.args.iter().any(|argument| {
+            let Expr::Path(argument) = argument else {
+                return false;
+            };
+            self.scope
+                .resolve(&segments(&argument.path))
+                .starts_with(&["std", "sync", "atomic", "Ordering"].map(str::to_owned))
+        });
+        let closure = matches!(call.args.first(), Some(Expr::Closure(_)));
+        match call.method.to_string().as_str() {
+            "lock" | "read" | "write" | "try_lock" => call.args.is_empty(),
+            "with" | "with_borrow" | "with_borrow_mut" => closure,
+            method if method.starts_with("fetch_") || method.starts_with("compare_exchange") => true,
+            "load" | "store" | "swap" => ordering,
+            _ => false,
+        }
+    }
+}
+
+/// A hasher that was chosen, such as `BuildHasherDefault`, may well have no random state.
+pub(super) fn fixed_hasher(ty: &Ty) -> bool {
+    let sets = ty.path.last().is_some_and(|last| last.ends_with("Set"));
+    ty.args.len() > if sets { 1 } else { 2 }
+}
+
+pub(super) fn receiver_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Path(path) => Some(segments(&path.path).join("::")),
+        Expr::Field(field) => {
+            let base = receiver_text(&field.base)?;
+            match &field.member {
+                syn::Member::Named(name) => Some(format!("{base}.{name}")),
+                syn::Member::Unnamed(index) => Some(format!("{base}.{}", index.index)),
+            }
+        }
+        Expr::Reference(expr) => receiver_text(&expr.expr),
+        Expr::Paren(expr) => receiver_text(&expr.expr),
+        _ => None,
+    }
+}

@@ -1,0 +1,11 @@
+//! The rules from outside, one file per guarantee.
+
+mod common;
+mod correct;
+mod cost;
+mod loops;
+mod open;
+mod probe;
+mod properties;
+mod resolve;
+mod rules;

@@ -1,0 +1,195 @@
+//! The arguments of the two attributes.
+
+use dacapo_lint::{RULES, rule_named};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Expr, Ident, LitStr, Path, Token, parenthesized};
+
+use crate::Role;
+use crate::context::Context;
+
+/// What an attribute says.
+pub(crate) struct Arguments {
+    pub(crate) name: Option<Expr>,
+    pub(crate) inline: bool,
+    /// The values that become options of the runtime, in the order they were written.
+    pub(crate) options: Vec<Setting>,
+    /// The lint rules that are switched off.
+    pub(crate) allowed: Vec<&'static str>,
+    /// Where the runtime is found.
+    pub(crate) krate: Path,
+}
+
+/// `key = value` for the runtime.
+pub(crate) struct Setting {
+    pub(crate) key: Ident,
+    pub(crate) value: Expr,
+}
+
+const ACTIVITY: &[&str] = &["name", "retry", "timeout", "max_concurrent", "crate"];
+const ORCHESTRATOR: &[&str] = &["name", "inline", "allow", "crate"];
+
+impl Arguments {
+    /// Parses all arguments; each mistake is a finding, and the rest still counts.
+    pub(crate) fn parse(role: Role, tokens: TokenStream, cx: &mut Context) -> Self {
+        let krate = syn::parse_quote!(::dacapo);
+        let mut arguments = Self { name: None, inline: false, options: Vec::new(), allowed: Vec::new(), krate };
+        let mut seen: Vec<Ident> = Vec::new();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if let Err(error) = arguments.argument(role, input, &mut seen, cx) {
+                    cx.push(error);
+                    while !input.is_empty() && !input.peek(Token![,]) {
+                        input.parse::<TokenTree>()?;
+                    }
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            cx.push(error);
+        }
+        if let (true, Some(name)) = (arguments.inline, &arguments.name) {
+            cx.on(name, "an inline orchestrator has no name; it runs inside its caller's history; remove `name`, or `inline`");
+        }
+        arguments
+    }
+
+    fn argument(&mut self, role: Role, input: ParseStream<'_>, seen: &mut Vec<Ident>, cx: &mut Context) -> syn::Result<()> {
+        let key = input.call(Ident::parse_any).map_err(|_| {
+            let example = if role == Role::Activity { "retry = NET" } else { "name = \"checkout\"" };
+            input.error(format!("expected an argument, such as `{example}`"))
+        })?;
+        let supported = if role == Role::Activity { ACTIVITY } else { ORCHESTRATOR };
+        if !supported.contains(&key.to_string().as_str()) {
+            return Err(syn::Error::new(key.span(), unsupported(role, &key.to_string(), supported)));
+        }
+        if seen.iter().any(|other| *other == key) {
+            cx.at(key.span(), format!("`{key}` is given twice; keep one"));
+        }
+        seen.push(key.clone());
+        if key == "inline" {
+            self.inline = true;
+            return Ok(());
+        }
+        if key == "allow" {
+            self.allowed.push(allowed(&key, input)?);
+            return Ok(());
+        }
+        if !input.peek(Token![=]) {
+            return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = {}`", example(&key))));
+        }
+        input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = {}`", example(&key))));
+        }
+        if key == "crate" {
+            self.krate = crate_path(input)?;
+            return Ok(());
+        }
+        let value: Expr = input.parse()?;
+        match zero(&key, &value) {
+            Some(message) => cx.on(&value, message),
+            None if key == "name" => self.name = Some(value),
+            None => self.options.push(Setting { key, value }),
+        }
+        Ok(())
+    }
+}
+
+fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
+    let attribute = role.attribute();
+    match (role, key) {
+        (Role::Orchestrator, "retry" | "timeout" | "max_concurrent") => {
+            let instead = match key {
+                "timeout" => "put a deadline around what it awaits with `dacapo::timeout(d, future)`",
+                "max_concurrent" => "put `max_concurrent` on the activities it calls",
+                _ => "put `retry` on the activities it calls",
+            };
+            format!("`{key}` belongs to activities; an orchestrator does no work itself and is replayed, not run again; {instead}")
+        }
+        (Role::Activity, "inline" | "allow") => {
+            format!("`{key}` belongs to orchestrators; the body of an activity may do anything; remove it")
+        }
+        _ => {
+            let list: Vec<String> = supported.iter().map(|key| format!("`{key}`")).collect();
+            format!("unknown argument `{key}`; `#[{attribute}]` takes {}", list.join(", "))
+        }
+    }
+}
+
+fn example(key: &Ident) -> &'static str {
+    match key.to_string().as_str() {
+        "name" => "\"charge-card\"",
+        "retry" => "Retry::fixed(Duration::from_secs(5))",
+        "timeout" => "Duration::from_secs(30)",
+        "max_concurrent" => "10",
+        _ => "::dacapo",
+    }
+}
+
+/// Why a literal cannot be meant.
+fn zero(key: &Ident, value: &Expr) -> Option<&'static str> {
+    let Expr::Lit(literal) = value else { return None };
+    match &literal.lit {
+        syn::Lit::Int(number) if key == "max_concurrent" && number.base10_digits() == "0" => {
+            Some("a cap of 0 never lets the activity run; write 1 or more, or remove `max_concurrent`")
+        }
+        syn::Lit::Str(text) if key == "name" && text.value().is_empty() => {
+            Some("the name is empty; a run is found by it when it is replayed; write one, or remove `name`")
+        }
+        _ => None,
+    }
+}
+
+fn crate_path(input: ParseStream<'_>) -> syn::Result<Path> {
+    let path = input.call(Path::parse_mod_style)?;
+    let first = path.segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default();
+    if path.leading_colon.is_some() || matches!(first.as_str(), "crate" | "$crate") {
+        return Ok(path);
+    }
+    let text = path.to_token_stream().to_string().replace(' ', "");
+    let message = format!("the path must mean the same everywhere; begin it with `::` or `crate::`, such as `crate = ::{text}`");
+    Err(syn::Error::new_spanned(path, message))
+}
+
+/// `(rule, reason = "…")`, the rule of which is switched off.
+fn allowed(key: &Ident, input: ParseStream<'_>) -> syn::Result<&'static str> {
+    let usage = "write `allow(rule, reason = \"…\")`";
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(key.span(), usage));
+    }
+    let inner;
+    let parens = parenthesized!(inner in input);
+    let whole: Span = parens.span.join();
+    if inner.is_empty() {
+        return Err(syn::Error::new(whole, usage));
+    }
+    let name = inner.call(Ident::parse_any)?;
+    let rule = rule_named(&name.to_string()).map(|rule| rule.name);
+    let reason = (|| {
+        inner.parse::<Token![,]>().ok()?;
+        (inner.call(Ident::parse_any).ok()? == "reason").then_some(())?;
+        inner.parse::<Token![=]>().ok()?;
+        let reason: LitStr = inner.parse().ok()?;
+        inner.parse::<Option<Token![,]>>().ok()?;
+        (inner.is_empty() && !reason.value().trim().is_empty()).then_some(())
+    })();
+    while !inner.is_empty() {
+        inner.parse::<TokenTree>()?;
+    }
+    let rule = rule.ok_or_else(|| {
+        let list: Vec<String> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
+        syn::Error::new(name.span(), format!("there is no rule `{name}`; the rules are {}", list.join(", ")))
+    })?;
+    if reason.is_none() {
+        let message = format!("switching a rule off needs a reason; write `allow({rule}, reason = \"…\")`");
+        return Err(syn::Error::new(whole, message));
+    }
+    Ok(rule)
+}

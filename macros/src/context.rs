@@ -1,0 +1,36 @@
+//! Collects every finding, so that all of them are reported at once.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+
+/// The findings so far. [`Context::check`] consumes it.
+#[derive(Default)]
+#[must_use = "findings are lost unless they are emitted"]
+pub(crate) struct Context {
+    findings: Vec<syn::Error>,
+}
+
+impl Context {
+    /// Reports `message` at one token.
+    pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
+        self.push(syn::Error::new(span, message));
+    }
+
+    /// Reports `message` from the first of `tokens` to the last.
+    pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    pub(crate) fn push(&mut self, finding: syn::Error) {
+        self.findings.push(finding);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// The findings as tokens that make the compiler report them; none when there are none.
+    pub(crate) fn check(self) -> TokenStream {
+        self.findings.iter().map(syn::Error::to_compile_error).collect()
+    }
+}

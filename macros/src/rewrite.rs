@@ -1,0 +1,175 @@
+//! The body of an orchestrator: `.await`, async blocks and macro arguments become their durable forms.
+//!
+//! Inserted tokens carry spans of the user's own tokens, so that the compiler's errors are those of the code as written.
+
+use dacapo_lint::{Kind, Opened, is_logging, open, take_sequential};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::visit_mut::{VisitMut, visit_expr_mut};
+use syn::{Attribute, Block, Expr, ExprAsync, Item, Macro, Path, Stmt};
+
+use crate::context::Context;
+use crate::signature::ends;
+
+/// Rewrites `block` in place.
+pub(crate) fn rewrite(krate: &Path, block: &mut Block, cx: &mut Context) {
+    Rewrite { krate, cx }.visit_block_mut(block);
+}
+
+struct Rewrite<'a> {
+    krate: &'a Path,
+    cx: &'a mut Context,
+}
+
+impl Rewrite<'_> {
+    /// The runtime's `path`, as if the user had written it at `span`.
+    fn path(&self, span: Span, path: TokenStream) -> TokenStream {
+        let krate = respan(self.krate.to_token_stream(), span);
+        let path = respan(path, span);
+        quote_spanned!(span=> #krate::#path)
+    }
+
+    /// `path(inner)`, as if the user had written it around `inner`.
+    fn call(&self, path: TokenStream, inner: &Expr) -> Expr {
+        let (first, last) = ends(inner);
+        let path = self.path(first, path);
+        let mut arguments = Group::new(proc_macro2::Delimiter::Parenthesis, inner.to_token_stream());
+        arguments.set_span(last);
+        Expr::Verbatim(quote!(#path #arguments))
+    }
+
+    fn durable(&self, future: &Expr) -> Expr {
+        self.call(quote!(Durable::durable), future)
+    }
+
+    fn block(&mut self, mut block: ExprAsync) -> Expr {
+        let attrs = std::mem::take(&mut block.attrs);
+        let call = self.call(quote!(Block::new), &Expr::Async(block));
+        Expr::Verbatim(quote!(#(#attrs)* #call))
+    }
+
+    fn macro_call(&mut self, mac: &mut Macro) {
+        match open(mac) {
+            Opened::Known(mut arguments) => {
+                let awaits_itself = matches!(arguments.kind(), Kind::Join | Kind::Select);
+                if !awaits_itself && !mentions_async(mac.tokens.clone()) {
+                    return;
+                }
+                for expr in arguments.expressions_mut() {
+                    self.visit_expr_mut(expr);
+                }
+                for future in arguments.futures_mut() {
+                    *future = self.durable(future);
+                }
+                mac.tokens = arguments.to_tokens();
+            }
+            Opened::Unknown { awaits: Some(span) } => {
+                let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+                let message = format!(
+                    "`.await` inside `{name}!` cannot be checked; a replay is safe only if everything awaited is recorded; \
+                     bind it with `let` first"
+                );
+                self.cx.at(span, message);
+            }
+            Opened::Unknown { awaits: None } => {}
+        }
+    }
+
+    /// Whether `mac`, standing where its value is ignored or is `()`, should be silent while replaying.
+    fn once(&self, mac: &Macro, statement: bool) -> bool {
+        let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        is_logging(mac) && (statement || matches!(name.as_str(), "print" | "println" | "eprint" | "eprintln"))
+    }
+
+    fn when_live(&self, span: Span, attrs: &[Attribute], body: impl ToTokens) -> Expr {
+        let asks = self.path(span, quote!(is_replaying()));
+        Expr::Verbatim(quote_spanned!(span=> #(#attrs)* if !#asks { #body }))
+    }
+}
+
+impl VisitMut for Rewrite<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::ForLoop(each) => drop(take_sequential(&mut each.attrs)),
+            Expr::While(each) => drop(take_sequential(&mut each.attrs)),
+            Expr::Loop(each) => drop(take_sequential(&mut each.attrs)),
+            Expr::Closure(closure) => {
+                if let Some(token) = &closure.asyncness {
+                    let message = "an async closure cannot be awaited in an orchestrator; what it awaits could not be recorded; \
+                                   write `|x| async move { .. }`";
+                    self.cx.at(token.span, message);
+                }
+            }
+            Expr::Macro(call) => {
+                let mac = &mut call.mac;
+                self.macro_call(mac);
+                if self.once(mac, false) {
+                    let (span, attrs) = (ends(&*mac).0, std::mem::take(&mut call.attrs));
+                    *expr = self.when_live(span, &attrs, &*mac);
+                }
+                return;
+            }
+            _ => {}
+        }
+        visit_expr_mut(self, expr);
+        match expr {
+            Expr::Await(wait) => wait.base = Box::new(self.durable(&wait.base)),
+            Expr::Async(_) => {
+                if let Expr::Async(block) = std::mem::replace(expr, Expr::PLACEHOLDER) {
+                    *expr = self.block(block);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
+        let (mac, attrs, ends_here) = match stmt {
+            Stmt::Macro(call) => (&mut call.mac, &mut call.attrs, call.semi_token.is_some()),
+            Stmt::Expr(Expr::Macro(call), Some(_)) => (&mut call.mac, &mut call.attrs, true),
+            other => return syn::visit_mut::visit_stmt_mut(self, other),
+        };
+        self.macro_call(mac);
+        if self.once(mac, ends_here) {
+            let semi = ends_here.then(|| quote!(;));
+            let mac = &*mac;
+            let live = self.when_live(ends(mac).0, attrs, quote!(#mac #semi));
+            *stmt = Stmt::Expr(live, None);
+        }
+    }
+
+    fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        self.macro_call(mac);
+    }
+
+    /// An item inside the body is not part of it, except for a macro, which will be.
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        if let Item::Macro(definition) = item
+            && let Opened::Unknown { awaits: Some(span) } = open(&definition.mac)
+        {
+            let message = "`.await` inside a macro cannot be checked; a replay is safe only if everything awaited is recorded; \
+                           write an `#[orchestrator(inline)]` function";
+            self.cx.at(span, message);
+        }
+    }
+}
+
+/// Whether anything in `tokens` could need a durable form.
+fn mentions_async(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions_async(group.stream()),
+        TokenTree::Ident(ident) => ident == "await" || ident == "async" || ident == "join" || ident == "try_join",
+        _ => false,
+    })
+}
+
+fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+    let at = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = TokenTree::Group(Group::new(group.delimiter(), respan(group.stream(), span)));
+        }
+        token.set_span(span);
+        token
+    };
+    tokens.into_iter().map(at).collect()
+}

@@ -1,0 +1,126 @@
+//! What the body of an activity can ask.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+/// What one attempt knows of itself.
+#[derive(Clone)]
+pub(crate) struct Attempt {
+    pub(crate) instance: Arc<str>,
+    pub(crate) key: String,
+    pub(crate) number: u32,
+    pub(crate) state: Arc<States>,
+}
+
+/// The values given to [`Builder::state`](crate::Builder::state), one of each type.
+#[derive(Clone, Default)]
+pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl States {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.get(&TypeId::of::<T>()).cloned()?.downcast().ok()
+    }
+}
+
+tokio::task_local! {
+    static ATTEMPT: Attempt;
+}
+
+/// Runs `body` as `attempt`.
+pub(crate) fn scope<F: Future>(attempt: Attempt, body: F) -> impl Future<Output = F::Output> {
+    ATTEMPT.scope(attempt, body)
+}
+
+/// The number of this attempt, counted from 1. An attempt that a crash interrupted is made again under the same number.
+///
+/// 1 outside a runtime.
+#[must_use]
+pub fn attempt() -> u32 {
+    ATTEMPT.try_with(|attempt| attempt.number).unwrap_or(1)
+}
+
+/// A key that is the same for every attempt of this call, after a retry and after a crash, and for no other call of the
+/// database. Give it to a service that can tell a repeated request from a new one.
+///
+/// # Panics
+/// Outside a runtime, where nothing makes a call unique.
+#[must_use]
+pub fn idempotency_key() -> String {
+    ATTEMPT
+        .try_with(|attempt| attempt.key.clone())
+        .unwrap_or_else(|_| outside("idempotency_key"))
+}
+
+/// The id of the orchestration that called this activity.
+///
+/// # Panics
+/// Outside a runtime.
+#[must_use]
+pub fn instance_id() -> String {
+    ATTEMPT
+        .try_with(|attempt| attempt.instance.to_string())
+        .unwrap_or_else(|_| outside("instance_id"))
+}
+
+fn outside(what: &str) -> ! {
+    panic!("`dacapo::activity::{what}` answers in an activity that a runtime runs")
+}
+
+/// The value of type `T` that was given to [`Builder::state`](crate::Builder::state): a database pool, an HTTP client.
+///
+/// # Panics
+/// When there is none, naming the type. In an activity that is a failure of the attempt, not of the process.
+///
+/// ```
+/// struct Greeting(&'static str);
+///
+/// #[dacapo::activity]
+/// async fn greet(name: String) -> String {
+///     format!("{}, {name}!", dacapo::state::<Greeting>().0)
+/// }
+///
+/// #[dacapo::orchestrator]
+/// async fn hello() -> String { greet("Ada".into()).await }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> dacapo::Result<()> {
+/// let runtime = dacapo::Runtime::builder("memory:").state(Greeting("Servus")).open().await?;
+/// assert_eq!(runtime.start(hello()).await?.result().await?, "Servus, Ada!");
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+#[track_caller]
+pub fn state<T: Send + Sync + 'static>() -> Arc<T> {
+    let found = ATTEMPT.try_with(|attempt| attempt.state.get::<T>()).ok().flatten();
+    found.unwrap_or_else(|| {
+        let name = std::any::type_name::<T>();
+        panic!("no state of type `{name}` is there; give one to the runtime: `Runtime::builder(url).state(value).open()`")
+    })
+}
+
+/// Runs the body of an activity that is a plain `fn` on tokio's pool for blocking work.
+#[doc(hidden)]
+pub async fn blocking<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
+    let attempt = ATTEMPT.try_with(Clone::clone).ok();
+    let body = move || match attempt {
+        Some(attempt) => ATTEMPT.sync_scope(attempt, body),
+        None => body(),
+    };
+    if tokio::runtime::Handle::try_current().is_err() {
+        return body();
+    }
+    match tokio::task::spawn_blocking(body).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The executor shuts down and did not start the work: the attempt never ends, and recovery makes it again.
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,506 @@
+//! Starting, signalling and asking: the door for everybody outside an orchestration.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::engine::event::{Event as HistoryEvent, Turn};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::{Failure, FailureKind};
+use crate::function::{Function, Recorded, Returned, Storable};
+use crate::orchestration::child::Orchestration;
+use crate::orchestration::event::Event;
+use crate::payload::Payload;
+use crate::registry::Callable;
+use crate::store::{self, Batch, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
+use crate::worker::{Worker, not_found, outcome_of, shutting_down};
+
+/// Starts, signals and queries orchestrations.
+///
+/// [`Runtime::client`](crate::Runtime::client) gives one that speaks to the worker of this process; [`Client::connect`] one for
+/// a process that runs nothing itself and leaves the work to the worker of another process, now or later.
+#[derive(Clone)]
+pub struct Client {
+    backend: Backend,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Worker(Arc<Worker>),
+    Store(Arc<Remote>),
+}
+
+/// A store whose worker is somewhere else.
+struct Remote {
+    store: Arc<dyn Store>,
+    changed: watch::Receiver<()>,
+}
+
+impl Client {
+    pub(crate) fn of(worker: Arc<Worker>) -> Self {
+        Self {
+            backend: Backend::Worker(worker),
+        }
+    }
+
+    /// Connects to a store without working on it. What is started here runs as soon as a worker has the store open.
+    ///
+    /// # Errors
+    /// When the URL is wrong or the store cannot be opened.
+    ///
+    /// ```no_run
+    /// # async fn example() -> dacapo::Result<()> {
+    /// let client = dacapo::Client::connect("sqlite:orders.db").await?;
+    /// println!("{}", client.status("order-42").await?.runtime_status());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(url: &str) -> Result<Self, RuntimeError> {
+        Self::connect_store(store::open(url, None).await?)
+    }
+
+    /// Connects to a store of your own, as [`connect`](Self::connect) does.
+    ///
+    /// # Errors
+    /// When the store cannot tell of changes.
+    pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
+        let (change, changed) = watch::channel(());
+        store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
+        Ok(Self {
+            backend: Backend::Store(Arc::new(Remote { store, changed })),
+        })
+    }
+
+    /// Asks for a run of an orchestrator. Awaiting the request starts it; [`Start::id`] gives it an id of your choice.
+    ///
+    /// When the request has been answered the orchestration is durable: no crash loses it.
+    pub fn start<F: Function>(&self, call: Orchestration<F>) -> Start<F> {
+        let (input, id) = call.into_request();
+        Start {
+            client: self.clone(),
+            input,
+            id,
+            function: PhantomData,
+        }
+    }
+
+    /// The handle of an orchestration that was started before. Whether it exists shows at the first question.
+    ///
+    /// ```no_run
+    /// # #[dacapo::orchestrator]
+    /// # async fn checkout(order: String) -> dacapo::Result<u64> { Ok(1) }
+    /// # async fn example(client: dacapo::Client) -> dacapo::Result<()> {
+    /// let receipt: u64 = client.attach(checkout, "order-42").result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn attach<F, A>(&self, _orchestrator: impl Callable<A, Call = Orchestration<F>>, id: impl Into<String>) -> Handle<F>
+    where
+        F: Function,
+    {
+        Handle {
+            client: self.clone(),
+            id: id.into(),
+            function: PhantomData,
+        }
+    }
+
+    /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
+        let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        self.send(
+            id,
+            HistoryEvent::EventRaised {
+                name: event.name().to_owned(),
+                input,
+            },
+        )
+        .await
+    }
+
+    /// Ends an orchestration from outside, and the sub-orchestrations it waits for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    pub async fn terminate(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        self.send(
+            id,
+            HistoryEvent::ExecutionTerminated {
+                reason: reason.to_owned(),
+            },
+        )
+        .await
+    }
+
+    /// Takes up an orchestration that was parked, after its code was mended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] with the report when the code still does not follow the history; [`ErrorKind::NotFound`],
+    /// [`ErrorKind::Finished`], or a failing store.
+    pub async fn resume(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        self.send(
+            id,
+            HistoryEvent::ExecutionResumed {
+                reason: reason.to_owned(),
+            },
+        )
+        .await
+    }
+
+    /// What is known of an orchestration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or a failing store.
+    pub async fn status(&self, id: &str) -> Result<InstanceStatus, RuntimeError> {
+        let store = self.store();
+        let instance = self.find(id).await?;
+        let first = store.turn(instance.key, End::First).await?;
+        let input = first.and_then(|turn| turn.events.into_iter().find_map(started_with));
+        let mut outcome = None;
+        if instance.state.status.is_terminal()
+            && let Some(Turn { events, .. }) = store.turn(instance.key, End::Last).await?
+        {
+            outcome = events.last().and_then(HistoryEvent::outcome);
+        }
+        Ok(InstanceStatus {
+            instance,
+            input,
+            outcome,
+        })
+    }
+
+    /// The history of an orchestration: its turns, from the first on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or a failing store.
+    pub async fn history(&self, id: &str) -> Result<Vec<Turn>, RuntimeError> {
+        let stored = self.store().load(Lookup::Id(id.to_owned())).await?;
+        stored.map(|stored| stored.history).ok_or_else(|| not_found(id))
+    }
+
+    async fn find(&self, id: &str) -> StoreResult<store::Instance> {
+        self.store()
+            .find(Lookup::Id(id.to_owned()))
+            .await?
+            .ok_or_else(|| not_found(id))
+    }
+
+    fn store(&self) -> &dyn Store {
+        match &self.backend {
+            Backend::Worker(worker) => &**worker.store(),
+            Backend::Store(remote) => &*remote.store,
+        }
+    }
+
+    async fn create(&self, id: String, name: &'static str, input: Payload) -> StoreResult<()> {
+        match &self.backend {
+            Backend::Worker(worker) => worker.create(id, name, input).await,
+            Backend::Store(remote) => {
+                let started = HistoryEvent::ExecutionStarted {
+                    name: name.to_owned(),
+                    input,
+                    shape: 0,
+                    parent: None,
+                };
+                let turn = Turn {
+                    at: Timestamp::now(),
+                    events: vec![started],
+                };
+                let new = NewInstance {
+                    id,
+                    name: name.to_owned(),
+                    parent: None,
+                    turn,
+                    state: State::pending(),
+                };
+                remote
+                    .apply(Batch {
+                        create: Some(new),
+                        ..Batch::default()
+                    })
+                    .await
+            }
+        }
+    }
+
+    async fn send(&self, id: &str, event: HistoryEvent) -> StoreResult<()> {
+        match &self.backend {
+            Backend::Worker(worker) => worker.send(id, event).await,
+            Backend::Store(remote) => {
+                let instance = self.find(id).await?;
+                if instance.state.status.is_terminal() {
+                    let status = instance.state.status.as_str().to_lowercase();
+                    let message = format!("the orchestration `{id}` has {status} already");
+                    return Err(RuntimeError::new(ErrorKind::Finished, message));
+                }
+                remote
+                    .apply(Batch {
+                        post: vec![(instance.key, event)],
+                        ..Batch::default()
+                    })
+                    .await
+            }
+        }
+    }
+
+    async fn wait(&self, id: &str) -> StoreResult<Recorded> {
+        match &self.backend {
+            Backend::Worker(worker) => worker.wait(id).await,
+            Backend::Store(remote) => {
+                let mut changed = remote.changed.clone();
+                loop {
+                    changed.mark_unchanged();
+                    if let Some(outcome) = outcome_of(&*remote.store, id).await? {
+                        return Ok(outcome);
+                    }
+                    changed.changed().await.map_err(|_| shutting_down())?;
+                }
+            }
+        }
+    }
+}
+
+impl Remote {
+    async fn apply(&self, batch: Batch) -> StoreResult<()> {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        self.store.apply(
+            batch,
+            Box::new(move |result| drop(sender.send(result.map(|_| ()).map_err(|refused| refused.error)))),
+        );
+        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+}
+
+fn started_with(event: HistoryEvent) -> Option<Payload> {
+    match event {
+        HistoryEvent::ExecutionStarted { input, .. } => Some(input),
+        _ => None,
+    }
+}
+
+/// A request to start an orchestration, from [`Client::start`].
+#[must_use = "nothing is started until the request is awaited"]
+pub struct Start<F: Function> {
+    client: Client,
+    input: Result<Payload, Failure>,
+    id: Option<String>,
+    function: PhantomData<fn() -> F>,
+}
+
+impl<F: Function> Start<F> {
+    /// The instance id. Without one it is 32 random hexadecimal digits.
+    ///
+    /// At most 256 characters, not beginning with `@`, without `/`, `\`, `#`, `?` and control characters: the rule of Durable
+    /// Functions, so that every id fits into a URL.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+}
+
+impl<F: Function> IntoFuture for Start<F> {
+    type Output = Result<Handle<F>, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let input = self
+                .input
+                .map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+            let id = self.id.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+            check_id(&id)?;
+            self.client.create(id.clone(), F::NAME, input).await?;
+            Ok(Handle {
+                client: self.client,
+                id,
+                function: PhantomData,
+            })
+        }
+        .boxed()
+    }
+}
+
+fn check_id(id: &str) -> StoreResult<()> {
+    let wrong = if id.is_empty() {
+        "it is empty"
+    } else if id.chars().count() > 256 {
+        "it is longer than 256 characters"
+    } else if id.starts_with('@') {
+        "it begins with `@`"
+    } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
+        "it has one of `/ \\ # ?` or a control character in it"
+    } else {
+        return Ok(());
+    };
+    let shown = crate::payload::Excerpt(id);
+    Err(RuntimeError::new(
+        ErrorKind::Invalid,
+        format!("{shown} cannot be an instance id: {wrong}"),
+    ))
+}
+
+/// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
+pub struct Handle<F: Function> {
+    client: Client,
+    id: String,
+    function: PhantomData<fn() -> F>,
+}
+
+impl<F: Function> Handle<F> {
+    /// The instance id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits for the end and gives the declared result: for an orchestrator that returns `Result<T, E>` exactly that, for one
+    /// that returns `T` a `Result<T, Failure>`.
+    ///
+    /// In the process of the worker nothing polls: the commit that ends the orchestration answers.
+    ///
+    /// # Errors
+    /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    pub async fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
+        let recorded = self.client.wait(&self.id).await;
+        F::Kind::result(recorded.unwrap_or_else(|error| Err(Failure::new(FailureKind::Runtime, error.to_string()))))
+    }
+
+    /// What is known of the orchestration.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn status(&self) -> Result<InstanceStatus, RuntimeError> {
+        self.client.status(&self.id).await
+    }
+
+    /// What the orchestrator last said by [`set_custom_status`](crate::set_custom_status).
+    ///
+    /// # Errors
+    /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value is no `T`.
+    pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
+        let instance = self.client.find(&self.id).await?;
+        let status = instance.state.custom_status.map(|status| status.decode()).transpose();
+        status.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
+    }
+
+    /// Raises an external event, as [`Client::raise`].
+    ///
+    /// # Errors
+    /// As [`Client::raise`].
+    pub async fn raise<T: Storable>(&self, event: Event<T>, value: T) -> Result<(), RuntimeError> {
+        self.client.raise(&self.id, event, value).await
+    }
+
+    /// Ends the orchestration, as [`Client::terminate`].
+    ///
+    /// # Errors
+    /// As [`Client::terminate`].
+    pub async fn terminate(&self, reason: &str) -> Result<(), RuntimeError> {
+        self.client.terminate(&self.id, reason).await
+    }
+}
+
+impl<F: Function> Clone for Handle<F> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            id: self.id.clone(),
+            function: PhantomData,
+        }
+    }
+}
+
+impl<F: Function> fmt::Debug for Handle<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("orchestrator", &F::NAME)
+            .field("id", &self.id)
+            .finish()
+    }
+}
+
+/// What is known of an orchestration, from [`Client::status`].
+#[derive(Clone, Debug)]
+pub struct InstanceStatus {
+    instance: store::Instance,
+    input: Option<Payload>,
+    outcome: Option<Recorded>,
+}
+
+impl InstanceStatus {
+    /// The instance id.
+    #[must_use]
+    pub fn instance_id(&self) -> &str {
+        &self.instance.id
+    }
+
+    /// The name of the orchestrator.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.instance.name
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn runtime_status(&self) -> Status {
+        self.instance.state.status
+    }
+
+    /// The recorded arguments.
+    #[must_use]
+    pub fn input(&self) -> Option<&Payload> {
+        self.input.as_ref()
+    }
+
+    /// What it returned, when it has completed.
+    #[must_use]
+    pub fn output(&self) -> Option<&Payload> {
+        self.outcome.as_ref()?.as_ref().ok()
+    }
+
+    /// Why it failed, when it has failed or was terminated.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.outcome.as_ref()?.as_ref().err()
+    }
+
+    /// What the orchestrator last said of itself.
+    #[must_use]
+    pub fn custom_status(&self) -> Option<&Payload> {
+        self.instance.state.custom_status.as_ref()
+    }
+
+    /// Why it was parked, when it is: what its history holds, what its code does now, and where both were written.
+    #[must_use]
+    pub fn report(&self) -> Option<&str> {
+        self.instance.state.report.as_deref()
+    }
+
+    /// The id of the orchestration that called it, if one did.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<&str> {
+        self.instance.parent.as_ref().map(|parent| parent.instance.as_str())
+    }
+
+    /// When it was asked for.
+    #[must_use]
+    pub fn created_at(&self) -> SystemTime {
+        self.instance.created_at.into()
+    }
+
+    /// When its last turn ran.
+    #[must_use]
+    pub fn last_updated_at(&self) -> SystemTime {
+        self.instance.updated_at.into()
+    }
+}

@@ -1,0 +1,434 @@
+//! One loaded execution: deliver, poll until quiet, collect.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures::future::BoxFuture;
+
+use crate::engine::event::{CallId, Event, Turn};
+use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
+use crate::engine::scope::{self, Command, Scope, Work};
+use crate::engine::waker::RootWaker;
+use crate::function::Recorded;
+use crate::payload::Payload;
+use crate::registry::Registration;
+use crate::time::Timestamp;
+
+/// A suspended orchestrator and what it waits for.
+pub(crate) struct Execution {
+    orchestrator: Registration,
+    future: Option<BoxFuture<'static, Recorded>>,
+    /// Empty only while the future is polled.
+    scope: Option<Box<Scope>>,
+    root: Arc<RootWaker>,
+    waker: Waker,
+    recorded_shape: u64,
+    outcome: Option<Recorded>,
+    root_polls: u64,
+}
+
+/// What one turn asks the worker to do, once the turn is durable.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Run an attempt of an activity.
+    StartActivity {
+        id: CallId,
+        name: &'static str,
+        input: Payload,
+        attempt: u32,
+        not_before: Option<Timestamp>,
+        timeout: Option<std::time::Duration>,
+    },
+    /// Deliver `TimerFired` when it is due.
+    StartTimer { id: CallId, fire_at: Timestamp },
+    /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
+    StartChild {
+        id: CallId,
+        name: &'static str,
+        instance: String,
+        input: Payload,
+    },
+    /// Nobody waits for this call any more.
+    Cancel { id: CallId },
+}
+
+/// A turn that was given up because something outside it woke the orchestrator.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    /// What the user is told.
+    pub(crate) report: String,
+    /// What was delivered in vain.
+    pub(crate) incoming: Vec<Event>,
+}
+
+/// What one turn did.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) events: Vec<Event>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) custom_status: Option<Payload>,
+    pub(crate) finished: bool,
+}
+
+impl Execution {
+    /// An execution without a history. `alarm` is called when something outside a turn wakes it.
+    pub(crate) fn new(orchestrator: Registration, instance: Arc<str>, alarm: Box<dyn Fn() + Send + Sync>) -> Self {
+        let root = RootWaker::new(alarm);
+        Self {
+            future: None,
+            scope: Some(Box::new(Scope::new(root.token(), instance, orchestrator.name()))),
+            waker: Waker::from(root.clone()),
+            root,
+            recorded_shape: 0,
+            outcome: None,
+            orchestrator,
+            root_polls: 0,
+        }
+    }
+
+    /// Brings a new execution to where its history ends.
+    pub(crate) fn replay(&mut self, history: Vec<Turn>) -> Result<(), Box<Mismatch>> {
+        self.scope_mut().replaying = true;
+        let mut position = 0;
+        for turn in history {
+            self.scope_mut().now = turn.at;
+            for event in turn.events {
+                position += 1;
+                self.replay_event(position, event)?;
+            }
+        }
+        position += 1;
+        if let Some(command) = self.scope_mut().commands.front() {
+            let actual = describe_command(command);
+            return Err(self.mismatch(position, "nothing further".to_owned(), actual));
+        }
+        if self.outcome.is_some() && self.future.is_some() {
+            return Err(self.mismatch(
+                position,
+                "nothing further: the run goes on".to_owned(),
+                "the orchestrator returned".to_owned(),
+            ));
+        }
+        let scope = self.scope_mut();
+        scope.replaying = false;
+        scope.custom_status = None;
+        scope.cancelled.clear();
+        Ok(())
+    }
+
+    fn replay_event(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
+        match &event {
+            Event::TaskScheduled { .. } | Event::TimerCreated { .. } | Event::SubOrchestrationInstanceCreated { .. } => {
+                let command = self.scope_mut().commands.pop_front();
+                match command {
+                    Some(command) if is_same(&event, &command) => {
+                        self.adopt(event);
+                        Ok(())
+                    }
+                    Some(command) => Err(self.mismatch(position, describe_event(&event), describe_command(&command))),
+                    None if self.outcome.is_some() => {
+                        Err(self.mismatch(position, describe_event(&event), "the orchestrator returned".to_owned()))
+                    }
+                    None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
+                }
+            }
+            Event::ExecutionCompleted { .. } | Event::ExecutionFailed { .. } => {
+                if self.outcome.is_none() {
+                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator waits".to_owned()));
+                }
+                self.future = None;
+                Ok(())
+            }
+            _ => {
+                if let Some(command) = self.scope_mut().commands.front() {
+                    let actual = describe_command(command);
+                    return Err(self.mismatch(position, describe_event(&event), actual));
+                }
+                self.deliver(event, None, &mut Vec::new());
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes from a recorded call what the code may not decide again.
+    fn adopt(&mut self, event: Event) {
+        if let Event::TimerCreated {
+            id, fire_at: recorded, ..
+        } = event
+            && let Some(open) = self.scope_mut().open.get_mut(&id)
+            && let Work::Timer { fire_at } = &mut open.work
+        {
+            *fire_at = recorded;
+        }
+    }
+
+    fn mismatch(&self, position: usize, recorded: String, actual: String) -> Box<Mismatch> {
+        let scope = self.scope.as_deref().expect("the scope is here between polls");
+        Box::new(Mismatch {
+            orchestrator: scope.orchestrator,
+            instance: scope.instance.to_string(),
+            position,
+            recorded,
+            actual,
+            recorded_shape: self.recorded_shape,
+            actual_shape: self.orchestrator.shape(),
+        })
+    }
+
+    /// What a replayed execution waits for, as the actions that bring it about. A child is listed as if it were new.
+    pub(crate) fn pending(&self) -> Vec<Action> {
+        let scope = self.scope.as_deref().expect("the scope is here between polls");
+        let waiting = scope.open.iter().filter(|(_, open)| open.outcome.is_none());
+        waiting.map(|(id, open)| action(*id, open.work.clone())).collect()
+    }
+
+    /// Delivers events one by one, in order, and polls after each that woke somebody.
+    ///
+    /// # Errors
+    /// The report for the user when something outside the turn woke the orchestrator; the execution is then of no use.
+    pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, Foreign> {
+        let mut progress = Progress::default();
+        let scope = self.scope_mut();
+        // A clock that was set back must not make an orchestrator see time run backwards.
+        scope.now = scope.now.max(now);
+        for event in incoming {
+            if self.outcome.is_some() {
+                break;
+            }
+            let recorded = self.deliver(event, Some(now), &mut progress.actions);
+            progress.events.extend(recorded);
+            self.collect(&mut progress);
+        }
+        if self.root.was_foreign() {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+            return Err(Foreign {
+                report: self.foreign_wake(),
+                incoming,
+            });
+        }
+        if let Some(outcome) = &self.outcome
+            && self.future.take().is_some()
+        {
+            progress.finished = true;
+            progress.events.push(match outcome.clone() {
+                Ok(result) => Event::ExecutionCompleted { result },
+                Err(failure) => Event::ExecutionFailed { failure },
+            });
+        }
+        if progress
+            .events
+            .last()
+            .is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. }))
+        {
+            progress.finished = true;
+        }
+        if progress.finished {
+            let scope = self.scope_mut();
+            let open = std::mem::take(&mut scope.open);
+            scope
+                .cancelled
+                .extend(open.into_iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| id));
+        }
+        let scope = self.scope_mut();
+        progress.custom_status = scope.custom_status.take();
+        for id in scope.cancelled.drain(..) {
+            let planned = progress.actions.len();
+            progress
+                .actions
+                .retain(|action| action.starts() != Some(id) || matches!(action, Action::StartChild { .. }));
+            if progress.actions.len() == planned {
+                progress.actions.push(Action::Cancel { id });
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Moves the calls of the last poll into the history and among the actions.
+    fn collect(&mut self, progress: &mut Progress) {
+        let scope = self.scope_mut();
+        for Command { id, work, at } in scope.commands.drain(..) {
+            progress.events.push(match &work {
+                Work::Activity { name, input, .. } => Event::TaskScheduled {
+                    id,
+                    name: (*name).into(),
+                    input: input.clone(),
+                    at,
+                },
+                Work::Timer { fire_at } => Event::TimerCreated {
+                    id,
+                    fire_at: *fire_at,
+                    at,
+                },
+                Work::Child { name, input, instance } => Event::SubOrchestrationInstanceCreated {
+                    id,
+                    name: (*name).into(),
+                    instance: instance.clone(),
+                    input: input.clone(),
+                    at,
+                },
+            });
+            progress.actions.push(action(id, work));
+        }
+    }
+
+    /// Delivers one event and polls if it woke somebody. Gives the event as it is recorded, or nothing when it is stale.
+    ///
+    /// `live` is the time of the decision about a retry; in a replay that decision is in the event.
+    fn deliver(&mut self, event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
+        let scope = self.scope.as_deref_mut().expect("the scope is here between polls");
+        let waker = match &event {
+            Event::ExecutionStarted { input, shape, .. } => {
+                scope.started_at = scope.now;
+                self.recorded_shape = *shape;
+                self.future = Some(self.orchestrator.run(input.clone()));
+                self.poll();
+                return Some(event);
+            }
+            Event::TaskCompleted { id, result } | Event::SubOrchestrationInstanceCompleted { id, result } => {
+                scope.complete(*id, Ok(result.clone()))?
+            }
+            Event::SubOrchestrationInstanceFailed { id, failure } => scope.complete(*id, Err(failure.clone()))?,
+            Event::TaskFailed { id, failure, retry_at } => {
+                let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
+                let Work::Activity {
+                    options,
+                    attempt,
+                    not_before,
+                    ..
+                } = &mut open.work
+                else {
+                    return None;
+                };
+                let again = match live {
+                    Some(now) if failure.is_retryable() => options.retry.delay_after(*attempt).map(|delay| now.after(delay)),
+                    Some(_) => None,
+                    None => *retry_at,
+                };
+                if again.is_some() {
+                    *attempt += 1;
+                    *not_before = again;
+                    actions.push(action(*id, open.work.clone()));
+                    return Some(Event::TaskFailed {
+                        id: *id,
+                        failure: failure.clone(),
+                        retry_at: again,
+                    });
+                }
+                scope.complete(*id, Err(failure.clone()))?
+            }
+            Event::TimerFired { id } => scope.complete(*id, Ok(Payload::null()))?,
+            Event::EventRaised { name, input } => scope.raise(name, input.clone()),
+            Event::ExecutionTerminated { .. } => {
+                self.future = None;
+                self.outcome = event.outcome();
+                return Some(event);
+            }
+            Event::ExecutionResumed { .. } => None,
+            _ => return None,
+        };
+        if let Some(waker) = waker {
+            self.root.inside(|| waker.wake());
+            if self.root.take_woken() {
+                self.poll();
+            }
+        }
+        Some(event)
+    }
+
+    /// Polls until the orchestrator is finished, or pending without having been woken meanwhile.
+    fn poll(&mut self) {
+        let root = self.root.clone();
+        let outer = scope::replace(self.scope.take());
+        let mut outcome = None;
+        if let Some(future) = &mut self.future {
+            root.inside(|| {
+                let mut context = Context::from_waker(&self.waker);
+                loop {
+                    root.take_woken();
+                    self.root_polls += 1;
+                    let poll = future.as_mut().poll(&mut context);
+                    let fatal = scope::with(|scope| scope.fatal.take()).flatten();
+                    outcome = match (poll, fatal) {
+                        (_, Some(failure)) => Some(Err(failure)),
+                        (Poll::Ready(outcome), None) => Some(outcome),
+                        (Poll::Pending, None) => None,
+                    };
+                    if outcome.is_some() || !root.take_woken() {
+                        break;
+                    }
+                }
+            });
+        }
+        self.scope = scope::replace(outer);
+        self.outcome = outcome;
+    }
+
+    fn foreign_wake(&self) -> String {
+        let scope = self.scope.as_deref().expect("the scope is here between polls");
+        format!(
+            "the orchestrator `{}` of `{}` was woken by something that is not in its history\n  \
+             usual causes: a tokio timer, channel or task, or another thread, hidden behind a type of your own that claims to be `Durable`\n  \
+             nothing is lost: the run is parked; move that work into an `#[activity]` or wait for an `Event`, then resume the instance \
+             or restart the worker",
+            scope.orchestrator, scope.instance
+        )
+    }
+
+    fn scope_mut(&mut self) -> &mut Scope {
+        self.scope.as_deref_mut().expect("the scope is here between polls")
+    }
+
+    /// The orchestrator.
+    pub(crate) fn name(&self) -> &'static str {
+        self.orchestrator.name()
+    }
+
+    /// How often the orchestrator as a whole, and its leaves, were polled.
+    #[cfg(test)]
+    pub(crate) fn polls(&self) -> (u64, u64) {
+        (self.root_polls, self.scope.as_deref().map_or(0, |scope| scope.leaf_polls))
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        // The scope is not in its slot here, so what the future drops is unloaded, not cancelled.
+        self.root.close();
+    }
+}
+
+impl Action {
+    /// The call this action starts.
+    fn starts(&self) -> Option<CallId> {
+        match self {
+            Self::StartActivity { id, .. } | Self::StartTimer { id, .. } | Self::StartChild { id, .. } => Some(*id),
+            Self::Cancel { .. } => None,
+        }
+    }
+}
+
+fn action(id: CallId, work: Work) -> Action {
+    match work {
+        Work::Activity {
+            name,
+            input,
+            options,
+            attempt,
+            not_before,
+        } => Action::StartActivity {
+            id,
+            name,
+            input,
+            attempt,
+            not_before,
+            timeout: options.timeout,
+        },
+        Work::Timer { fire_at } => Action::StartTimer { id, fire_at },
+        Work::Child { name, input, instance } => Action::StartChild {
+            id,
+            name,
+            instance,
+            input,
+        },
+    }
+}

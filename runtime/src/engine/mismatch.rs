@@ -1,0 +1,126 @@
+//! The report of a replay that does not follow its history.
+
+use std::fmt;
+
+use crate::engine::event::Event;
+use crate::engine::scope::{Command, Work};
+use crate::payload::Excerpt;
+
+/// What the history holds, what the code does, and where each was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mismatch {
+    pub(crate) orchestrator: &'static str,
+    pub(crate) instance: String,
+    /// The number of the event in the history, counted from 1.
+    pub(crate) position: usize,
+    pub(crate) recorded: String,
+    pub(crate) actual: String,
+    pub(crate) recorded_shape: u64,
+    pub(crate) actual_shape: u64,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "the code of `{}` does not follow the history of `{}` at event {}",
+            self.orchestrator, self.instance, self.position
+        )?;
+        writeln!(f, "  recorded: {}", self.recorded)?;
+        writeln!(f, "  now:      {}", self.actual)?;
+        match (self.recorded_shape == self.actual_shape, self.recorded_shape) {
+            (true, _) => write!(
+                f,
+                "  the code is the same that started the run (shape {:016x}): something in it differs between runs, such as a clock, \
+                 a random number or the order of a hash map",
+                self.actual_shape
+            )?,
+            (false, recorded) => write!(
+                f,
+                "  the run was started by other code (shape {recorded:016x}, now {:016x}): the orchestrator was changed while it ran",
+                self.actual_shape
+            )?,
+        }
+        write!(
+            f,
+            "\n  nothing is lost: the run is parked; put the recorded code back or mend it, then resume the instance or restart the worker"
+        )
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// A call, as a report shows it.
+pub(crate) fn describe_command(command: &Command) -> String {
+    let at = &command.at;
+    match &command.work {
+        Work::Activity { name, input, .. } => format!(
+            "call {} of activity `{name}` with {} at {at}",
+            command.id,
+            Excerpt(input.as_str())
+        ),
+        Work::Timer { .. } => format!("call {} of a timer at {at}", command.id),
+        Work::Child { name, input, .. } => {
+            format!(
+                "call {} of orchestrator `{name}` with {} at {at}",
+                command.id,
+                Excerpt(input.as_str())
+            )
+        }
+    }
+}
+
+/// A recorded event, as a report shows it.
+pub(crate) fn describe_event(event: &Event) -> String {
+    match event {
+        Event::TaskScheduled { id, name, input, at } => {
+            format!("call {id} of activity `{name}` with {} at {at}", Excerpt(input.as_str()))
+        }
+        Event::TimerCreated { id, at, .. } => format!("call {id} of a timer at {at}"),
+        Event::SubOrchestrationInstanceCreated { id, name, input, at, .. } => {
+            format!("call {id} of orchestrator `{name}` with {} at {at}", Excerpt(input.as_str()))
+        }
+        Event::ExecutionStarted { .. } => "the start of the run".to_owned(),
+        Event::TaskCompleted { id, .. } => format!("the result of call {id}, and no call before it"),
+        Event::TaskFailed { id, .. } => format!("the failure of call {id}, and no call before it"),
+        Event::TimerFired { id } => format!("the end of timer {id}, and no call before it"),
+        Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. } => {
+            format!("the end of the orchestration of call {id}, and no call before it")
+        }
+        Event::EventRaised { name, .. } => format!("the event `{name}`, and no call before it"),
+        Event::ExecutionCompleted { .. } => "the return of the orchestrator".to_owned(),
+        Event::ExecutionFailed { .. } => "the failure of the orchestrator".to_owned(),
+        Event::ExecutionResumed { .. } => "the resumption of the run".to_owned(),
+        Event::ExecutionTerminated { .. } => "the termination of the run".to_owned(),
+    }
+}
+
+/// Whether a recorded call is the one the code makes now: its number, its kind, its name and its input.
+///
+/// The due time of a timer is taken from the history, so that a delay can be changed while runs wait.
+pub(crate) fn is_same(event: &Event, command: &Command) -> bool {
+    match (event, &command.work) {
+        (
+            Event::TaskScheduled { id, name, input, .. },
+            Work::Activity {
+                name: now, input: with, ..
+            },
+        ) => *id == command.id && name == now && input == with,
+        (Event::TimerCreated { id, .. }, Work::Timer { .. }) => *id == command.id,
+        (
+            Event::SubOrchestrationInstanceCreated {
+                id,
+                name,
+                input,
+                instance,
+                ..
+            },
+            Work::Child {
+                name: now,
+                input: with,
+                instance: under,
+            },
+        ) => *id == command.id && name == now && input == with && instance == under,
+        _ => false,
+    }
+}

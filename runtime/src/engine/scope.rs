@@ -1,0 +1,385 @@
+//! What the futures of an orchestrator see of the engine while they are polled.
+//!
+//! Invariant: the scope is in its thread's slot during a poll and nowhere else. A call that is dropped while no scope is
+//! there was unloaded, not cancelled.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::engine::event::CallId;
+use crate::failure::Failure;
+use crate::function::{Options, Recorded};
+use crate::payload::Payload;
+use crate::time::Timestamp;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Box<Scope>>> = const { RefCell::new(None) };
+    static AWAITING: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// The state of one loaded execution that its futures read and write.
+pub(crate) struct Scope {
+    pub(crate) token: u64,
+    pub(crate) instance: Arc<str>,
+    pub(crate) orchestrator: &'static str,
+    pub(crate) started_at: Timestamp,
+    pub(crate) now: Timestamp,
+    pub(crate) replaying: bool,
+    pub(crate) open: BTreeMap<CallId, Open>,
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) cancelled: Vec<CallId>,
+    pub(crate) custom_status: Option<Payload>,
+    pub(crate) fatal: Option<Failure>,
+    /// How often a leaf future was polled.
+    pub(crate) leaf_polls: u64,
+    events: BTreeMap<String, Channel>,
+    last_call: CallId,
+    last_wait: u64,
+    uuids: u64,
+}
+
+/// A call that has no outcome yet, or whose outcome was not fetched yet.
+pub(crate) struct Open {
+    pub(crate) work: Work,
+    pub(crate) outcome: Option<Recorded>,
+    pub(crate) waker: Option<Waker>,
+}
+
+/// What has to happen for a call to have an outcome.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Activity {
+        name: &'static str,
+        input: Payload,
+        options: Options,
+        attempt: u32,
+        not_before: Option<Timestamp>,
+    },
+    Timer {
+        fire_at: Timestamp,
+    },
+    Child {
+        name: &'static str,
+        input: Payload,
+        instance: String,
+    },
+}
+
+/// A call made during a poll and not yet recorded.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) id: CallId,
+    pub(crate) work: Work,
+    pub(crate) at: String,
+}
+
+/// The events of one name: buffered, or waited for, never both.
+#[derive(Default)]
+struct Channel {
+    buffered: VecDeque<Payload>,
+    waiters: VecDeque<Waiter>,
+}
+
+struct Waiter {
+    id: u64,
+    payload: Option<Payload>,
+    waker: Waker,
+}
+
+impl Scope {
+    pub(crate) fn new(token: u64, instance: Arc<str>, orchestrator: &'static str) -> Self {
+        Self {
+            token,
+            instance,
+            orchestrator,
+            started_at: Timestamp(0),
+            now: Timestamp(0),
+            replaying: false,
+            open: BTreeMap::new(),
+            commands: VecDeque::new(),
+            cancelled: Vec::new(),
+            custom_status: None,
+            fatal: None,
+            leaf_polls: 0,
+            events: BTreeMap::new(),
+            last_call: 0,
+            last_wait: 0,
+            uuids: 0,
+        }
+    }
+
+    pub(crate) fn call_activity(
+        &mut self,
+        name: &'static str,
+        input: Result<Payload, Failure>,
+        options: Options,
+        site: &'static Location<'static>,
+    ) -> Call {
+        let work = |input, _id| Work::Activity {
+            name,
+            input,
+            options,
+            attempt: 1,
+            not_before: None,
+        };
+        self.call(input, work, site)
+    }
+
+    pub(crate) fn call_child(
+        &mut self,
+        name: &'static str,
+        input: Result<Payload, Failure>,
+        id: Option<String>,
+        site: &'static Location<'static>,
+    ) -> Call {
+        let parent = self.instance.clone();
+        let work = |input, call| Work::Child {
+            name,
+            input,
+            instance: id.unwrap_or_else(|| format!("{parent}:{call}")),
+        };
+        self.call(input, work, site)
+    }
+
+    pub(crate) fn call_timer(&mut self, fire_at: Timestamp, site: &'static Location<'static>) -> Call {
+        self.call(Ok(Payload::null()), |_, _| Work::Timer { fire_at }, site)
+    }
+
+    fn call(
+        &mut self,
+        input: Result<Payload, Failure>,
+        work: impl FnOnce(Payload, CallId) -> Work,
+        site: &'static Location<'static>,
+    ) -> Call {
+        self.last_call += 1;
+        let id = self.last_call;
+        let (work, outcome) = match input {
+            Ok(input) => (work(input, id), None),
+            Err(failure) => (work(Payload::null(), id), Some(Err(failure))),
+        };
+        if outcome.is_none() {
+            self.commands.push_back(Command {
+                id,
+                work: work.clone(),
+                at: place(site),
+            });
+        }
+        self.open.insert(
+            id,
+            Open {
+                work,
+                outcome,
+                waker: None,
+            },
+        );
+        Call {
+            token: self.token,
+            id,
+            done: false,
+        }
+    }
+
+    /// Gives an open call its outcome and wakes whoever waits for it. `false` when nobody can take it any more.
+    pub(crate) fn complete(&mut self, id: CallId, outcome: Recorded) -> Option<Option<Waker>> {
+        let open = self.open.get_mut(&id).filter(|open| open.outcome.is_none())?;
+        open.outcome = Some(outcome);
+        Some(open.waker.take())
+    }
+
+    /// Gives a raised event to the longest waiter, or keeps it for the next one.
+    pub(crate) fn raise(&mut self, name: &str, payload: Payload) -> Option<Waker> {
+        if !self.events.contains_key(name) {
+            self.events.insert(name.to_owned(), Channel::default());
+        }
+        self.events.get_mut(name)?.put(payload, false)
+    }
+
+    /// A uuid that is the same at every replay: version 5, from the instance, its start and a counter.
+    pub(crate) fn new_uuid(&mut self) -> uuid::Uuid {
+        self.uuids += 1;
+        let name = format!("{}\n{}\n{}", self.instance, self.started_at.0, self.uuids);
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes())
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        if self.open.remove(&id).is_some_and(|open| open.outcome.is_none()) {
+            self.cancelled.push(id);
+        }
+    }
+}
+
+impl Channel {
+    fn put(&mut self, payload: Payload, front: bool) -> Option<Waker> {
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.payload.is_none()) {
+            waiter.payload = Some(payload);
+            return Some(waiter.waker.clone());
+        }
+        if front {
+            self.buffered.push_front(payload);
+        } else {
+            self.buffered.push_back(payload);
+        }
+        None
+    }
+}
+
+/// Runs `work` on the scope of the orchestrator that is polled on this thread, if there is one.
+pub(crate) fn with<R>(work: impl FnOnce(&mut Scope) -> R) -> Option<R> {
+    CURRENT.with_borrow_mut(|current| current.as_deref_mut().map(work))
+}
+
+/// Puts a scope into this thread's slot, or takes it back; gives what was there.
+pub(crate) fn replace(scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
+    CURRENT.replace(scope)
+}
+
+/// Notes where the orchestrator awaits; gives the place that encloses it.
+pub(crate) fn awaiting(site: Option<&'static Location<'static>>) -> Option<&'static Location<'static>> {
+    AWAITING.replace(site)
+}
+
+/// Where a call was written. A function passed to `map` is called from inside the standard library; then the place is
+/// the `.await` under which it happens.
+fn place(site: &'static Location<'static>) -> String {
+    let inside_std = site.file().starts_with("/rustc/") || site.file().contains("/library/core/");
+    let site = if inside_std { AWAITING.get().unwrap_or(site) } else { site };
+    format!("{}:{}", site.file(), site.line())
+}
+
+/// The declared value, or the end of the orchestration when the declared type has no place for the failure.
+pub(crate) fn settle<O>(name: &str, restored: Result<O, Failure>) -> Poll<O> {
+    match restored {
+        Ok(output) => Poll::Ready(output),
+        Err(failure) => {
+            fail(failure.context(format!("`{name}` failed, and its return type has no place for the failure")));
+            Poll::Pending
+        }
+    }
+}
+
+/// Ends the orchestration that is polled with `failure`.
+pub(crate) fn fail(failure: Failure) {
+    with(|scope| {
+        scope.fatal.get_or_insert(failure);
+    });
+}
+
+/// A recorded call, held by the future that made it.
+pub(crate) struct Call {
+    token: u64,
+    id: CallId,
+    done: bool,
+}
+
+impl Call {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<Recorded> {
+        let polled = with(|scope| {
+            if scope.token != self.token {
+                return Err(scope.orchestrator);
+            }
+            scope.leaf_polls += 1;
+            let Some(open) = scope.open.get_mut(&self.id) else {
+                return Ok(Poll::Pending);
+            };
+            match open.outcome.take() {
+                Some(outcome) => {
+                    scope.open.remove(&self.id);
+                    Ok(Poll::Ready(outcome))
+                }
+                None => {
+                    match &mut open.waker {
+                        Some(waker) => waker.clone_from(cx.waker()),
+                        empty => *empty = Some(cx.waker().clone()),
+                    }
+                    Ok(Poll::Pending)
+                }
+            }
+        });
+        match polled {
+            Some(Ok(poll)) => {
+                self.done = poll.is_ready();
+                poll
+            }
+            Some(Err(other)) => panic!(
+                "a call of `{what}` was made in one orchestration and polled in another, `{other}`; \
+                 await a call where it was made"
+            ),
+            None => panic!(
+                "a call of `{what}` was made in an orchestration and polled outside it; \
+                 await a call in the orchestrator that made it"
+            ),
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = with(|scope| (scope.token == self.token).then(|| scope.cancel(self.id)));
+        }
+    }
+}
+
+/// A wait for an external event, held by the future that waits.
+#[derive(Default)]
+pub(crate) struct Wait {
+    token: u64,
+    id: u64,
+}
+
+impl Wait {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str) -> Poll<Payload> {
+        with(|scope| {
+            scope.leaf_polls += 1;
+            if !scope.events.contains_key(name) {
+                scope.events.insert(name.to_owned(), Channel::default());
+            }
+            let channel = scope.events.get_mut(name).expect("the channel is there");
+            if self.id != 0 {
+                let Some(index) = channel.waiters.iter().position(|waiter| waiter.id == self.id) else {
+                    return Poll::Pending;
+                };
+                if let Some(payload) = channel.waiters[index].payload.take() {
+                    channel.waiters.remove(index);
+                    self.id = 0;
+                    return Poll::Ready(payload);
+                }
+                channel.waiters[index].waker.clone_from(cx.waker());
+                return Poll::Pending;
+            }
+            if let Some(payload) = channel.buffered.pop_front() {
+                return Poll::Ready(payload);
+            }
+            scope.last_wait += 1;
+            (self.token, self.id) = (scope.token, scope.last_wait);
+            channel.waiters.push_back(Waiter {
+                id: self.id,
+                payload: None,
+                waker: cx.waker().clone(),
+            });
+            Poll::Pending
+        })
+        .unwrap_or_else(|| {
+            panic!("the event `{name}` was awaited outside an orchestrator; wait for events in an `#[orchestrator]`")
+        })
+    }
+
+    /// Gives up the wait. An event that was already given to it goes to the next waiter.
+    pub(crate) fn leave(&mut self, name: &str) {
+        if self.id == 0 {
+            return;
+        }
+        let next = with(|scope| {
+            let channel = (scope.token == self.token).then(|| scope.events.get_mut(name))??;
+            let index = channel.waiters.iter().position(|waiter| waiter.id == self.id)?;
+            let waiter = channel.waiters.remove(index)?;
+            channel.put(waiter.payload?, true)
+        });
+        if let Some(Some(waker)) = next {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The two error types of the library.
+//!
+//! [`Error`] is for functions that want no error type of their own: it takes any `std::error::Error` by `?` and is
+//! recorded in the history. [`RuntimeError`] is what opening, starting and querying can answer.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, causes_of};
+
+/// `Result` with [`Error`], for activities, orchestrators and `main` functions without an error type of their own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error, as it can be recorded and replayed: its message and the messages of its sources.
+///
+/// `?` converts every `std::error::Error` into it. Like every type with that property it is not a
+/// `std::error::Error` itself; it converts into `Box<dyn std::error::Error + Send + Sync>`.
+///
+/// ```
+/// fn port(text: &str) -> dacapo::Result<u16> { Ok(text.parse()?) }
+/// assert_eq!(port("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Box<Failure>>,
+}
+
+impl Error {
+    /// An error that says `message`.
+    #[must_use]
+    pub fn msg(message: impl fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            causes: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// The messages of the error's sources, outermost first.
+    #[must_use]
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// The failure of the engine this error came from, if it came from one.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_deref()
+    }
+}
+
+impl<E: StdError + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        let failure = (&error as &dyn Any).downcast_ref::<Failure>().cloned();
+        let causes = match &failure {
+            Some(failure) => failure.causes().to_vec(),
+            None => causes_of(&error),
+        };
+        Self {
+            message: error.to_string(),
+            causes,
+            failure: failure.map(Box::new),
+        }
+    }
+}
+
+impl From<Error> for Box<dyn StdError + Send + Sync> {
+    fn from(error: Error) -> Self {
+        Box::new(Opaque(error))
+    }
+}
+
+impl From<Error> for Box<dyn StdError> {
+    fn from(error: Error) -> Self {
+        Box::new(Opaque(error))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The message and its causes, one a line: what `main` prints when it returns this error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
+    }
+}
+
+struct Opaque(Error);
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl StdError for Opaque {}
+
+/// Why a call on a runtime, a client or a store did not do what it was asked.
+///
+/// The text names the thing and the way out; ask the questions (`is_already_exists()`, …) instead of matching text.
+#[derive(Clone)]
+pub struct RuntimeError(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    causes: Vec<String>,
+}
+
+/// The questions one can ask a [`RuntimeError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An instance of that id exists.
+    AlreadyExists,
+    /// No instance of that id exists.
+    NotFound,
+    /// The orchestration has already finished.
+    Finished,
+    /// Another process works on the database.
+    Locked,
+    /// The database was written by a newer version, or is not a database of this library.
+    Incompatible,
+    /// The request itself is wrong: a bad id, a bad URL, two functions with one name.
+    Invalid,
+    /// The store failed: a full disk, a lost file, a refused permission.
+    Store,
+    /// Another worker has taken the store over.
+    Fenced,
+    /// The runtime is shutting down.
+    ShuttingDown,
+}
+
+impl RuntimeError {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn caused_by(mut self, cause: &dyn StdError) -> Self {
+        self.0.causes.push(cause.to_string());
+        self.0.causes.extend(causes_of(cause));
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether an instance of the requested id exists already.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        self.0.kind == ErrorKind::AlreadyExists
+    }
+
+    /// Whether no instance of the requested id exists.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
+    /// Whether another process works on the database.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.0.kind == ErrorKind::Locked
+    }
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        self.0.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+impl fmt::Debug for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl StdError for RuntimeError {}

@@ -1,0 +1,341 @@
+//! What the attributes emit: a marker type per annotated function, and how its values are recorded.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::failure::{Failure, FailureKind, causes_of};
+use crate::payload::Payload;
+use crate::retry::Retry;
+
+/// An annotated function, as the engine sees it. Implemented by `#[activity]` and `#[orchestrator]` on a hidden type.
+pub trait Function: Send + Sync + 'static {
+    /// The name it is registered under.
+    const NAME: &'static str;
+    /// Where it is written.
+    const SITE: Site;
+    /// A hash of its source; tells builds apart whose orchestrators differ.
+    const SHAPE: u64 = 0;
+    /// Its arguments as a tuple.
+    type Input: Send + 'static;
+    /// Its declared return type.
+    type Output: Send + 'static;
+    /// How that return type is recorded.
+    type Kind: Returned<Self::Output>;
+
+    /// How its arguments are written and read.
+    fn codec() -> Codec<Self::Input>;
+    /// The body.
+    fn call(input: Self::Input) -> impl Future<Output = Self::Output> + Send;
+    /// The arguments of the attribute.
+    fn options() -> Options {
+        Options::new()
+    }
+
+    /// The recorded form of the arguments.
+    fn encode(input: &Self::Input) -> Result<Payload, Failure> {
+        (Self::codec().encode)(input)
+    }
+
+    /// The arguments from their recorded form.
+    fn decode(payload: &Payload) -> Result<Self::Input, Failure> {
+        (Self::codec().decode)(payload)
+    }
+}
+
+/// Both directions of the arguments. One value, so that an argument that cannot be stored is one error.
+pub struct Codec<I> {
+    /// To their recorded form.
+    pub encode: fn(&I) -> Result<Payload, Failure>,
+    /// From it.
+    pub decode: fn(&Payload) -> Result<I, Failure>,
+}
+
+/// A place in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+impl Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What an attribute says of a function beyond its signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Options {
+    pub(crate) retry: Retry,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) max_concurrent: Option<usize>,
+}
+
+impl Options {
+    /// One attempt, no timeout, no cap of its own.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            retry: Retry::none(),
+            timeout: None,
+            max_concurrent: None,
+        }
+    }
+
+    /// When to try again.
+    #[must_use]
+    pub const fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// How long one attempt may take.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How many of this function run at once in one process.
+    #[must_use]
+    pub const fn max_concurrent(mut self, limit: usize) -> Self {
+        self.max_concurrent = Some(limit);
+        self
+    }
+}
+
+/// A value that can be kept in the history.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in the history",
+    label = "needs `Serialize`, `DeserializeOwned`, `Send` and `'static`",
+    note = "arguments and results of durable functions are recorded as JSON, so that a restarted process can go on with them",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, and own its fields: `String` for `&str`, `Vec<T>` for `&[T]`"
+)]
+pub trait Storable: Serialize + DeserializeOwned + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + 'static> Storable for T {}
+
+/// An error type that can take a failure of the engine.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no place for a failure of the engine",
+    label = "needs `From<dacapo::Failure>`",
+    note = "a call can also fail by a panic, a timeout or a cancellation; such a `Failure` enters the error type of the function",
+    note = "write `impl From<dacapo::Failure> for {Self}`, or return `dacapo::Result<T>`, which takes any error"
+)]
+pub trait FromFailure: From<Failure> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Failure>> FromFailure for E {}
+
+/// How a return type is recorded: `Ok` as a result, `Err` as a failure, anything else as a result.
+///
+/// Implemented for three [`Kind`]s, chosen by the compiler from the type itself, so that an alias of `Result` counts as one.
+pub trait Returned<O>: Send + Sync + 'static {
+    /// The value of a success.
+    type Ok;
+    /// What a client gets: the declared `Result`, or `Result<O, Failure>` where the function declares none.
+    type Result;
+
+    /// What goes into the history.
+    fn record(output: O) -> Recorded;
+    /// The declared return value, or the failure for which it has no place.
+    fn restore(recorded: Recorded) -> Result<O, Failure>;
+    /// What a client gets.
+    fn result(recorded: Recorded) -> Self::Result;
+    /// The success or the failure, engine's or own.
+    fn checked(recorded: Recorded) -> Result<Self::Ok, Failure>;
+}
+
+/// The recorded outcome of a call.
+pub type Recorded = Result<Payload, Failure>;
+
+/// Chooses an implementation of [`Returned`]; see [`Probe`].
+pub struct Kind<const IS_RESULT: bool, const IS_STD_ERROR: bool>;
+
+impl<O: Storable> Returned<O> for Kind<false, false> {
+    type Ok = O;
+    type Result = Result<O, Failure>;
+
+    fn record(output: O) -> Recorded {
+        Payload::encode(&output)
+    }
+
+    fn restore(recorded: Recorded) -> Result<O, Failure> {
+        recorded?.decode()
+    }
+
+    fn result(recorded: Recorded) -> Self::Result {
+        Self::restore(recorded)
+    }
+
+    fn checked(recorded: Recorded) -> Result<O, Failure> {
+        Self::restore(recorded)
+    }
+}
+
+macro_rules! returned_result {
+    ($is_std_error:literal, $($bound:path)?, $causes:expr) => {
+        impl<T, E> Returned<Result<T, E>> for Kind<true, $is_std_error>
+        where
+            T: Storable,
+            E: Storable + FromFailure + Display $(+ $bound)?,
+        {
+            type Ok = T;
+            type Result = Result<T, E>;
+
+            fn record(output: Result<T, E>) -> Recorded {
+                let causes: fn(&E) -> Vec<String> = $causes;
+                match output {
+                    Ok(value) => Payload::encode(&value),
+                    Err(error) => Err(Failure::application(&error, causes(&error))),
+                }
+            }
+
+            fn restore(recorded: Recorded) -> Result<Result<T, E>, Failure> {
+                Ok(<Self as Returned<Result<T, E>>>::result(recorded))
+            }
+
+            fn result(recorded: Recorded) -> Result<T, E> {
+                <Self as Returned<Result<T, E>>>::checked(recorded).map_err(own_error)
+            }
+
+            fn checked(recorded: Recorded) -> Result<T, Failure> {
+                recorded?.decode()
+            }
+        }
+    };
+}
+
+returned_result!(true, std::error::Error, |error| causes_of(error));
+returned_result!(false, , |error| {
+    (error as &dyn std::any::Any).downcast_ref::<Error>().map_or_else(Vec::new, |error| error.causes().to_vec())
+});
+
+/// The error a function returned, from its recorded form; an engine's failure by its `From`.
+fn own_error<E: DeserializeOwned + From<Failure>>(failure: Failure) -> E {
+    match failure.payload() {
+        Some(payload) if failure.kind() == FailureKind::Application => payload
+            .decode()
+            .unwrap_or_else(|codec: Failure| E::from(codec.context(failure.to_string()))),
+        _ => E::from(failure),
+    }
+}
+
+/// Asks the compiler about a concrete type: an inherent constant that applies wins over a trait's.
+pub struct Probe<T>(PhantomData<T>);
+
+impl<T, E> Probe<Result<T, E>> {
+    /// The type is a `Result`.
+    pub const IS_RESULT: bool = true;
+}
+
+/// The answer of [`Probe`] for every other type. Must be in scope where the probe is asked.
+pub trait NotResult {
+    /// The type is not a `Result`.
+    const IS_RESULT: bool = false;
+}
+
+impl<T> NotResult for Probe<T> {}
+
+/// Asks the compiler whether a `Result`'s error is a `std::error::Error`.
+pub struct ErrorProbe<T>(PhantomData<T>);
+
+impl<T, E: std::error::Error> ErrorProbe<Result<T, E>> {
+    /// The error has sources.
+    pub const IS_STD_ERROR: bool = true;
+}
+
+/// The answer of [`ErrorProbe`] for every other type. Must be in scope where the probe is asked.
+pub trait NotStdError {
+    /// The error has no sources.
+    const IS_STD_ERROR: bool = false;
+}
+
+impl<T> NotStdError for ErrorProbe<T> {}
+
+/// Encodes the arguments of a function: none as `null`, one bare, several as an object keyed by parameter name.
+pub struct Encoder {
+    text: Vec<u8>,
+    keyed: bool,
+    failed: Option<Failure>,
+}
+
+impl Encoder {
+    /// For `parameters` arguments.
+    #[must_use]
+    pub fn new(parameters: usize) -> Self {
+        let keyed = parameters > 1;
+        Self {
+            text: if keyed { b"{".to_vec() } else { Vec::new() },
+            keyed,
+            failed: None,
+        }
+    }
+
+    /// The next argument.
+    #[must_use]
+    pub fn field<T: Storable>(mut self, name: &'static str, value: &T) -> Self {
+        if self.keyed {
+            let comma = if self.text.len() > 1 { "," } else { "" };
+            self.text.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
+        }
+        if let Err(error) = serde_json::to_writer(&mut self.text, value) {
+            let message = format!("argument `{name}` could not be stored as JSON: {error}");
+            self.failed.get_or_insert(Failure::new(FailureKind::Codec, message));
+        }
+        self
+    }
+
+    /// The recorded form.
+    pub fn finish(mut self) -> Result<Payload, Failure> {
+        if let Some(failure) = self.failed {
+            return Err(failure);
+        }
+        match (self.keyed, self.text.is_empty()) {
+            (true, _) => self.text.push(b'}'),
+            (false, true) => return Ok(Payload::null()),
+            (false, false) => {}
+        }
+        let text = String::from_utf8(self.text).map_err(|error| Failure::new(FailureKind::Codec, error.to_string()))?;
+        Payload::from_json(text)
+    }
+}
+
+/// Decodes the arguments of a function.
+pub struct Decoder<'p> {
+    payload: &'p Payload,
+    fields: Option<std::collections::HashMap<String, Payload>>,
+}
+
+impl<'p> Decoder<'p> {
+    /// For `parameters` arguments.
+    pub fn new(payload: &'p Payload, parameters: usize) -> Result<Self, Failure> {
+        let fields = if parameters > 1 { Some(payload.decode()?) } else { None };
+        Ok(Self { payload, fields })
+    }
+
+    /// The next argument. One that the recorded object lacks is read from `null`, so that an `Option` can be added later.
+    pub fn field<T: Storable>(&mut self, name: &'static str) -> Result<T, Failure> {
+        let Some(fields) = &mut self.fields else {
+            return self.payload.decode();
+        };
+        match fields.remove(name) {
+            Some(value) => value.decode(),
+            None => Payload::null().decode().map_err(|_: Failure| {
+                Failure::new(
+                    FailureKind::Codec,
+                    format!("the recorded input has no `{name}`, and its type is not an `Option`"),
+                )
+            }),
+        }
+    }
+}

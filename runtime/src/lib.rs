@@ -1,0 +1,61 @@
+//! Durable execution for plain async Rust.
+//!
+//! Annotate functions with [`#[activity]`](activity) and [`#[orchestrator]`](orchestrator); the [`Runtime`] records every
+//! decision and result in a history and, after a crash, goes on where it stopped.
+//!
+//! # Code map
+//!
+//! * `orchestration/` is what orchestrator code calls: calls, timers, events, the type rule of `.await`.
+//! * `engine/` is the replay engine: history and events in, actions out. It knows no tokio, clock, store or thread.
+//! * [`store`] keeps histories: one trait, one write verb, in memory and in SQLite.
+//! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
+
+#[cfg(test)]
+extern crate self as dacapo;
+
+pub mod activity;
+mod client;
+mod engine;
+mod error;
+mod failure;
+mod function;
+mod orchestration;
+mod payload;
+mod registry;
+mod retry;
+mod runtime;
+pub mod store;
+mod time;
+mod worker;
+
+pub use dacapo_macros::{activity, orchestrator};
+
+pub use activity::state;
+pub use client::{Client, Handle, InstanceStatus, Start};
+pub use error::{Error, ErrorKind, Result, RuntimeError};
+pub use failure::{Failure, FailureKind};
+pub use orchestration::activity::{Activity, Checked};
+pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, set_custom_status};
+pub use orchestration::child::Orchestration;
+pub use orchestration::durable::{Block, Durable, DurableStream};
+pub use orchestration::event::{Event, EventWait};
+pub use orchestration::timer::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
+pub use payload::Payload;
+pub use registry::{Call, Callable};
+pub use retry::Retry;
+pub use runtime::{Builder, Runtime};
+pub use store::Status;
+
+/// What the attributes emit. Not for users; may change with any version.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory;
+
+    pub use crate::activity::blocking;
+    pub use crate::failure::Failure;
+    pub use crate::function::{
+        Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Returned, Site, Storable,
+    };
+    pub use crate::payload::Payload;
+    pub use crate::registry::Registration;
+}

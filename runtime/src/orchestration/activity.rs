@@ -1,0 +1,137 @@
+//! The call of an activity.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::engine::scope::{self, Call};
+use crate::failure::Failure;
+use crate::function::{Function, Options, Recorded, Returned};
+use crate::orchestration::durable::Durable;
+use crate::retry::Retry;
+
+/// A call of an `#[activity]`, not started yet.
+///
+/// In an orchestrator it starts at its first poll and is recorded; the recorded result is what a replay gets. Awaited
+/// anywhere else the body just runs, once: no retry, no timeout, nothing recorded.
+#[must_use = "an activity does nothing until it is awaited, or started by `.start()`"]
+pub struct Activity<F: Function> {
+    state: State<F>,
+    options: Options,
+    site: &'static Location<'static>,
+}
+
+enum State<F: Function> {
+    New(Option<F::Input>),
+    Called(Call),
+    Direct(BoxFuture<'static, F::Output>),
+}
+
+/// Nothing in a call is pinned in place: the direct form is boxed.
+impl<F: Function> Unpin for Activity<F> {}
+
+impl<F: Function> Activity<F> {
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn new(input: F::Input) -> Self {
+        Self {
+            state: State::New(Some(input)),
+            options: F::options(),
+            site: Location::caller(),
+        }
+    }
+
+    /// Uses `retry` for this call in place of the function's own policy.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = retry;
+        self
+    }
+
+    /// Lets each attempt of this call take `timeout` at most.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// The hot form: the activity is scheduled here and awaited later.
+    ///
+    /// # Panics
+    /// Outside an orchestrator, where there is nothing to schedule it.
+    pub fn start(mut self) -> Self {
+        let State::New(input) = &mut self.state else { return self };
+        if let Some(input) = input.take() {
+            let call = scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options, self.site));
+            let Some(call) = call else {
+                panic!(
+                    "`{}(..).start()` was called outside an orchestrator; await it, or use your executor's spawn",
+                    F::NAME
+                )
+            };
+            self.state = State::Called(call);
+        }
+        self
+    }
+
+    /// The same call with the engine's failures visible: `Result<T, Failure>`, whatever the function returns.
+    pub fn checked(self) -> Checked<F> {
+        Checked(self)
+    }
+
+    fn poll_recorded(&mut self, cx: &mut Context<'_>) -> Poll<Settled<F::Output>> {
+        loop {
+            match &mut self.state {
+                State::New(input) => {
+                    let input = input.take().expect("an activity that is new has its input");
+                    let called = scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options, self.site));
+                    self.state = match called {
+                        Some(call) => State::Called(call),
+                        None => State::Direct(F::call(input).boxed()),
+                    };
+                }
+                State::Called(call) => return call.poll(cx, F::NAME).map(Settled::Recorded),
+                State::Direct(body) => return body.poll_unpin(cx).map(Settled::Direct),
+            }
+        }
+    }
+}
+
+enum Settled<O> {
+    Recorded(Recorded),
+    Direct(O),
+}
+
+impl<F: Function> Future for Activity<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match std::task::ready!(self.poll_recorded(cx)) {
+            Settled::Recorded(recorded) => scope::settle(F::NAME, F::Kind::restore(recorded)),
+            Settled::Direct(output) => Poll::Ready(output),
+        }
+    }
+}
+
+impl<F: Function> Durable for Activity<F> {}
+
+/// A call whose failure is a value, from [`Activity::checked`].
+#[must_use = "an activity does nothing until it is awaited"]
+pub struct Checked<F: Function>(Activity<F>);
+
+impl<F: Function> Future for Checked<F> {
+    type Output = Result<<F::Kind as Returned<F::Output>>::Ok, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let recorded = match std::task::ready!(self.0.poll_recorded(cx)) {
+            Settled::Recorded(recorded) => recorded,
+            Settled::Direct(output) => F::Kind::record(output),
+        };
+        Poll::Ready(F::Kind::checked(recorded))
+    }
+}
+
+impl<F: Function> Durable for Checked<F> {}

@@ -1,0 +1,11 @@
+//! What orchestrator code calls: durable futures, and the values that are the same on every replay.
+//!
+//! Invariant: nothing here knows tokio, a store or a thread; it talks to the engine's scope only.
+
+pub(crate) mod activity;
+pub(crate) mod ambient;
+pub(crate) mod child;
+pub(crate) mod combinators;
+pub(crate) mod durable;
+pub(crate) mod event;
+pub(crate) mod timer;

@@ -1,0 +1,203 @@
+//! Which functions this process can run, by name.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::Failure;
+use crate::function::{Function, Options, Recorded, Returned, Site};
+use crate::orchestration::activity::Activity;
+use crate::orchestration::child::Orchestration;
+use crate::payload::Payload;
+
+/// An annotated function without its types: what the engine needs to run it by name.
+#[derive(Clone, Copy)]
+pub struct Registration {
+    role: Role,
+    name: &'static str,
+    site: Site,
+    shape: u64,
+    run: fn(Payload) -> BoxFuture<'static, Recorded>,
+    options: fn() -> Options,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Activity,
+    Orchestrator,
+}
+
+impl Registration {
+    /// Of an activity.
+    #[must_use]
+    pub const fn activity<F: Function>() -> Self {
+        Self::new::<F>(Role::Activity)
+    }
+
+    /// Of an orchestrator.
+    #[must_use]
+    pub const fn orchestrator<F: Function>() -> Self {
+        Self::new::<F>(Role::Orchestrator)
+    }
+
+    const fn new<F: Function>(role: Role) -> Self {
+        Self {
+            role,
+            name: F::NAME,
+            site: F::SITE,
+            shape: F::SHAPE,
+            run: run::<F>,
+            options: F::options,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn shape(&self) -> u64 {
+        self.shape
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        (self.options)()
+    }
+
+    /// The body on recorded input, to its recorded outcome. A panic of the body is a failure.
+    pub(crate) fn run(&self, input: Payload) -> BoxFuture<'static, Recorded> {
+        (self.run)(input)
+    }
+}
+
+fn run<F: Function>(input: Payload) -> BoxFuture<'static, Recorded> {
+    let body = async move {
+        let input = F::decode(&input).map_err(|failure| failure.context(format!("the input of `{}` cannot be read", F::NAME)))?;
+        F::Kind::record(F::call(input).await)
+    };
+    AssertUnwindSafe(body)
+        .catch_unwind()
+        .map(|outcome| outcome.unwrap_or_else(|panic| Err(Failure::panic(&*panic))))
+        .boxed()
+}
+
+inventory::collect!(Registration);
+
+/// An annotated function as a value: `greet` itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an annotated function",
+    note = "pass the function itself, as in `attach(checkout, id)`; it must carry `#[activity]` or `#[orchestrator]`"
+)]
+pub trait Callable<Arguments> {
+    /// What a call of it gives.
+    type Call: Call;
+
+    #[doc(hidden)]
+    fn registration(&self) -> Registration {
+        Self::Call::REGISTRATION
+    }
+}
+
+/// What a call of an annotated function gives: [`Activity`] or [`Orchestration`].
+pub trait Call {
+    #[doc(hidden)]
+    const REGISTRATION: Registration;
+}
+
+impl<F: Function> Call for Activity<F> {
+    const REGISTRATION: Registration = Registration::activity::<F>();
+}
+
+impl<F: Function> Call for Orchestration<F> {
+    const REGISTRATION: Registration = Registration::orchestrator::<F>();
+}
+
+macro_rules! callable {
+    ($($argument:ident)*) => {
+        impl<G, R: Call, $($argument),*> Callable<($($argument,)*)> for G
+        where
+            G: Fn($($argument),*) -> R,
+        {
+            type Call = R;
+        }
+    };
+}
+
+callable!();
+callable!(A1);
+callable!(A1 A2);
+callable!(A1 A2 A3);
+callable!(A1 A2 A3 A4);
+callable!(A1 A2 A3 A4 A5);
+callable!(A1 A2 A3 A4 A5 A6);
+callable!(A1 A2 A3 A4 A5 A6 A7);
+callable!(A1 A2 A3 A4 A5 A6 A7 A8);
+callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9);
+callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10);
+callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11);
+callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12);
+
+/// All functions of a process, found by role and name.
+#[derive(Clone, Default)]
+pub(crate) struct Registry {
+    activities: HashMap<&'static str, Registration>,
+    orchestrators: HashMap<&'static str, Registration>,
+}
+
+impl Registry {
+    /// Every annotated function that is linked into the binary, and `more`.
+    ///
+    /// Fails when two functions of one role share a name; both places are named.
+    pub(crate) fn collect(automatic: bool, more: &[Registration]) -> Result<Self, RuntimeError> {
+        let found = inventory::iter::<Registration>.into_iter().filter(|_| automatic).copied();
+        let mut registry = Self::default();
+        let mut conflicts = String::new();
+        for registration in found.chain(more.iter().copied()) {
+            let (map, role) = match registration.role {
+                Role::Activity => (&mut registry.activities, "activities"),
+                Role::Orchestrator => (&mut registry.orchestrators, "orchestrators"),
+            };
+            match map.insert(registration.name, registration) {
+                Some(other) if other.site != registration.site => {
+                    let (mut first, mut second) = (other.site, registration.site);
+                    if (second.file, second.line) < (first.file, first.line) {
+                        std::mem::swap(&mut first, &mut second);
+                    }
+                    let _ = write!(
+                        conflicts,
+                        "\n  two {role} are named `{}`: {first} and {second}; rename one with `name = \"…\"`",
+                        registration.name
+                    );
+                }
+                _ => {}
+            }
+        }
+        if conflicts.is_empty() {
+            return Ok(registry);
+        }
+        let message = format!("a name finds one function when a run is replayed, so it must be unique:{conflicts}");
+        Err(RuntimeError::new(ErrorKind::Invalid, message))
+    }
+
+    pub(crate) fn activity(&self, name: &str) -> Option<&Registration> {
+        self.activities.get(name)
+    }
+
+    pub(crate) fn orchestrator(&self, name: &str) -> Option<&Registration> {
+        self.orchestrators.get(name)
+    }
+
+    pub(crate) fn activities(&self) -> impl Iterator<Item = &Registration> {
+        self.activities.values()
+    }
+
+    /// The registered orchestrators' names, sorted, for messages.
+    pub(crate) fn orchestrator_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.orchestrators.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+}

@@ -1,0 +1,101 @@
+//! When a failed attempt is tried again.
+
+use std::time::Duration;
+
+/// A retry policy: the wait before the second attempt, how it grows, where it stops.
+///
+/// Each wait is a durable timer: it survives a restart, and the decision is recorded, so that a policy can be changed
+/// while orchestrations run. The fields are those of Durable Functions' `RetryPolicy`.
+///
+/// ```
+/// use std::time::Duration;
+/// use dacapo::Retry;
+///
+/// const NET: Retry = Retry::exponential(Duration::from_secs(5)).backoff(2.0).max_attempts(3);
+/// assert_eq!(NET.delay_after(1), Some(Duration::from_secs(5)));
+/// assert_eq!(NET.delay_after(2), Some(Duration::from_secs(10)));
+/// assert_eq!(NET.delay_after(3), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    first_interval: Duration,
+    backoff: f64,
+    max_interval: Duration,
+    max_attempts: u32,
+}
+
+impl Retry {
+    /// No second attempt. This is the default.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            first_interval: Duration::ZERO,
+            backoff: 1.0,
+            max_interval: Duration::from_secs(3600),
+            max_attempts: 1,
+        }
+    }
+
+    /// Waits `first_interval`, then twice as long each time, at most an hour; five attempts in all.
+    #[must_use]
+    pub const fn exponential(first_interval: Duration) -> Self {
+        Self {
+            first_interval,
+            backoff: 2.0,
+            max_interval: Duration::from_secs(3600),
+            max_attempts: 5,
+        }
+    }
+
+    /// Waits `interval` each time; five attempts in all.
+    #[must_use]
+    pub const fn fixed(interval: Duration) -> Self {
+        Self {
+            first_interval: interval,
+            backoff: 1.0,
+            max_interval: interval,
+            max_attempts: 5,
+        }
+    }
+
+    /// The factor from one wait to the next. Values below 1 count as 1.
+    #[must_use]
+    pub const fn backoff(mut self, factor: f64) -> Self {
+        self.backoff = factor;
+        self
+    }
+
+    /// The longest wait.
+    #[must_use]
+    pub const fn max_interval(mut self, interval: Duration) -> Self {
+        self.max_interval = interval;
+        self
+    }
+
+    /// The number of attempts in all, the first included. 0 counts as 1.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// The wait after the `attempt`-th attempt (1 is the first) has failed; `None` when that was the last one.
+    #[must_use]
+    pub fn delay_after(&self, attempt: u32) -> Option<Duration> {
+        if attempt >= self.max_attempts {
+            return None;
+        }
+        let growth = self
+            .backoff
+            .max(1.0)
+            .powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+        let seconds = (self.first_interval.as_secs_f64() * growth).min(self.max_interval.as_secs_f64());
+        Some(Duration::try_from_secs_f64(seconds).unwrap_or(self.max_interval))
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self::none()
+    }
+}

@@ -1,0 +1,199 @@
+//! The runtime: a worker, and the client that speaks to it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::activity::States;
+use crate::client::Client;
+use crate::error::RuntimeError;
+use crate::registry::{Callable, Registration, Registry};
+use crate::store::{self, Store, SynchronousSetting};
+use crate::worker::{Settings, Worker};
+
+/// Runs orchestrations and activities on a store, and takes up what an earlier process left unfinished.
+///
+/// It is a [`Client`], too. It runs on the tokio runtime it was opened on.
+///
+/// ```
+/// use dacapo::{Runtime, activity, orchestrator};
+///
+/// #[activity]
+/// async fn greet(name: String) -> String { format!("Hello, {name}!") }
+///
+/// #[orchestrator]
+/// async fn hello(name: String) -> String { greet(name).await }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> dacapo::Result<()> {
+/// let runtime = Runtime::open("memory:").await?;
+/// let run = runtime.start(hello("Ada".into())).id("greet-ada").await?;
+/// assert_eq!(run.result().await?, "Hello, Ada!");
+/// runtime.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Runtime {
+    client: Client,
+    worker: Arc<Worker>,
+    grace: Duration,
+}
+
+impl Runtime {
+    /// Opens a store and runs everything annotated in this binary on it: `sqlite:PATH` for a file, `memory:` for tests.
+    ///
+    /// # Errors
+    /// [`Locked`](crate::ErrorKind::Locked) when another process works on the store; [`Invalid`](crate::ErrorKind::Invalid) for
+    /// a wrong URL or two functions of one name; [`Incompatible`](crate::ErrorKind::Incompatible) for a database of another
+    /// program or a newer version; [`Store`](crate::ErrorKind::Store) when it cannot be opened.
+    pub async fn open(url: &str) -> Result<Self, RuntimeError> {
+        Self::builder(url).open().await
+    }
+
+    /// The settings of a runtime on the store of a URL.
+    pub fn builder(url: impl Into<String>) -> Builder {
+        Builder::new(Source::Url(url.into()))
+    }
+
+    /// The settings of a runtime on a store of your own.
+    pub fn with_store(store: impl Store) -> Builder {
+        Builder::new(Source::Store(Arc::new(store)))
+    }
+
+    /// A client of this runtime that can be cloned and handed on.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Stops: no activity is started any more, those that run get the grace period to end and be recorded, the rest is left
+    /// for the next runtime on the store.
+    ///
+    /// # Errors
+    /// None today; a store that cannot be closed cleanly may give one.
+    pub async fn shutdown(self) -> Result<(), RuntimeError> {
+        self.worker.shut_down(self.grace).await;
+        Ok(())
+    }
+}
+
+impl Deref for Runtime {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Without [`shutdown`](Runtime::shutdown) everything under way is left for recovery at once.
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.worker.stop();
+        let worker = self.worker.clone();
+        self.worker.spawn(async move { worker.store().close().await });
+    }
+}
+
+/// The settings of a [`Runtime`].
+#[must_use = "settings do nothing until `.open()` is awaited"]
+pub struct Builder {
+    source: Source,
+    registrations: Vec<Registration>,
+    automatic: bool,
+    states: States,
+    settings: Settings,
+    grace: Duration,
+    standby: bool,
+    synchronous: Option<SynchronousSetting>,
+}
+
+enum Source {
+    Url(String),
+    Store(Arc<dyn Store>),
+}
+
+impl Builder {
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            registrations: Vec::new(),
+            automatic: true,
+            states: States::default(),
+            settings: Settings {
+                max_concurrent_activities: 1_000,
+                max_loaded_instances: 10_000,
+            },
+            grace: Duration::from_secs(10),
+            standby: false,
+            synchronous: None,
+        }
+    }
+
+    /// Gives activities a value, found by its type: [`dacapo::state::<T>()`](crate::state).
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Registers a function by hand. Needed only after [`only_registered`](Self::only_registered).
+    pub fn register<A>(mut self, function: impl Callable<A>) -> Self {
+        self.registrations.push(function.registration());
+        self
+    }
+
+    /// Runs only what [`register`](Self::register) named, not every annotated function of the binary.
+    pub fn only_registered(mut self) -> Self {
+        self.automatic = false;
+        self
+    }
+
+    /// How many activities run at once. Default: 1,000.
+    pub fn max_concurrent_activities(mut self, limit: usize) -> Self {
+        self.settings.max_concurrent_activities = limit;
+        self
+    }
+
+    /// How many instances are kept in memory; beyond that, those that wait for a timer or an event are put away to their
+    /// history and come back on their next event. Default: 10,000.
+    pub fn max_loaded_instances(mut self, limit: usize) -> Self {
+        self.settings.max_loaded_instances = limit;
+        self
+    }
+
+    /// How long running activities may go on after [`shutdown`](Runtime::shutdown). Default: ten seconds.
+    pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Whether to wait while another process works on the store, and take over when it ends. Default: fail at once.
+    pub fn standby(mut self, standby: bool) -> Self {
+        self.standby = standby;
+        self
+    }
+
+    /// How hard commits are pushed to the disk. Default: [`Full`](crate::store::Synchronous::Full).
+    #[cfg(feature = "sqlite")]
+    pub fn synchronous(mut self, synchronous: crate::store::Synchronous) -> Self {
+        self.synchronous = Some(synchronous);
+        self
+    }
+
+    /// Opens the store and starts to work on it.
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    pub async fn open(self) -> Result<Runtime, RuntimeError> {
+        let registry = Registry::collect(self.automatic, &self.registrations)?;
+        let store = match self.source {
+            Source::Url(url) => store::open(&url, self.synchronous).await?,
+            Source::Store(store) => store,
+        };
+        let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
+        Ok(Runtime {
+            client: Client::of(worker.clone()),
+            worker,
+            grace: self.grace,
+        })
+    }
+}

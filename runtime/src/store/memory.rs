@@ -1,0 +1,237 @@
+//! A store that forgets: for tests, and for runs that need not survive the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+
+use crate::error::{ErrorKind, RuntimeError};
+use crate::store::{
+    Append, Applied, Batch, End, Epoch, Instance, InstanceKey, Lookup, Message, NewInstance, Refused, Reply, Role, Runnable,
+    Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order,
+};
+
+/// Keeps everything in memory, with the promises of every store but the durable one.
+///
+/// Clones share their content.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    epoch: i64,
+    last_key: InstanceKey,
+    last_message: i64,
+    ids: HashMap<String, InstanceKey>,
+    instances: BTreeMap<InstanceKey, Stored>,
+    inbox: BTreeMap<i64, Message>,
+    listeners: Vec<(Role, Arc<dyn Fn() + Send + Sync>)>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer<T: Send + 'static>(&self, read: impl FnOnce(&Inner) -> T) -> BoxFuture<'_, StoreResult<T>> {
+        ready(Ok(read(&self.lock()))).boxed()
+    }
+}
+
+impl Inner {
+    fn get(&self, which: &Lookup) -> Option<&Stored> {
+        let key = match which {
+            Lookup::Key(key) => key,
+            Lookup::Id(id) => self.ids.get(id)?,
+        };
+        self.instances.get(key)
+    }
+
+    fn check(&self, batch: &Batch) -> StoreResult<()> {
+        if batch.epoch.is_some_and(|epoch| epoch.0 != self.epoch) {
+            return Err(fenced());
+        }
+        if let Some(new) = &batch.create
+            && self.ids.contains_key(&new.id)
+        {
+            return Err(already_exists(&new.id));
+        }
+        if let Some(append) = &batch.append {
+            self.check_order(append)?;
+        }
+        if let Some((unknown, _)) = batch.post.iter().find(|(key, _)| !self.instances.contains_key(key)) {
+            return Err(RuntimeError::new(
+                ErrorKind::NotFound,
+                format!("there is no instance {unknown}"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: Batch) -> Applied {
+        let created = batch.create.map(|new| self.create(new));
+        let children = batch
+            .children
+            .into_iter()
+            .map(|new| (!self.ids.contains_key(&new.id)).then(|| self.create(new)))
+            .collect();
+        if let Some(Append { instance, turn, .. }) = batch.append
+            && let Some(stored) = self.instances.get_mut(&instance)
+        {
+            stored.instance.updated_at = turn.at;
+            stored.history.push(turn);
+        }
+        if let Some(update) = batch.update
+            && let Some(stored) = self.instances.get_mut(&update.instance)
+        {
+            stored.instance.state = update.state;
+        }
+        for (instance, event) in batch.post {
+            self.last_message += 1;
+            let number = self.last_message;
+            let id = self
+                .instances
+                .get(&instance)
+                .map_or_else(String::new, |stored| stored.instance.id.clone());
+            self.inbox.insert(
+                number,
+                Message {
+                    number,
+                    instance,
+                    id,
+                    event,
+                },
+            );
+        }
+        for number in batch.consume {
+            self.inbox.remove(&number);
+        }
+        Applied { created, children }
+    }
+
+    fn check_order(&self, append: &Append) -> StoreResult<()> {
+        let turns = self.instances.get(&append.instance).map_or(0, |stored| stored.history.len());
+        if turns == 0 || append.number as usize != turns + 1 {
+            Err(out_of_order(append))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn create(&mut self, new: NewInstance) -> InstanceKey {
+        self.last_key += 1;
+        let key = self.last_key;
+        self.ids.insert(new.id.clone(), key);
+        let instance = Instance {
+            key,
+            id: new.id,
+            name: new.name,
+            parent: new.parent,
+            created_at: new.turn.at,
+            updated_at: new.turn.at,
+            state: new.state,
+        };
+        self.instances.insert(
+            key,
+            Stored {
+                instance,
+                history: vec![new.turn],
+            },
+        );
+        key
+    }
+}
+
+impl Store for MemoryStore {
+    fn claim(&self, _wait: bool) -> BoxFuture<'_, StoreResult<Epoch>> {
+        let mut inner = self.lock();
+        inner.epoch += 1;
+        ready(Ok(Epoch(inner.epoch))).boxed()
+    }
+
+    fn apply(&self, batch: Batch, reply: Reply) {
+        let role = if batch.epoch.is_some() { Role::Client } else { Role::Worker };
+        let mut inner = self.lock();
+        let result = match inner.check(&batch) {
+            Ok(()) => Ok(inner.apply(batch)),
+            Err(error) => Err(Box::new(Refused { error, batch })),
+        };
+        let listeners: Vec<_> = inner
+            .listeners
+            .iter()
+            .filter(|(listens, _)| *listens == role)
+            .map(|(_, listener)| listener.clone())
+            .collect();
+        drop(inner);
+        reply(result);
+        listeners.iter().for_each(|listener| listener());
+    }
+
+    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
+        self.answer(|inner| inner.get(&which).cloned())
+    }
+
+    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>> {
+        self.answer(|inner| inner.get(&which).map(|stored| stored.instance.clone()))
+    }
+
+    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
+        self.answer(|inner| {
+            let history = &inner.instances.get(&instance)?.history;
+            match end {
+                End::First => history.first().cloned(),
+                End::Last => history.last().cloned(),
+            }
+        })
+    }
+
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>> {
+        self.answer(|inner| {
+            let instances = inner.instances.values().map(|stored| &stored.instance);
+            let chosen = instances.filter(|instance| match which {
+                Runnable::Busy => instance.state.busy,
+                Runnable::Pending => instance.state.status == crate::store::Status::Pending,
+                Runnable::Due(now) => instance.state.wake_at.is_some_and(|due| due <= now),
+            });
+            chosen.map(|instance| instance.id.clone()).collect()
+        })
+    }
+
+    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
+        self.answer(|inner| {
+            inner
+                .instances
+                .values()
+                .filter_map(|stored| stored.instance.state.wake_at)
+                .min()
+        })
+    }
+
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+        self.answer(|inner| {
+            let later = inner.inbox.range(after + 1..).map(|(_, message)| message);
+            later
+                .filter(|message| instance.is_none_or(|key| key == message.instance))
+                .cloned()
+                .collect()
+        })
+    }
+
+    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        self.lock().listeners.push((role, listener));
+        Ok(())
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+}

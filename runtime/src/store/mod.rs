@@ -1,0 +1,357 @@
+//! Where histories are kept: one trait, one write verb.
+//!
+//! What every store promises:
+//!
+//! 1. A [`Batch`] is one transaction: all of it, or nothing of it.
+//! 2. The answer to [`Store::apply`] comes after the batch is durable, never before.
+//! 3. A batch of a worker carries the epoch of its claim; a batch with an older epoch is refused.
+//! 4. A history is append-only and dense; a failed batch leaves the state before it.
+//!
+//! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+pub use crate::engine::event::{CallId, Event, Parent, Turn};
+pub use crate::time::Timestamp;
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, Synchronous};
+
+use crate::error::{ErrorKind, RuntimeError};
+use crate::payload::Payload;
+
+/// The number a store gives to an instance. It is never used for another one.
+pub type InstanceKey = i64;
+
+/// What a store can answer besides success.
+pub type StoreResult<T> = Result<T, RuntimeError>;
+
+/// The answer to a batch, called once, from any thread. It must not block.
+pub type Reply = Box<dyn FnOnce(Result<Applied, Box<Refused>>) + Send>;
+
+/// A batch that was not applied, and why.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Why.
+    pub error: RuntimeError,
+    /// The batch as it was given, to be applied again where that can help.
+    pub batch: Batch,
+}
+
+/// The proof that a worker owns a store, compared with every batch it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub i64);
+
+/// The status of an instance, by Durable Task's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Status {
+    /// Asked for; no turn has run.
+    Pending,
+    /// Under way.
+    Running,
+    /// Returned a success.
+    Completed,
+    /// Returned an error, or failed.
+    Failed,
+    /// Ended from outside.
+    Terminated,
+    /// Not to be run until it is resumed; [`Instance::report`] may say why.
+    Suspended,
+}
+
+impl Status {
+    const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Terminated,
+        Self::Suspended,
+    ];
+
+    /// Whether nothing can happen to the instance any more.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Terminated)
+    }
+
+    /// The name, as stores and the HTTP API spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::Failed => "Failed",
+            Self::Terminated => "Terminated",
+            Self::Suspended => "Suspended",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What one turn, one start or one message changes. Applied as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Who writes: a worker with its claim, or `None` for a client.
+    pub epoch: Option<Epoch>,
+    /// A new instance. The batch is refused when its id exists.
+    pub create: Option<NewInstance>,
+    /// New sub-orchestrations. One whose id exists is left out; [`Applied::children`] tells.
+    pub children: Vec<NewInstance>,
+    /// A turn of an existing instance.
+    pub append: Option<Append>,
+    /// The state of that instance after the turn, if it changed.
+    pub update: Option<Update>,
+    /// Messages for instances that are not run by the writer of this batch.
+    pub post: Vec<(InstanceKey, Event)>,
+    /// Messages this batch has taken into a history.
+    pub consume: Vec<i64>,
+}
+
+/// An instance that does not exist yet.
+#[derive(Clone, Debug)]
+pub struct NewInstance {
+    /// Its instance id.
+    pub id: String,
+    /// The orchestrator.
+    pub name: String,
+    /// The orchestration that called it.
+    pub parent: Option<Parent>,
+    /// Its first turn, which begins with `ExecutionStarted`.
+    pub turn: Turn,
+    /// Its state after that turn.
+    pub state: State,
+}
+
+/// A turn and its place in the history: 1 is the first.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Whose history.
+    pub instance: InstanceKey,
+    /// The number of the turn; it must follow the last one.
+    pub number: u32,
+    /// What happened.
+    pub turn: Turn,
+}
+
+/// A change of an instance's state.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Whose state.
+    pub instance: InstanceKey,
+    /// The state.
+    pub state: State,
+}
+
+/// What a store knows of an instance beside its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its status.
+    pub status: Status,
+    /// Whether a restarted worker has something to do for it at once.
+    pub busy: bool,
+    /// When the earliest of its timers is due.
+    pub wake_at: Option<Timestamp>,
+    /// What the orchestrator last said of itself.
+    pub custom_status: Option<Payload>,
+    /// Why it was parked.
+    pub report: Option<String>,
+}
+
+impl State {
+    /// The state of an instance that has just been asked for.
+    #[must_use]
+    pub fn pending() -> Self {
+        Self {
+            status: Status::Pending,
+            busy: true,
+            wake_at: None,
+            custom_status: None,
+            report: None,
+        }
+    }
+}
+
+/// What a batch brought about.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// The key of [`Batch::create`].
+    pub created: Option<InstanceKey>,
+    /// The keys of [`Batch::children`], in their order; `None` for one whose id was taken.
+    pub children: Vec<Option<InstanceKey>>,
+}
+
+/// An instance as a store knows it, without its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The store's number for it.
+    pub key: InstanceKey,
+    /// Its instance id.
+    pub id: String,
+    /// The orchestrator.
+    pub name: String,
+    /// The orchestration that called it.
+    pub parent: Option<Parent>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its last turn ran.
+    pub updated_at: Timestamp,
+    /// Its state.
+    pub state: State,
+}
+
+/// An instance with all there is to know of it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The instance.
+    pub instance: Instance,
+    /// Its turns, from the first on.
+    pub history: Vec<Turn>,
+}
+
+/// A message that waits for the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number; later messages have greater ones.
+    pub number: i64,
+    /// Whom it is for.
+    pub instance: InstanceKey,
+    /// The instance id of that.
+    pub id: String,
+    /// What it says.
+    pub event: Event,
+}
+
+/// How an instance is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// By the store's number.
+    Key(InstanceKey),
+    /// By its instance id.
+    Id(String),
+}
+
+/// Keeps instances and their histories.
+pub trait Store: Send + Sync + 'static {
+    /// Makes the caller the one worker of this store.
+    ///
+    /// While another process is the worker it waits for its end, or fails with [`ErrorKind::Locked`] when `wait` is false.
+    fn claim(&self, wait: bool) -> BoxFuture<'_, StoreResult<Epoch>>;
+
+    /// Applies a batch and answers when it is durable, or when it was refused.
+    ///
+    /// Refusals change nothing: [`ErrorKind::AlreadyExists`], [`ErrorKind::Fenced`], [`ErrorKind::Invalid`] for a turn out
+    /// of order, [`ErrorKind::Store`] when the disk failed.
+    fn apply(&self, batch: Batch, reply: Reply);
+
+    /// An instance with its history.
+    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>>;
+
+    /// An instance without its history.
+    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>>;
+
+    /// The first or the last turn of an instance: its input is in the one, its outcome in the other.
+    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>>;
+
+    /// The ids of the instances a worker has to run.
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>>;
+
+    /// When the next timer of any instance is due.
+    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;
+
+    /// Messages with a number above `after`, of one instance or of all, oldest first.
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>>;
+
+    /// Calls `listener` after another process has written what this one may wait for: starts and messages for the worker,
+    /// any progress for a client. At least once per change, perhaps more often.
+    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()>;
+
+    /// Writes what is still queued and lets the store go.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Which end of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The first turn.
+    First,
+    /// The last turn.
+    Last,
+}
+
+/// Which instances to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runnable {
+    /// Those with work under way: what a worker takes up at its start.
+    Busy,
+    /// Those that a client has asked for and no worker has seen.
+    Pending,
+    /// Those with a timer due at that time.
+    Due(Timestamp),
+}
+
+/// For whom a store listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The process that runs turns.
+    Worker,
+    /// A process that only asks.
+    Client,
+}
+
+pub(crate) fn already_exists(id: &str) -> RuntimeError {
+    let message =
+        format!("an orchestration with the id `{id}` exists already; give another `.id(..)`, or attach to the one that runs");
+    RuntimeError::new(ErrorKind::AlreadyExists, message)
+}
+
+fn out_of_order(append: &Append) -> RuntimeError {
+    let message = format!(
+        "turn {} of instance {} does not follow its history",
+        append.number, append.instance
+    );
+    RuntimeError::new(ErrorKind::Invalid, message)
+}
+
+fn fenced() -> RuntimeError {
+    RuntimeError::new(
+        ErrorKind::Fenced,
+        "another worker has taken over the store; this one has stopped",
+    )
+}
+
+/// Opens the store of a URL.
+pub(crate) async fn open(url: &str, synchronous: Option<SynchronousSetting>) -> StoreResult<Arc<dyn Store>> {
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    match scheme {
+        "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(SqliteStore::open_url(rest, synchronous).await?)),
+        _ => {
+            let message = format!("`{url}` names no store; write `sqlite:orders.db` for a file, or `memory:` for tests");
+            Err(RuntimeError::new(ErrorKind::Invalid, message))
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) type SynchronousSetting = Synchronous;
+#[cfg(not(feature = "sqlite"))]
+pub(crate) type SynchronousSetting = std::convert::Infallible;

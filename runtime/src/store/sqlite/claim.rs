@@ -1,0 +1,113 @@
+//! One worker per database, and how processes tell each other of changes.
+//!
+//! The worker holds an operating-system lock on a file beside the database; the system lets it go when the process ends,
+//! however it ends. Changes are told by file notifications, so that nobody polls.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::sync::Arc;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::error::{ErrorKind, RuntimeError};
+use crate::store::sqlite::Files;
+use crate::store::{Role, StoreResult};
+
+/// Takes the worker's lock; waits for it when `wait` is true.
+pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
+    let path = files.lock();
+    let error = |error: &std::io::Error| {
+        RuntimeError::new(ErrorKind::Store, format!("could not lock `{}`", path.display())).caused_by(error)
+    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|e| error(&e))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) if wait => file = wait_for(file).await?,
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let holder = if holder.trim().is_empty() {
+                "another process".to_owned()
+            } else {
+                format!("process {}", holder.trim())
+            };
+            let message = format!(
+                "{holder} works on the database `{}` already; stop it, connect with `Client::connect` instead, \
+                 or build the runtime with `.standby(true)` to take over when it ends",
+                files.database.display()
+            );
+            return Err(RuntimeError::new(ErrorKind::Locked, message));
+        }
+        Err(TryLockError::Error(e)) => return Err(error(&e)),
+    }
+    let signed = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "{}", std::process::id()));
+    signed.map_err(|e| error(&e))?;
+    Ok(file)
+}
+
+/// Waits on a thread of its own: a standby may wait for months, and must not hold up the end of the executor.
+async fn wait_for(file: File) -> StoreResult<File> {
+    let (taken, answer) = tokio::sync::oneshot::channel();
+    let wait = move || {
+        let locked = file.lock().map(|()| file);
+        let _ = taken.send(locked);
+    };
+    let failed = |error: &dyn std::error::Error| {
+        RuntimeError::new(ErrorKind::Store, "could not wait for the worker's lock").caused_by(error)
+    };
+    std::thread::Builder::new()
+        .name("dacapo-standby".into())
+        .spawn(wait)
+        .map_err(|error| failed(&error))?;
+    match answer.await {
+        Ok(locked) => locked.map_err(|error| failed(&error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Tells the worker, if another process is it, that something waits for it. Without a worker there is nobody to tell:
+/// the next one looks for itself.
+pub(super) fn ring(files: &Files) {
+    if let Ok(mut bell) = OpenOptions::new().write(true).truncate(true).open(files.bell()) {
+        let _ = bell.write_all(b"1");
+    }
+}
+
+/// Calls `listener` when the file that concerns `role` is written.
+pub(super) fn watch(files: &Files, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<RecommendedWatcher> {
+    let path = match role {
+        Role::Worker => files.bell(),
+        Role::Client => files.wal(),
+    };
+    let failed = |error: &dyn std::error::Error| {
+        RuntimeError::new(
+            ErrorKind::Store,
+            format!("could not watch `{}` for other processes", path.display()),
+        )
+        .caused_by(error)
+    };
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| failed(&error))?;
+    let heard = move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| event.kind.is_modify()) {
+            listener();
+        }
+    };
+    let mut watcher = notify::recommended_watcher(heard).map_err(|error| failed(&error))?;
+    watcher
+        .watch(&path, RecursiveMode::NonRecursive)
+        .map_err(|error| failed(&error))?;
+    Ok(watcher)
+}

@@ -1,0 +1,392 @@
+//! The embedded store: one SQLite file in WAL mode.
+//!
+//! * `schema` opens and migrates, `writer` is the group commit, `claim` keeps a second worker out.
+//! * Reads use connections of their own, on tokio's pool for blocking work.
+
+mod claim;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::error::{ErrorKind, RuntimeError};
+use crate::payload::Payload;
+use crate::store::{
+    Batch, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Reply, Role, Runnable, State, Status, Store, StoreResult,
+    Stored, Timestamp, Turn,
+};
+use writer::{Request, Writer};
+
+/// How hard SQLite pushes a commit to the disk (`PRAGMA synchronous`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Every commit is on the disk before it is answered. A power cut loses nothing. The default.
+    #[default]
+    Full,
+    /// Commits are on the disk after the next checkpoint. A crash of the process loses nothing; a power cut may lose the
+    /// last commits, all of one moment on.
+    Normal,
+}
+
+/// Keeps everything in one SQLite file. A person can read it with the `sqlite3` shell: `SELECT * FROM history`.
+pub struct SqliteStore {
+    files: Arc<Files>,
+    writer: Arc<Writer>,
+    readers: Arc<Readers>,
+    watcher: Mutex<Option<notify::RecommendedWatcher>>,
+    claimed: Mutex<Option<std::fs::File>>,
+}
+
+/// The database and the two files beside it.
+struct Files {
+    database: PathBuf,
+}
+
+impl Files {
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.database.clone().into_os_string();
+        name.push(suffix);
+        name.into()
+    }
+
+    /// Locked by the process that is the worker; its number is inside.
+    fn lock(&self) -> PathBuf {
+        self.beside("-worker")
+    }
+
+    /// Written by clients of other processes, watched by the worker.
+    fn bell(&self) -> PathBuf {
+        self.beside("-bell")
+    }
+
+    /// Written by every commit, watched by clients of other processes.
+    fn wal(&self) -> PathBuf {
+        self.beside("-wal")
+    }
+}
+
+impl SqliteStore {
+    /// Opens or creates the database at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] when the file is no database, another program's, or a newer version's;
+    /// [`ErrorKind::Store`] when it cannot be opened or written.
+    pub async fn open(path: impl AsRef<Path>, synchronous: Synchronous) -> StoreResult<Self> {
+        let path = path.as_ref().to_owned();
+        blocking(move || Self::open_blocking(path, synchronous)).await
+    }
+
+    /// Opens the rest of a URL after `sqlite:`, a path with an optional `?synchronous=NORMAL`.
+    pub(crate) async fn open_url(rest: &str, synchronous: Option<Synchronous>) -> StoreResult<Self> {
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let mut asked = Synchronous::Full;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            asked = match pair.split_once('=') {
+                Some(("synchronous", value)) if value.eq_ignore_ascii_case("full") => Synchronous::Full,
+                Some(("synchronous", value)) if value.eq_ignore_ascii_case("normal") => Synchronous::Normal,
+                _ => {
+                    let message = format!(
+                        "`{pair}` is not a setting of an SQLite store; it knows `synchronous=FULL` and `synchronous=NORMAL`"
+                    );
+                    return Err(RuntimeError::new(ErrorKind::Invalid, message));
+                }
+            };
+        }
+        if path.is_empty() || path == ":memory:" {
+            let message = "an SQLite store needs a file, as in `sqlite:orders.db`; for a store in memory write `memory:`";
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
+        Self::open(path, synchronous.unwrap_or(asked)).await
+    }
+
+    fn open_blocking(path: PathBuf, synchronous: Synchronous) -> StoreResult<Self> {
+        let connection = schema::open(&path, synchronous)?;
+        let files = Arc::new(Files { database: path.clone() });
+        let bell = files.clone();
+        let writer = Writer::spawn(connection, path.clone(), move || claim::ring(&bell))?;
+        let readers = Readers {
+            path,
+            idle: Mutex::new(Vec::new()),
+        };
+        Ok(Self {
+            files,
+            writer: Arc::new(writer),
+            readers: Arc::new(readers),
+            watcher: Mutex::new(None),
+            claimed: Mutex::new(None),
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    ) -> BoxFuture<'_, StoreResult<T>> {
+        let readers = self.readers.clone();
+        blocking(move || readers.with(query)).boxed()
+    }
+}
+
+/// Connections for reading, as many as were ever needed at once.
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn with<T>(&self, query: impl FnOnce(&Connection) -> Result<T, ReadError>) -> StoreResult<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => schema::open_reader(&self.path)?,
+        };
+        let result = query(&connection);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        result.map_err(|error| match error {
+            ReadError::Sqlite(error) => failed("read", &self.path, &error),
+            ReadError::Content(error) => error,
+        })
+    }
+}
+
+enum ReadError {
+    Sqlite(rusqlite::Error),
+    Content(RuntimeError),
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<RuntimeError> for ReadError {
+    fn from(error: RuntimeError) -> Self {
+        Self::Content(error)
+    }
+}
+
+impl Store for SqliteStore {
+    fn claim(&self, wait: bool) -> BoxFuture<'_, StoreResult<Epoch>> {
+        async move {
+            let lock = claim::lock(&self.files, wait).await?;
+            *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+            let path = self.files.database.clone();
+            blocking(move || {
+                let connection = schema::open(&path, Synchronous::Full)?;
+                let next = "UPDATE claim SET epoch = epoch + 1 RETURNING epoch";
+                connection
+                    .query_row(next, [], |row| row.get(0).map(Epoch))
+                    .map_err(|error| failed("claim", &path, &error))
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn apply(&self, batch: Batch, reply: Reply) {
+        self.writer.send(Request::new(batch, reply));
+    }
+
+    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
+        self.read(move |connection| {
+            // One snapshot for the instance and its turns.
+            let snapshot = connection.unchecked_transaction()?;
+            let Some(instance) = find(&snapshot, &which)? else {
+                return Ok(None);
+            };
+            let mut turns = snapshot.prepare_cached("SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key")?;
+            let mut rows = turns.query(params![turn_key(instance.key, 0), turn_key(instance.key, u32::MAX)])?;
+            let mut history = Vec::new();
+            while let Some(row) = rows.next()? {
+                history.push(read_turn(row)?);
+            }
+            Ok(Some(Stored { instance, history }))
+        })
+    }
+
+    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>> {
+        self.read(move |connection| find(connection, &which))
+    }
+
+    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
+        self.read(move |connection| {
+            let query = match end {
+                End::First => "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1",
+                End::Last => "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
+            };
+            let mut turns = connection.prepare_cached(query)?;
+            let mut rows = turns.query(params![turn_key(instance, 0), turn_key(instance, u32::MAX)])?;
+            rows.next()?.map(read_turn).transpose()
+        })
+    }
+
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>> {
+        self.read(move |connection| {
+            let (query, due) = match which {
+                Runnable::Busy => ("SELECT id FROM instance WHERE busy = 1 AND ?1 IS NULL ORDER BY key", None),
+                Runnable::Pending => (
+                    "SELECT id FROM instance WHERE status = 'Pending' AND ?1 IS NULL ORDER BY key",
+                    None,
+                ),
+                Runnable::Due(now) => ("SELECT id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at", Some(now.0)),
+            };
+            let mut statement = connection.prepare_cached(query)?;
+            let keys = statement.query_map([due], |row| row.get(0))?;
+            Ok(keys.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
+        self.read(|connection| {
+            let query = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
+            Ok(connection
+                .prepare_cached(query)?
+                .query_row([], |row| row.get(0).map(Timestamp))
+                .optional()?)
+        })
+    }
+
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+        self.read(move |connection| {
+            let query = match instance {
+                Some(_) => "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance WHERE instance = ?2 AND number > ?1 ORDER BY number",
+                None => "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance WHERE ?2 IS NULL AND number > ?1 ORDER BY number",
+            };
+            let mut statement = connection.prepare_cached(query)?;
+            let mut rows = statement.query(params![after, instance])?;
+            let mut messages = Vec::new();
+            while let Some(row) = rows.next()? {
+                let text: String = row.get(2)?;
+                let event = serde_json::from_str(&text).map_err(|error| {
+                    RuntimeError::new(ErrorKind::Store, "a message in the database is no event this build knows").caused_by(&error)
+                })?;
+                messages.push(Message { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event });
+            }
+            Ok(messages)
+        })
+    }
+
+    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        let watcher = claim::watch(&self.files, role, listener)?;
+        *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);
+        Ok(())
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let (writer, readers) = (self.writer.clone(), self.readers.clone());
+            let close = move || {
+                // The writer goes last: only a connection that may write folds the log into the database.
+                readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                writer.close();
+                Ok(())
+            };
+            let _ = blocking(close).await;
+            *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        .boxed()
+    }
+}
+
+fn find(connection: &Connection, which: &Lookup) -> Result<Option<Instance>, ReadError> {
+    const COLUMNS: &str =
+        "SELECT i.key, id, name, created_at, status, busy, wake_at, custom_status, report, parent_id, parent_call,
+        (SELECT at FROM turn WHERE turn.key BETWEEN i.key << 32 AND (i.key << 32) + 4294967295 ORDER BY turn.key DESC LIMIT 1)
+        FROM instance i";
+    let read = |row: &Row<'_>| read_instance(row);
+    let found = match which {
+        Lookup::Key(key) => connection
+            .prepare_cached(&format!("{COLUMNS} WHERE i.key = ?1"))?
+            .query_row([key], read)
+            .optional()?,
+        Lookup::Id(id) => connection
+            .prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
+            .query_row([id], read)
+            .optional()?,
+    };
+    Ok(found.transpose()?)
+}
+
+fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
+    let status: String = row.get(4)?;
+    let Some(status) = Status::parse(&status) else {
+        let message = format!("an instance has the status `{status}`, which this build does not know");
+        return Ok(Err(RuntimeError::new(ErrorKind::Incompatible, message)));
+    };
+    let custom_status: Option<String> = row.get(7)?;
+    let custom_status = match custom_status.map(Payload::from_json).transpose() {
+        Ok(custom_status) => custom_status,
+        Err(failure) => {
+            return Ok(Err(RuntimeError::new(
+                ErrorKind::Store,
+                "a custom status in the database is no JSON",
+            )
+            .caused_by(&failure)));
+        }
+    };
+    let call: Option<i64> = row.get(10)?;
+    let parent: Option<String> = row.get(9)?;
+    let created_at = Timestamp(row.get(3)?);
+    Ok(Ok(Instance {
+        key: row.get(0)?,
+        id: row.get(1)?,
+        name: row.get(2)?,
+        parent: parent.zip(call).map(|(instance, id)| Parent {
+            instance,
+            id: id.unsigned_abs(),
+        }),
+        created_at,
+        updated_at: row.get::<_, Option<i64>>(11)?.map_or(created_at, Timestamp),
+        state: State {
+            status,
+            busy: row.get(5)?,
+            wake_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+            custom_status,
+            report: row.get(8)?,
+        },
+    }))
+}
+
+fn read_turn(row: &Row<'_>) -> Result<Turn, ReadError> {
+    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Turn {
+        at: Timestamp(row.get(0)?),
+        events: writer::decode(text)?,
+    })
+}
+
+fn turn_key(instance: InstanceKey, number: u32) -> i64 {
+    (instance << 32) | i64::from(number)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => {
+            Err(RuntimeError::new(ErrorKind::ShuttingDown, "the executor stopped before the store answered").caused_by(&error))
+        }
+    }
+}
+
+/// What the disk or SQLite said, with the way out where there is one.
+fn failed(verb: &str, path: &Path, error: &rusqlite::Error) -> RuntimeError {
+    let hint = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => "; the disk is full: free some space, running orchestrations go on by themselves",
+        Some(rusqlite::ErrorCode::ReadOnly) => "; the file may not be written: check its permissions",
+        Some(rusqlite::ErrorCode::CannotOpen) => "; check that its folder exists and may be written",
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => "; the file is damaged: restore a copy",
+        _ => "",
+    };
+    RuntimeError::new(
+        ErrorKind::Store,
+        format!("could not {verb} the database `{}`{hint}", path.display()),
+    )
+    .caused_by(error)
+}

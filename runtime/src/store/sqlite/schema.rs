@@ -1,0 +1,96 @@
+//! Opening a database: pragmas, migration by version, refusal of what is not ours.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{ErrorKind, RuntimeError};
+use crate::store::StoreResult;
+use crate::store::sqlite::{Synchronous, failed};
+
+/// `Daca`, so that `file orders.db` and other programs can tell whose database it is.
+const APPLICATION_ID: i32 = 0x4461_6361;
+
+/// The steps from each version to the next; the number of steps is the version of this build.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// Opens the database for writing, creates or migrates it.
+pub(super) fn open(path: &Path, synchronous: Synchronous) -> StoreResult<Connection> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    check(&connection, path)?;
+    let synchronous = match synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    connection
+        .execute_batch(&format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};"))
+        .map_err(|error| failed("prepare", path, &error))?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the database for reading.
+pub(super) fn open_reader(path: &Path) -> StoreResult<Connection> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> StoreResult<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| failed("open", path, &error))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection
+        .busy_timeout(Duration::from_secs(10))
+        .map_err(|error| failed("open", path, &error))?;
+    Ok(connection)
+}
+
+fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
+    let ours = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            let message = format!("`{}` is not an SQLite database; name another file", path.display());
+            RuntimeError::new(ErrorKind::Incompatible, message)
+        }
+        _ => failed("read", path, &error),
+    };
+    let application: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(ours)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(ours)?;
+    if tables > 0 && application != APPLICATION_ID {
+        let message = format!("`{}` is a database of another program; name another file", path.display());
+        return Err(RuntimeError::new(ErrorKind::Incompatible, message));
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> StoreResult<()> {
+    let error = |error: rusqlite::Error| failed("migrate", path, &error);
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(error)?;
+    let version: i64 = transaction
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(error)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        let message = format!(
+            "`{}` was written by a newer version of dacapo (schema {version}, this build knows {known}); update the program that opens it",
+            path.display()
+        );
+        return Err(RuntimeError::new(ErrorKind::Incompatible, message));
+    }
+    if version == known {
+        return Ok(());
+    }
+    for step in &MIGRATIONS[usize::try_from(version).unwrap_or(0)..] {
+        transaction.execute_batch(step).map_err(error)?;
+    }
+    transaction.pragma_update(None, "user_version", known).map_err(error)?;
+    transaction
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(error)?;
+    transaction.commit().map_err(error)
+}

@@ -1,0 +1,53 @@
+-- One row per orchestration. Times are microseconds since 1970-01-01 UTC.
+CREATE TABLE instance (
+    key           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT NOT NULL UNIQUE,
+    name          TEXT NOT NULL,
+    status        TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    busy          INTEGER NOT NULL,   -- 1: a restarted worker has something to do at once
+    wake_at       INTEGER,            -- when the earliest timer is due
+    custom_status TEXT,
+    report        TEXT,               -- why it was parked
+    parent_id     TEXT,               -- the orchestration that called it, and the number of the call there
+    parent_call   INTEGER
+) STRICT;
+CREATE INDEX instance_busy ON instance (key) WHERE busy = 1;
+CREATE INDEX instance_pending ON instance (key) WHERE status = 'Pending';
+CREATE INDEX instance_wake ON instance (wake_at) WHERE wake_at IS NOT NULL;
+
+-- One row per turn: all that was delivered and decided in it, as a JSON array. The key is instance * 2^32 + number, so that
+-- a turn is an append to an integer-keyed table; instance and number can be read and queried as columns.
+CREATE TABLE turn (
+    key      INTEGER PRIMARY KEY,
+    instance INTEGER GENERATED ALWAYS AS (key >> 32) VIRTUAL,
+    number   INTEGER GENERATED ALWAYS AS (key & 4294967295) VIRTUAL,
+    at       INTEGER NOT NULL,
+    events   TEXT NOT NULL
+) STRICT;
+
+-- Messages from other processes, and for orchestrations that cannot take them now.
+CREATE TABLE inbox (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    instance INTEGER NOT NULL,
+    event    TEXT NOT NULL
+) STRICT;
+CREATE INDEX inbox_instance ON inbox (instance);
+
+-- The claim of the worker: every batch of a worker carries the epoch it was given.
+CREATE TABLE claim (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    epoch    INTEGER NOT NULL
+) STRICT;
+INSERT INTO claim VALUES (1, 0);
+
+-- The history as a person reads it: SELECT * FROM history WHERE id = 'order-42';
+CREATE VIEW history AS
+SELECT i.id,
+       t.number AS turn,
+       e.key + 1 AS event,
+       strftime('%Y-%m-%dT%H:%M:%fZ', t.at / 1e6, 'unixepoch') AS at,
+       (SELECT key FROM json_each(e.value)) AS type,
+       (SELECT value FROM json_each(e.value)) AS detail
+FROM turn t JOIN instance i ON i.key = t.instance, json_each(t.events) e
+ORDER BY t.key, e.key;

@@ -1,0 +1,120 @@
+//! When to wake which instance: one entry for each loaded one, one for all that are only stored.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::store::Timestamp;
+
+/// A wall clock may be set while a timer waits, so no wait trusts it for longer than this.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// The due times of a worker.
+#[derive(Default)]
+pub(crate) struct Clock {
+    due: Mutex<Due>,
+    earlier: Notify,
+}
+
+#[derive(Default)]
+struct Due {
+    loaded: BTreeSet<(Timestamp, Arc<str>)>,
+    stored: Option<Timestamp>,
+    stopped: bool,
+}
+
+/// What is due.
+pub(crate) struct Ring {
+    pub(crate) instances: Vec<Arc<str>>,
+    pub(crate) stored: bool,
+}
+
+impl Clock {
+    /// Moves the entry of a loaded instance.
+    pub(crate) fn set(&self, id: &Arc<str>, old: Option<Timestamp>, new: Option<Timestamp>) {
+        if old == new {
+            return;
+        }
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = due.first();
+        if let Some(old) = old {
+            due.loaded.remove(&(old, id.clone()));
+        }
+        if let Some(new) = new {
+            due.loaded.insert((new, id.clone()));
+        }
+        self.tell(&due, first);
+    }
+
+    /// Notes that an instance which is not loaded is due at `at`.
+    pub(crate) fn set_stored(&self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = due.first();
+        due.stored = Some(due.stored.map_or(at, |stored| stored.min(at)));
+        self.tell(&due, first);
+    }
+
+    /// Ends the ringing.
+    pub(crate) fn stop(&self) {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
+        self.earlier.notify_one();
+    }
+
+    fn tell(&self, due: &Due, first: Option<Timestamp>) {
+        if due
+            .first()
+            .is_some_and(|now_first| first.is_none_or(|first| now_first < first))
+        {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Waits until something is due, and takes it off; nothing when the clock was stopped.
+    pub(crate) async fn ring(&self) -> Option<Ring> {
+        loop {
+            let now = Timestamp::now();
+            let first = {
+                let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+                if due.stopped {
+                    return None;
+                }
+                let first = due.first();
+                if first.is_some_and(|first| first <= now) {
+                    return Some(due.take(now));
+                }
+                first
+            };
+            match first {
+                Some(first) => {
+                    let nap = first.since(now).min(LONGEST_NAP);
+                    let _ = tokio::time::timeout(nap, self.earlier.notified()).await;
+                }
+                None => self.earlier.notified().await,
+            }
+        }
+    }
+}
+
+impl Due {
+    fn first(&self) -> Option<Timestamp> {
+        let loaded = self.loaded.first().map(|(at, _)| *at);
+        loaded.into_iter().chain(self.stored).min()
+    }
+
+    fn take(&mut self, now: Timestamp) -> Ring {
+        let stored = self.stored.is_some_and(|at| at <= now);
+        if stored {
+            self.stored = None;
+        }
+        let mut instances = Vec::new();
+        while self.loaded.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, id)) = self.loaded.pop_first()
+        {
+            instances.push(id);
+        }
+        Ring { instances, stored }
+    }
+}

@@ -1,0 +1,883 @@
+//! One instance in a worker: its mailbox, its turns, its commits.
+//!
+//! Invariant: at most one turn or commit of an instance is under way. What arrives meanwhile waits in the mailbox, and the
+//! next turn takes all of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::AbortHandle;
+use tokio::sync::oneshot;
+
+use crate::engine::event::{CallId, Event, Turn};
+use crate::engine::execution::{Action, Execution, Progress};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::{Failure, FailureKind};
+use crate::function::Recorded;
+use crate::store::{
+    Append, Applied, Batch, InstanceKey, NewInstance, Parent, Refused, State, Status, StoreResult, Stored, Timestamp, Update,
+};
+use crate::worker::Worker;
+use crate::worker::pool::Job;
+
+/// The answer to whoever sent a message, once the message is durable.
+pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;
+
+/// Something for an instance.
+pub(crate) struct Message {
+    /// What to deliver; nothing for a mere nudge.
+    pub(crate) event: Option<Event>,
+    /// Its number in the inbox, when it came through the store.
+    pub(crate) inbox: Option<i64>,
+    pub(crate) ack: Option<Ack>,
+}
+
+impl Message {
+    pub(crate) fn of(event: Event) -> Self {
+        Self {
+            event: Some(event),
+            inbox: None,
+            ack: None,
+        }
+    }
+
+    /// Makes the instance look for itself: at its timers, at its waker.
+    pub(crate) fn nudge() -> Self {
+        Self {
+            event: None,
+            inbox: None,
+            ack: None,
+        }
+    }
+
+    pub(crate) fn refuse(self, error: RuntimeError) {
+        if let Some(ack) = self.ack {
+            let _ = ack.send(Err(error));
+        }
+    }
+}
+
+/// An instance this worker knows of.
+pub(crate) struct Instance {
+    id: Arc<str>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    phase: Phase,
+    mailbox: Vec<Message>,
+    key: InstanceKey,
+    parent: Option<Parent>,
+    created_at: Timestamp,
+    /// How many turns the history has.
+    turns: u32,
+    /// The suspended orchestrator; away during a turn, gone while parked.
+    execution: Option<Execution>,
+    /// As the store has it.
+    state: State,
+    /// The highest inbox number that has reached the mailbox.
+    inbox: i64,
+    calls: Calls,
+    /// Its entry in the worker's clock.
+    armed: Option<Timestamp>,
+    /// Whether it stands in the worker's list of what can be evicted.
+    listed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its history is being read.
+    Loading,
+    /// It waits.
+    Resting,
+    /// A turn or a commit is under way.
+    Turning,
+    /// It cannot be run; its messages go to the inbox.
+    Parked,
+    /// It is no longer in the worker's map.
+    Gone,
+}
+
+/// A turn on its way through the store.
+struct Commit {
+    execution: Option<Execution>,
+    actions: Vec<Action>,
+    acks: Vec<Ack>,
+    state: State,
+    /// How many turns it adds to the history.
+    turns: u32,
+    outcome: Option<Recorded>,
+}
+
+impl Instance {
+    /// An instance whose history has to be read first.
+    pub(crate) fn unloaded(id: Arc<str>) -> Arc<Self> {
+        Self::in_phase(id, Phase::Loading, None)
+    }
+
+    /// An instance that is being created.
+    pub(crate) fn created(id: Arc<str>, parent: Option<Parent>) -> Arc<Self> {
+        Self::in_phase(id, Phase::Turning, parent)
+    }
+
+    fn in_phase(id: Arc<str>, phase: Phase, parent: Option<Parent>) -> Arc<Self> {
+        let inner = Inner {
+            phase,
+            mailbox: Vec::new(),
+            key: 0,
+            parent,
+            created_at: Timestamp(0),
+            turns: 0,
+            execution: None,
+            state: State::pending(),
+            inbox: 0,
+            calls: Calls::default(),
+            armed: None,
+            listed: false,
+        };
+        Arc::new(Self {
+            id,
+            inner: Mutex::new(inner),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs the first turn of a new instance and commits it together with the instance.
+    pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, started: Event, ack: Ack) {
+        let now = Timestamp::now();
+        self.lock().created_at = now;
+        let turned = execution.turn(now, vec![started.clone()]);
+        let mut new = NewInstance {
+            id: self.id.to_string(),
+            name: execution.name().to_owned(),
+            parent: None,
+            turn: Turn {
+                at: now,
+                events: Vec::new(),
+            },
+            state: State::pending(),
+        };
+        let commit = match turned {
+            Ok(mut progress) => {
+                new.turn.events = std::mem::take(&mut progress.events);
+                let mut inner = self.lock();
+                inner.calls.record(&new.turn.events, &progress.actions);
+                new.state = inner.next_state(&progress, &new.turn.events);
+                let outcome = new.turn.events.last().and_then(Event::outcome);
+                Commit {
+                    execution: Some(execution),
+                    actions: progress.actions,
+                    acks: vec![ack],
+                    state: new.state.clone(),
+                    turns: 1,
+                    outcome,
+                }
+            }
+            Err(parked) => {
+                new.turn.events.push(started);
+                new.state = State {
+                    status: Status::Suspended,
+                    report: Some(parked.report),
+                    ..State::pending()
+                };
+                Commit {
+                    execution: None,
+                    actions: Vec::new(),
+                    acks: vec![ack],
+                    state: new.state.clone(),
+                    turns: 1,
+                    outcome: None,
+                }
+            }
+        };
+        let children = worker.children(&self.id, now, &commit.actions);
+        self.commit(
+            worker,
+            Batch {
+                create: Some(new),
+                children,
+                ..Batch::default()
+            },
+            commit,
+            0,
+        );
+    }
+
+    /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
+    pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Result<(), Message> {
+        let mut inner = self.lock();
+        if message.inbox.is_some_and(|number| number <= inner.inbox) {
+            return Ok(());
+        }
+        match inner.phase {
+            Phase::Gone => return Err(message),
+            Phase::Loading | Phase::Turning => inner.mailbox.push(message),
+            Phase::Resting => {
+                inner.mailbox.push(message);
+                self.turn(worker, inner);
+            }
+            Phase::Parked => self.keep(worker, inner, message),
+        }
+        Ok(())
+    }
+
+    /// Like [`try_deliver`](Self::try_deliver), through the worker when the instance is gone.
+    pub(crate) fn deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) {
+        if let Err(message) = self.try_deliver(worker, message) {
+            worker.route(&self.id, message);
+        }
+    }
+
+    /// The clock has rung and has taken its entry off.
+    pub(crate) fn rung(self: &Arc<Self>, worker: &Arc<Worker>) {
+        self.lock().armed = None;
+        self.deliver(worker, Message::nudge());
+    }
+
+    /// Whether a turn or a commit is under way.
+    pub(crate) fn is_turning(&self) -> bool {
+        self.lock().phase == Phase::Turning
+    }
+
+    /// An attempt has ended, whatever came of it.
+    pub(crate) fn attempt_ended(&self, call: CallId) {
+        self.lock().calls.running.remove(&call);
+    }
+
+    /// Runs a turn on all that waits. The instance is resting or has just committed.
+    fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
+        inner.phase = Phase::Turning;
+        let Some(mut execution) = inner.execution.take() else { return };
+        let fresh = inner.turns == 1 && inner.state.status == Status::Pending;
+        // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
+        let (now, mailbox) = if fresh {
+            (inner.created_at, inner.mailbox.drain(..1).collect())
+        } else {
+            (Timestamp::now(), std::mem::take(&mut inner.mailbox))
+        };
+        let due = if fresh { Due::default() } else { inner.calls.take_due(now) };
+        inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
+        drop(inner);
+
+        let (mut events, mut acks, mut consume) = (Vec::with_capacity(mailbox.len()), Vec::new(), Vec::new());
+        for message in mailbox {
+            events.extend(message.event);
+            acks.extend(message.ack);
+            consume.extend(message.inbox);
+        }
+        events.extend(due.fired);
+        match execution.turn(now, events) {
+            Ok(mut progress) => {
+                progress.actions.extend(due.attempts);
+                if fresh {
+                    progress.events.remove(0);
+                }
+                self.record(worker, now, execution, progress, acks, consume);
+            }
+            Err(parked) => {
+                drop(execution);
+                self.park(worker, parked.report, parked.incoming, acks, consume);
+            }
+        }
+    }
+
+    /// Makes a turn durable.
+    fn record(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        now: Timestamp,
+        execution: Execution,
+        mut progress: Progress,
+        acks: Vec<Ack>,
+        consume: Vec<i64>,
+    ) {
+        let events = std::mem::take(&mut progress.events);
+        let mut inner = self.lock();
+        inner.calls.record(&events, &progress.actions);
+        let state = inner.next_state(&progress, &events);
+        let changed = (state != inner.state).then(|| Update {
+            instance: inner.key,
+            state: state.clone(),
+        });
+        let outcome = events.last().and_then(Event::outcome);
+        let append = (!events.is_empty()).then(|| Append {
+            instance: inner.key,
+            number: inner.turns + 1,
+            turn: Turn { at: now, events },
+        });
+        drop(inner);
+        let children = worker.children(&self.id, now, &progress.actions);
+        let turns = u32::from(append.is_some());
+        let commit = Commit {
+            execution: Some(execution),
+            actions: progress.actions,
+            acks,
+            state,
+            turns,
+            outcome,
+        };
+        if append.is_none() && changed.is_none() && consume.is_empty() {
+            return self.committed(worker, commit, Applied::default());
+        }
+        self.commit(
+            worker,
+            Batch {
+                append,
+                update: changed,
+                children,
+                consume,
+                ..Batch::default()
+            },
+            commit,
+            0,
+        );
+    }
+
+    /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
+    fn commit(self: &Arc<Self>, worker: &Arc<Worker>, mut batch: Batch, commit: Commit, tries: u32) {
+        batch.epoch = Some(worker.epoch());
+        let (this, owner) = (self.clone(), worker.clone());
+        let reply = move |result: Result<Applied, Box<Refused>>| match result {
+            Ok(applied) => this.committed(&owner, commit, applied),
+            Err(refused) => this.refused(&owner, *refused, commit, tries),
+        };
+        worker.store().apply(batch, Box::new(reply));
+    }
+
+    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, commit: Commit, tries: u32) {
+        let Refused { error, batch } = refused;
+        let is_start = batch.create.is_some();
+        if !is_start && error.kind() == ErrorKind::Store {
+            tracing::error!(instance = %self.id, %error, "a turn could not be written; it is tried again");
+            let pause = Duration::from_millis(50 << tries.min(6));
+            let (this, owner) = (self.clone(), worker.clone());
+            worker.spawn(async move {
+                tokio::time::sleep(pause).await;
+                this.commit(&owner, batch, commit, tries + 1);
+            });
+            return;
+        }
+        if !is_start && error.kind() != ErrorKind::ShuttingDown {
+            tracing::error!(instance = %self.id, %error, "a turn was refused; the instance is unloaded");
+        }
+        if error.kind() == ErrorKind::Fenced {
+            worker.fenced();
+        }
+        let left = self.leave(worker);
+        commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
+        if is_start {
+            left.into_iter().for_each(|message| worker.route(&self.id, message));
+        } else {
+            left.into_iter().for_each(|message| message.refuse(error.clone()));
+        }
+    }
+
+    /// The turn is durable: lets out what it decided.
+    fn committed(self: &Arc<Self>, worker: &Arc<Worker>, commit: Commit, applied: Applied) {
+        let Commit {
+            execution,
+            actions,
+            acks,
+            state,
+            turns,
+            outcome,
+        } = commit;
+        let mut inner = self.lock();
+        if let Some(key) = applied.created {
+            inner.key = key;
+        }
+        inner.turns += turns;
+        inner.state = state;
+        let parked = execution.is_none() && outcome.is_none();
+        inner.execution = execution.filter(|_| outcome.is_none());
+        let mut jobs = Vec::new();
+        let mut children = applied.children.into_iter();
+        for action in actions {
+            match action {
+                Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
+                Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
+                Action::StartChild { id, instance, .. } => match children.next().flatten() {
+                    Some(_) => worker.begin(&instance),
+                    None => inner.mailbox.push(Message::of(id_taken(id, &instance))),
+                },
+                Action::Cancel { id } => {
+                    if let Some(running) = inner.calls.running.remove(&id) {
+                        running.abort();
+                    }
+                    if let Some(child) = inner.calls.children.remove(&id) {
+                        let reason = format!("`{}` no longer waits for it", self.id);
+                        worker.route_later(child, Message::of(Event::ExecutionTerminated { reason }));
+                    }
+                }
+            }
+        }
+        if outcome.is_some() {
+            inner.calls.running.drain().for_each(|(_, running)| running.abort());
+            inner.calls.stop_timers();
+        }
+        self.arm(worker, &mut inner);
+        let mut left = Vec::new();
+        if outcome.is_some() {
+            inner.phase = Phase::Gone;
+            left = std::mem::take(&mut inner.mailbox);
+        } else if parked {
+            inner.phase = Phase::Parked;
+            left = std::mem::take(&mut inner.mailbox);
+        } else if inner.mailbox.is_empty() {
+            self.rest(worker, &mut inner);
+        } else {
+            // Not here: this is the store's thread.
+            let (this, owner) = (self.clone(), worker.clone());
+            worker.spawn(async move { this.turn(&owner, this.lock()) });
+        }
+        let parent = inner.parent.clone();
+        drop(inner);
+        worker.submit(jobs);
+        acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
+        if let Some(outcome) = outcome {
+            worker.forget(self);
+            worker.finished(&self.id, parent, outcome);
+        }
+        left.into_iter().for_each(|message| self.deliver(worker, message));
+        worker.trim();
+    }
+
+    fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
+        inner.phase = Phase::Resting;
+        if inner.calls.work.is_empty() && !inner.listed {
+            inner.listed = true;
+            worker.idle(self);
+        }
+    }
+
+    fn arm(&self, worker: &Arc<Worker>, inner: &mut Inner) {
+        let next = inner.calls.next_due();
+        worker.clock().set(&self.id, inner.armed, next);
+        inner.armed = next;
+    }
+
+    /// The job of an activity, unless an attempt of it still runs.
+    fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, action: Action) -> Option<Job> {
+        let Action::StartActivity {
+            id,
+            name,
+            input,
+            attempt,
+            timeout,
+            ..
+        } = action
+        else {
+            return None;
+        };
+        if inner.calls.running.contains_key(&id) {
+            return None;
+        }
+        let Some(activity) = worker.registry().activity(name).copied() else {
+            let message =
+                format!("no activity named `{name}` is registered in this process; register it with the runtime's builder");
+            let failure = Failure::new(FailureKind::NotRegistered, message);
+            inner.mailbox.push(Message::of(Event::TaskFailed {
+                id,
+                failure,
+                retry_at: None,
+            }));
+            return None;
+        };
+        let (handle, abort) = AbortHandle::new_pair();
+        inner.calls.running.insert(id, handle);
+        // The store's number is in the key, so that an id that is used again after a purge gives other keys.
+        let key = format!("{}/{}/{id}", self.id, inner.key);
+        Some(Job {
+            instance: self.clone(),
+            call: id,
+            activity,
+            input,
+            attempt,
+            timeout,
+            key,
+            abort,
+        })
+    }
+
+    /// Sets the instance aside with a report; what was to be delivered goes to the inbox.
+    fn park(self: &Arc<Self>, worker: &Arc<Worker>, report: String, incoming: Vec<Event>, acks: Vec<Ack>, inboxed: Vec<i64>) {
+        tracing::error!(instance = %self.id, report, "an orchestration is parked");
+        let mut inner = self.lock();
+        inner.phase = Phase::Turning;
+        let state = State {
+            status: Status::Suspended,
+            busy: true,
+            report: Some(report),
+            ..inner.state.clone()
+        };
+        let key = inner.key;
+        inner.calls.stop_timers();
+        drop(inner);
+        // What came through the inbox is posted again with the rest, so that the order stays.
+        let post = incoming.into_iter().map(|event| (key, event)).collect();
+        let update = Some(Update {
+            instance: key,
+            state: state.clone(),
+        });
+        let commit = Commit {
+            execution: None,
+            actions: Vec::new(),
+            acks,
+            state,
+            turns: 0,
+            outcome: None,
+        };
+        self.commit(
+            worker,
+            Batch {
+                update,
+                post,
+                consume: inboxed,
+                ..Batch::default()
+            },
+            commit,
+            0,
+        );
+    }
+
+    /// Parks an instance that could not be taken up. Whoever asked to resume it is told why it cannot be.
+    fn park_again(self: &Arc<Self>, worker: &Arc<Worker>, report: String) {
+        let is_resume = |message: &mut Message| matches!(message.event, Some(Event::ExecutionResumed { .. }));
+        let resumes: Vec<_> = self.lock().mailbox.extract_if(.., is_resume).collect();
+        let inboxed = resumes.iter().filter_map(|message| message.inbox).collect();
+        self.park(worker, report.clone(), Vec::new(), Vec::new(), inboxed);
+        let error = RuntimeError::new(ErrorKind::Invalid, format!("`{}` cannot be resumed: {report}", self.id));
+        resumes.into_iter().for_each(|message| message.refuse(error.clone()));
+    }
+
+    /// A message for a parked instance.
+    fn keep(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Message) {
+        match message.event {
+            Some(Event::ExecutionResumed { .. }) => {
+                inner.phase = Phase::Loading;
+                // The inbox is read again from its beginning.
+                inner.inbox = 0;
+                inner.mailbox.extend(message.inbox.is_none().then_some(message));
+                drop(inner);
+                worker.load(self.clone());
+            }
+            Some(event @ Event::ExecutionTerminated { .. }) => {
+                inner.phase = Phase::Turning;
+                let outcome = event.outcome();
+                let (key, number) = (inner.key, inner.turns + 1);
+                let state = State {
+                    status: Status::Terminated,
+                    busy: false,
+                    wake_at: None,
+                    ..inner.state.clone()
+                };
+                drop(inner);
+                let append = Append {
+                    instance: key,
+                    number,
+                    turn: Turn {
+                        at: Timestamp::now(),
+                        events: vec![event],
+                    },
+                };
+                let update = Some(Update {
+                    instance: key,
+                    state: state.clone(),
+                });
+                let acks = message.ack.into_iter().collect();
+                let commit = Commit {
+                    execution: None,
+                    actions: Vec::new(),
+                    acks,
+                    state,
+                    turns: 1,
+                    outcome,
+                };
+                let consume = message.inbox.into_iter().collect();
+                self.commit(
+                    worker,
+                    Batch {
+                        append: Some(append),
+                        update,
+                        consume,
+                        ..Batch::default()
+                    },
+                    commit,
+                    0,
+                );
+            }
+            Some(event) if message.inbox.is_none() => {
+                let batch = Batch {
+                    epoch: Some(worker.epoch()),
+                    post: vec![(inner.key, event)],
+                    ..Batch::default()
+                };
+                drop(inner);
+                let ack = message.ack;
+                let reply = move |result: Result<Applied, Box<Refused>>| {
+                    if let Some(ack) = ack {
+                        let _ = ack.send(result.map(|_| ()).map_err(|refused| refused.error));
+                    }
+                };
+                worker.store().apply(batch, Box::new(reply));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
+    pub(crate) fn loaded(self: &Arc<Self>, worker: &Arc<Worker>, stored: Stored, messages: Vec<crate::store::Message>) {
+        let Stored { instance, history } = stored;
+        let mut inner = self.lock();
+        inner.key = instance.key;
+        inner.parent = instance.parent;
+        inner.created_at = instance.created_at;
+        inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
+        inner.state = instance.state;
+        let read = messages.last().map_or(0, |message| message.number);
+        let arrived = std::mem::take(&mut inner.mailbox);
+        let stored = messages.into_iter().map(|message| Message {
+            event: Some(message.event),
+            inbox: Some(message.number),
+            ack: None,
+        });
+        inner.mailbox = stored
+            .chain(
+                arrived
+                    .into_iter()
+                    .filter(|message| message.inbox.is_none_or(|number| number > read)),
+            )
+            .collect();
+        drop(inner);
+
+        let Some(orchestrator) = worker.registry().orchestrator(&instance.name).copied() else {
+            let report = format!(
+                "no orchestrator named `{}` is registered in this process; those that are: {}
+  nothing is lost: the run is parked;                  start a build that has it",
+                instance.name,
+                worker.registry().orchestrator_names().join(", ")
+            );
+            return self.park_again(worker, report);
+        };
+        let mut execution = Execution::new(orchestrator, self.id.clone(), worker.alarm(&self.id));
+        let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1);
+        if is_fresh {
+            let started = history.into_iter().flat_map(|turn| turn.events).next();
+            let mut inner = self.lock();
+            inner.state.status = Status::Pending;
+            inner.mailbox.insert(
+                0,
+                Message {
+                    event: started,
+                    inbox: None,
+                    ack: None,
+                },
+            );
+        } else if let Err(mismatch) = execution.replay(history) {
+            return self.park_again(worker, mismatch.to_string());
+        }
+        let pending = execution.pending();
+        let mut inner = self.lock();
+        inner.execution = Some(execution);
+        inner.calls = Calls {
+            running: std::mem::take(&mut inner.calls.running),
+            ..Calls::default()
+        };
+        inner.calls.record(&[], &pending);
+        let mut jobs = Vec::new();
+        for action in pending {
+            match action {
+                Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
+                Action::StartChild { id, instance, .. } => worker.check_child(&self.id, id, instance),
+                _ => {}
+            }
+        }
+        self.arm(worker, &mut inner);
+        if inner.mailbox.is_empty() && inner.state.status == Status::Running {
+            self.rest(worker, &mut inner);
+            drop(inner);
+        } else {
+            self.turn(worker, inner);
+        }
+        worker.submit(jobs);
+    }
+
+    /// Lets a resting instance go to its history when nothing of it is under way. `false` when it may not be.
+    pub(crate) fn evict(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
+        let mut inner = self.lock();
+        inner.listed = false;
+        if inner.phase != Phase::Resting || !inner.calls.work.is_empty() || !inner.mailbox.is_empty() {
+            return false;
+        }
+        inner.phase = Phase::Gone;
+        let execution = inner.execution.take();
+        let wake = inner.calls.next_due();
+        worker.clock().set(&self.id, inner.armed.take(), None);
+        worker.clock().set_stored(wake);
+        drop(inner);
+        drop(execution);
+        worker.forget(self);
+        true
+    }
+
+    /// Leaves the worker's map; gives back what nobody has taken.
+    pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) -> Vec<Message> {
+        let mut inner = self.lock();
+        inner.phase = Phase::Gone;
+        let execution = inner.execution.take();
+        inner.calls.running.drain().for_each(|(_, running)| running.abort());
+        worker.clock().set(&self.id, inner.armed.take(), None);
+        let left = std::mem::take(&mut inner.mailbox);
+        drop(inner);
+        drop(execution);
+        worker.forget(self);
+        left
+    }
+}
+
+impl Inner {
+    fn next_state(&self, progress: &Progress, events: &[Event]) -> State {
+        let status = match events.last() {
+            Some(Event::ExecutionCompleted { .. }) => Status::Completed,
+            Some(Event::ExecutionFailed { .. }) => Status::Failed,
+            Some(Event::ExecutionTerminated { .. }) => Status::Terminated,
+            _ => Status::Running,
+        };
+        let going = !status.is_terminal();
+        State {
+            status,
+            busy: going && !self.calls.work.is_empty(),
+            wake_at: self.calls.next_due().filter(|_| going),
+            custom_status: progress.custom_status.clone().or_else(|| self.state.custom_status.clone()),
+            report: None,
+        }
+    }
+}
+
+/// The calls of an instance that have no outcome yet.
+#[derive(Default)]
+struct Calls {
+    /// Activities that run or wait for a place, and sub-orchestrations.
+    work: BTreeSet<CallId>,
+    /// When a timer, or the next attempt of an activity, is due.
+    timers: BTreeMap<CallId, (Timestamp, Option<Action>)>,
+    /// The same in the order of time.
+    due: BTreeSet<(Timestamp, CallId)>,
+    /// The instances of sub-orchestrations.
+    children: BTreeMap<CallId, String>,
+    /// The attempts that run or wait for a place in this process.
+    running: HashMap<CallId, AbortHandle>,
+}
+
+#[derive(Default)]
+struct Due {
+    fired: Vec<Event>,
+    attempts: Vec<Action>,
+}
+
+impl Calls {
+    /// Follows what a turn delivered and decided.
+    fn record(&mut self, events: &[Event], actions: &[Action]) {
+        for event in events {
+            match event {
+                Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. } => {
+                    self.work.remove(id);
+                }
+                Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. } => {
+                    self.work.remove(id);
+                    self.children.remove(id);
+                }
+                _ => {}
+            }
+        }
+        for action in actions {
+            match action {
+                Action::StartActivity {
+                    id, not_before: None, ..
+                } => {
+                    self.work.insert(*id);
+                }
+                Action::StartActivity {
+                    id,
+                    name,
+                    input,
+                    attempt,
+                    not_before: Some(at),
+                    timeout,
+                } => {
+                    let (id, name, input, attempt, timeout) = (*id, *name, input.clone(), *attempt, *timeout);
+                    let next = Action::StartActivity {
+                        id,
+                        name,
+                        input,
+                        attempt,
+                        not_before: None,
+                        timeout,
+                    };
+                    self.set_timer(id, *at, Some(next));
+                }
+                Action::StartTimer { id, fire_at } => {
+                    self.set_timer(*id, *fire_at, None);
+                }
+                Action::StartChild { id, instance, .. } => {
+                    self.work.insert(*id);
+                    self.children.insert(*id, instance.clone());
+                }
+                Action::Cancel { id } => {
+                    self.work.remove(id);
+                    self.stop_timer(*id);
+                }
+            }
+        }
+    }
+
+    fn set_timer(&mut self, id: CallId, at: Timestamp, next: Option<Action>) {
+        self.timers.insert(id, (at, next));
+        self.due.insert((at, id));
+    }
+
+    fn stop_timer(&mut self, id: CallId) -> Option<Option<Action>> {
+        let (at, next) = self.timers.remove(&id)?;
+        self.due.remove(&(at, id));
+        Some(next)
+    }
+
+    fn stop_timers(&mut self) {
+        self.timers.clear();
+        self.due.clear();
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Due {
+        let mut taken = Due::default();
+        while let Some((at, id)) = self.due.first().copied()
+            && at <= now
+        {
+            match self.stop_timer(id) {
+                Some(Some(attempt)) => taken.attempts.push(attempt),
+                Some(None) => taken.fired.push(Event::TimerFired { id }),
+                None => {}
+            }
+        }
+        taken
+    }
+}
+
+/// What the caller of a sub-orchestration is told when its id belongs to another instance.
+pub(crate) fn id_taken(id: CallId, instance: &str) -> Event {
+    let message =
+        format!("an orchestration with the id `{instance}` exists already; give the sub-orchestration another `.id(..)`");
+    let failure = Failure::new(FailureKind::Runtime, message).non_retryable();
+    Event::SubOrchestrationInstanceFailed { id, failure }
+}

@@ -1,0 +1,518 @@
+//! Runs turns and activities on a store it owns.
+//!
+//! Data goes one way: a message reaches an [`Instance`](instance::Instance), which runs a turn and sends a batch to the store;
+//! when that is durable the turn's actions go to the [`Pool`](pool::Pool), the [`Clock`](clock::Clock) and other instances,
+//! and come back as messages.
+
+pub(crate) mod clock;
+pub(crate) mod instance;
+pub(crate) mod pool;
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::activity::States;
+use crate::engine::event::{CallId, Event, Parent, Turn};
+use crate::engine::execution::{Action, Execution};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::function::Recorded;
+use crate::payload::Payload;
+use crate::registry::Registry;
+use crate::store::{self, Epoch, Lookup, NewInstance, Role, Runnable, State, Store, StoreResult, Timestamp};
+use clock::Clock;
+use instance::{Instance, Message};
+use pool::{Job, Pool};
+
+/// What a worker is told when it is made.
+pub(crate) struct Settings {
+    pub(crate) max_concurrent_activities: usize,
+    pub(crate) max_loaded_instances: usize,
+}
+
+/// The one worker of a store.
+pub(crate) struct Worker {
+    store: Arc<dyn Store>,
+    epoch: Epoch,
+    registry: Registry,
+    handle: Handle,
+    pool: Arc<Pool>,
+    clock: Arc<Clock>,
+    instances: Mutex<HashMap<Arc<str>, Arc<Instance>>>,
+    waiters: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>>,
+    /// Instances that were resting with nothing under way, the longest first.
+    idle: Mutex<VecDeque<Arc<Instance>>>,
+    max_loaded: usize,
+    /// The highest inbox number that was handed out.
+    scanned: AtomicI64,
+    scanning: tokio::sync::Mutex<()>,
+    stopped: AtomicBool,
+}
+
+impl Worker {
+    /// Claims the store and takes up everything unfinished in it.
+    pub(crate) async fn start(
+        store: Arc<dyn Store>,
+        standby: bool,
+        registry: Registry,
+        states: States,
+        settings: Settings,
+    ) -> StoreResult<Arc<Self>> {
+        let epoch = store.claim(standby).await?;
+        let handle = Handle::current();
+        let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
+        let worker = Arc::new(Self {
+            pool: Arc::new(Pool::new(
+                handle.clone(),
+                settings.max_concurrent_activities,
+                activities,
+                states,
+            )),
+            clock: Arc::new(Clock::default()),
+            max_loaded: settings.max_loaded_instances,
+            store,
+            epoch,
+            registry,
+            handle,
+            instances: Mutex::default(),
+            waiters: Mutex::default(),
+            idle: Mutex::default(),
+            scanned: AtomicI64::new(0),
+            scanning: tokio::sync::Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let weak = Arc::downgrade(&worker);
+        let rung = move || {
+            if let Some(worker) = weak.upgrade() {
+                let scanner = worker.clone();
+                worker.spawn(async move { scanner.scan().await });
+            }
+        };
+        worker.store.listen(Role::Worker, Arc::new(rung))?;
+        for id in worker.store.runnable(Runnable::Busy).await? {
+            worker.route(&id.into(), Message::nudge());
+        }
+        worker.clock.set_stored(worker.store.next_wake().await?);
+        worker.scan().await;
+        worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
+        Ok(worker)
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+
+    fn instances(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Instance>>> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates an instance and runs its first turn; answers when both are durable.
+    pub(crate) async fn create(self: &Arc<Self>, id: String, name: &str, input: Payload) -> StoreResult<()> {
+        self.check_running()?;
+        let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
+            let known = self.registry.orchestrator_names().join(", ");
+            let message = format!("no orchestrator named `{name}` is registered in this process; those that are: {known}");
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        };
+        let id: Arc<str> = id.into();
+        let instance = match self.instances().entry(id.clone()) {
+            Entry::Occupied(_) => return Err(store::already_exists(&id)),
+            Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
+        };
+        let execution = Execution::new(orchestrator, id.clone(), self.alarm(&id));
+        let started = Event::ExecutionStarted {
+            name: name.to_owned(),
+            input,
+            shape: orchestrator.shape(),
+            parent: None,
+        };
+        let (ack, answer) = oneshot::channel();
+        instance.start(self, execution, started, ack);
+        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// Delivers a message and answers when it is durable.
+    pub(crate) async fn send(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<()> {
+        self.check_running()?;
+        let (ack, answer) = oneshot::channel();
+        self.route(
+            &id.into(),
+            Message {
+                event: Some(event),
+                inbox: None,
+                ack: Some(ack),
+            },
+        );
+        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// Delivers a message to an instance, which is loaded if it is not.
+    pub(crate) fn route(self: &Arc<Self>, id: &Arc<str>, message: Message) {
+        let mut message = message;
+        loop {
+            if self.stopped.load(Ordering::Acquire) {
+                return message.refuse(shutting_down());
+            }
+            let (instance, is_new) = match self.instances().entry(id.clone()) {
+                Entry::Occupied(entry) => (entry.get().clone(), false),
+                Entry::Vacant(entry) => (entry.insert(Instance::unloaded(id.clone())).clone(), true),
+            };
+            let delivered = instance.try_deliver(self, message);
+            if is_new {
+                self.load(instance.clone());
+            }
+            match delivered {
+                Ok(()) => return,
+                Err(back) => message = back,
+            }
+            self.forget(&instance);
+        }
+    }
+
+    /// The same from a place where a turn must not run.
+    pub(crate) fn route_later(self: &Arc<Self>, id: String, message: Message) {
+        let worker = self.clone();
+        self.spawn(async move { worker.route(&id.into(), message) });
+    }
+
+    /// Takes up a sub-orchestration that was just created.
+    pub(crate) fn begin(self: &Arc<Self>, id: &str) {
+        self.route_later(id.to_owned(), Message::nudge());
+    }
+
+    /// Reads an instance and hands it its history.
+    pub(crate) fn load(self: &Arc<Self>, instance: Arc<Instance>) {
+        let worker = self.clone();
+        self.spawn(async move {
+            let id = instance.id().to_string();
+            let error = match worker.read(&id).await {
+                Ok(Some((stored, messages))) if !stored.instance.state.status.is_terminal() => {
+                    return instance.loaded(&worker, stored, messages);
+                }
+                Ok(Some((stored, messages))) => {
+                    worker.discard(messages);
+                    let status = stored.instance.state.status.as_str().to_lowercase();
+                    RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
+                }
+                Ok(None) => not_found(&id),
+                Err(error) => {
+                    tracing::error!(instance = id, %error, "an instance could not be read");
+                    error
+                }
+            };
+            instance
+                .leave(&worker)
+                .into_iter()
+                .for_each(|message| message.refuse(error.clone()));
+        });
+    }
+
+    async fn read(&self, id: &str) -> StoreResult<Option<(store::Stored, Vec<store::Message>)>> {
+        let Some(stored) = self.store.load(Lookup::Id(id.to_owned())).await? else {
+            return Ok(None);
+        };
+        let messages = self.store.messages(Some(stored.instance.key), 0).await?;
+        Ok(Some((stored, messages)))
+    }
+
+    /// Deletes messages that came too late.
+    fn discard(&self, messages: Vec<store::Message>) {
+        if !messages.is_empty() {
+            let consume = messages.into_iter().map(|message| message.number).collect();
+            self.store.apply(
+                store::Batch {
+                    epoch: Some(self.epoch),
+                    consume,
+                    ..store::Batch::default()
+                },
+                Box::new(|_| {}),
+            );
+        }
+    }
+
+    /// The instances of the sub-orchestrations among `actions`, in their order.
+    pub(crate) fn children(&self, parent: &Arc<str>, now: Timestamp, actions: &[Action]) -> Vec<NewInstance> {
+        let child = |action: &Action| {
+            let Action::StartChild {
+                id,
+                name,
+                instance,
+                input,
+            } = action
+            else {
+                return None;
+            };
+            let parent = Some(Parent {
+                instance: parent.to_string(),
+                id: *id,
+            });
+            let shape = self
+                .registry
+                .orchestrator(name)
+                .map_or(0, crate::registry::Registration::shape);
+            let started = Event::ExecutionStarted {
+                name: (*name).to_owned(),
+                input: input.clone(),
+                shape,
+                parent: parent.clone(),
+            };
+            Some(NewInstance {
+                id: instance.clone(),
+                name: (*name).to_owned(),
+                parent,
+                turn: Turn {
+                    at: now,
+                    events: vec![started],
+                },
+                state: State::pending(),
+            })
+        };
+        actions.iter().filter_map(child).collect()
+    }
+
+    /// Looks whether a sub-orchestration has ended while its caller was not loaded.
+    pub(crate) fn check_child(self: &Arc<Self>, parent: &Arc<str>, call: CallId, child: String) {
+        let (worker, parent) = (self.clone(), parent.clone());
+        self.spawn(async move {
+            let found = match worker.store.find(Lookup::Id(child.clone())).await {
+                Ok(found) => found,
+                Err(error) => return tracing::error!(instance = child, %error, "a sub-orchestration could not be read"),
+            };
+            let ours = Parent {
+                instance: parent.to_string(),
+                id: call,
+            };
+            let Some(found) = found.filter(|found| found.parent.as_ref() == Some(&ours)) else {
+                return worker.route(&parent, Message::of(instance::id_taken(call, &child)));
+            };
+            if !found.state.status.is_terminal() {
+                return;
+            }
+            if let Ok(Some(turn)) = worker.store.turn(found.key, store::End::Last).await
+                && let Some(outcome) = turn.events.last().and_then(Event::outcome)
+            {
+                worker.route(&parent, Message::of(Event::for_parent(call, outcome)));
+            }
+        });
+    }
+
+    /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
+    pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, parent: Option<Parent>, outcome: Recorded) {
+        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        for waiter in waiters.into_iter().flatten() {
+            let _ = waiter.send(outcome.clone());
+        }
+        if let Some(parent) = parent {
+            self.route_later(parent.instance, Message::of(Event::for_parent(parent.id, outcome)));
+        }
+    }
+
+    /// Waits for the end of an instance.
+    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
+        let id: Arc<str> = id.into();
+        let (waiter, ended) = oneshot::channel();
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(id.clone())
+            .or_default()
+            .push(waiter);
+        self.check_running()?;
+        // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
+        let is_loaded = self.instances().contains_key(&id);
+        if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &id).await? {
+            return Ok(outcome);
+        }
+        ended.await.map_err(|_| shutting_down())
+    }
+
+    pub(crate) fn submit(self: &Arc<Self>, jobs: Vec<Job>) {
+        jobs.into_iter().for_each(|job| self.pool.submit(self, job));
+    }
+
+    /// What an execution calls when something outside its turns wakes it.
+    pub(crate) fn alarm(self: &Arc<Self>, id: &Arc<str>) -> Box<dyn Fn() + Send + Sync> {
+        let (worker, id): (Weak<Self>, _) = (Arc::downgrade(self), id.clone());
+        Box::new(move || {
+            if let Some(worker) = worker.upgrade() {
+                worker.route_later(id.to_string(), Message::nudge());
+            }
+        })
+    }
+
+    /// Takes an instance out of the map, if it is the one that is in it.
+    pub(crate) fn forget(&self, instance: &Arc<Instance>) {
+        let mut instances = self.instances();
+        if instances.get(instance.id()).is_some_and(|there| Arc::ptr_eq(there, instance)) {
+            instances.remove(instance.id());
+        }
+    }
+
+    /// Notes that an instance rests with nothing under way.
+    pub(crate) fn idle(&self, instance: &Arc<Instance>) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(instance.clone());
+    }
+
+    /// Evicts the longest idle instances while too many are loaded.
+    pub(crate) fn trim(self: &Arc<Self>) {
+        while self.instances().len() > self.max_loaded {
+            let Some(longest) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
+                return;
+            };
+            longest.evict(self);
+        }
+    }
+
+    /// Takes up what clients of other processes have asked for.
+    async fn scan(self: &Arc<Self>) {
+        let _one_at_a_time = self.scanning.lock().await;
+        let found = async {
+            let pending = self.store.runnable(Runnable::Pending).await?;
+            let messages = self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await?;
+            StoreResult::Ok((pending, messages))
+        };
+        match found.await {
+            Ok((pending, messages)) => {
+                for id in pending {
+                    self.route(&id.into(), Message::nudge());
+                }
+                for message in messages {
+                    self.scanned.fetch_max(message.number, Ordering::Relaxed);
+                    let deliver = Message {
+                        event: Some(message.event),
+                        inbox: Some(message.number),
+                        ack: None,
+                    };
+                    self.route(&message.id.into(), deliver);
+                }
+            }
+            Err(error) => tracing::error!(%error, "requests of other processes could not be read"),
+        }
+    }
+
+    /// Wakes what is due.
+    async fn ring(self: &Arc<Self>, ring: clock::Ring) {
+        for id in ring.instances {
+            let instance = self.instances().get(&id).cloned();
+            if let Some(instance) = instance {
+                instance.rung(self);
+            }
+        }
+        if !ring.stored {
+            return;
+        }
+        match self.store.runnable(Runnable::Due(Timestamp::now())).await {
+            Ok(due) => due.into_iter().for_each(|id| self.route(&id.into(), Message::nudge())),
+            Err(error) => tracing::error!(%error, "due instances could not be read"),
+        }
+        match self.store.next_wake().await {
+            // One that is due but loaded is woken by its own entry; the next look is for those to come.
+            Ok(next) => self
+                .clock
+                .set_stored(next.map(|at| at.max(Timestamp::now().after(Duration::from_secs(1))))),
+            Err(error) => tracing::error!(%error, "the next due time could not be read"),
+        }
+    }
+
+    fn check_running(&self) -> StoreResult<()> {
+        if self.stopped.load(Ordering::Acquire) {
+            Err(shutting_down())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Another worker owns the store: nothing this one does counts any more.
+    pub(crate) fn fenced(self: &Arc<Self>) {
+        self.stop();
+    }
+
+    /// Starts nothing more, gives running activities `grace` to end, and unloads everything.
+    pub(crate) async fn shut_down(self: &Arc<Self>, grace: Duration) {
+        self.pool.close();
+        self.pool.drain(grace).await;
+        // What ended within the grace is on its way into the history.
+        let settled = async {
+            while self.instances().values().any(|instance| instance.is_turning()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(5), settled).await;
+        self.store.close().await;
+        self.stop();
+    }
+
+    /// Stops at once. What is under way is left for recovery.
+    pub(crate) fn stop(self: &Arc<Self>) {
+        if self.stopped.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.pool.close();
+        let instances: Vec<_> = self.instances().values().cloned().collect();
+        for instance in instances {
+            instance
+                .leave(self)
+                .into_iter()
+                .for_each(|message| message.refuse(shutting_down()));
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.clock.stop();
+    }
+}
+
+async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
+    while let Some(ring) = clock.ring().await
+        && let Some(worker) = worker.upgrade()
+    {
+        worker.ring(ring).await;
+    }
+}
+
+/// The outcome of an instance that has ended, read from the store.
+pub(crate) async fn outcome_of(store: &dyn Store, id: &str) -> StoreResult<Option<Recorded>> {
+    let Some(found) = store.find(Lookup::Id(id.to_owned())).await? else {
+        return Err(not_found(id));
+    };
+    if !found.state.status.is_terminal() {
+        return Ok(None);
+    }
+    let turn = store.turn(found.key, store::End::Last).await?;
+    Ok(turn.and_then(|turn| turn.events.last().and_then(Event::outcome)))
+}
+
+pub(crate) fn not_found(id: &str) -> RuntimeError {
+    RuntimeError::new(ErrorKind::NotFound, format!("there is no orchestration with the id `{id}`"))
+}
+
+pub(crate) fn shutting_down() -> RuntimeError {
+    RuntimeError::new(
+        ErrorKind::ShuttingDown,
+        "the runtime is shut down; open the store again to go on",
+    )
+}

@@ -1,0 +1,216 @@
+//! Runs activities: at most so many at once, in all and of each kind.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{AbortRegistration, Abortable};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::activity::{self, Attempt, States};
+use crate::engine::event::{CallId, Event};
+use crate::failure::{Failure, FailureKind};
+use crate::payload::Payload;
+use crate::registry::Registration;
+use crate::worker::Worker;
+use crate::worker::instance::{Instance, Message};
+
+/// One attempt of an activity that is due.
+pub(crate) struct Job {
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) call: CallId,
+    pub(crate) activity: Registration,
+    pub(crate) input: Payload,
+    pub(crate) attempt: u32,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) key: String,
+    pub(crate) abort: AbortRegistration,
+}
+
+/// The activities that run and those that wait for a place.
+pub(crate) struct Pool {
+    handle: Handle,
+    state: Arc<States>,
+    places: Mutex<Places>,
+    emptied: Notify,
+}
+
+struct Places {
+    free: usize,
+    running: usize,
+    closed: bool,
+    /// Jobs that wait for a place of the pool.
+    waiting: VecDeque<Job>,
+    /// The activities with a cap of their own, and the jobs that wait for it.
+    capped: HashMap<&'static str, Capped>,
+}
+
+struct Capped {
+    free: usize,
+    waiting: VecDeque<Job>,
+}
+
+impl Pool {
+    pub(crate) fn new(handle: Handle, limit: usize, activities: impl Iterator<Item = Registration>, state: States) -> Self {
+        let cap = |activity: Registration| Some((activity.name(), activity.options().max_concurrent?));
+        let capped = activities.filter_map(cap).map(|(name, free)| {
+            (
+                name,
+                Capped {
+                    free: free.max(1),
+                    waiting: VecDeque::new(),
+                },
+            )
+        });
+        let places = Places {
+            free: limit.max(1),
+            running: 0,
+            closed: false,
+            waiting: VecDeque::new(),
+            capped: capped.collect(),
+        };
+        Self {
+            handle,
+            state: Arc::new(state),
+            places: Mutex::new(places),
+            emptied: Notify::new(),
+        }
+    }
+
+    /// Runs a job as soon as there is a place for it. A closed pool leaves it for recovery.
+    pub(crate) fn submit(self: &Arc<Self>, worker: &Arc<Worker>, job: Job) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = places.admit(job);
+        drop(places);
+        if let Some(job) = ready {
+            let (pool, worker) = (self.clone(), worker.clone());
+            self.handle.spawn(async move { pool.run(worker, job).await });
+        }
+    }
+
+    /// Runs a job, and then whatever waits for the place it had.
+    async fn run(self: Arc<Self>, worker: Arc<Worker>, job: Job) {
+        let mut next = Some(job);
+        while let Some(job) = next {
+            let name = job.activity.name();
+            let (instance, call) = (job.instance.clone(), job.call);
+            let event = self.attempt(job).await;
+            instance.attempt_ended(call);
+            if let Some(event) = event {
+                instance.deliver(&worker, Message::of(event));
+            }
+            // Only now, so that an empty pool means that every outcome has reached its instance.
+            next = self.places.lock().unwrap_or_else(PoisonError::into_inner).release(name);
+            if next.is_none() {
+                self.emptied.notify_waiters();
+            }
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    /// Runs one attempt to its event; nothing when it was cancelled.
+    async fn attempt(&self, job: Job) -> Option<Event> {
+        let Job {
+            instance,
+            call,
+            activity,
+            input,
+            attempt,
+            timeout,
+            key,
+            abort,
+        } = job;
+        let attempt = Attempt {
+            instance: instance.id().clone(),
+            key,
+            number: attempt,
+            state: self.state.clone(),
+        };
+        let body = activity::scope(attempt, activity.run(input));
+        let limited = async move {
+            let Some(limit) = timeout else { return body.await };
+            let late = |_| {
+                Failure::new(
+                    FailureKind::Timeout,
+                    format!("`{}` took longer than its timeout of {limit:?}", activity.name()),
+                )
+            };
+            tokio::time::timeout(limit, body).await.map_err(late)?
+        };
+        Some(match Abortable::new(limited, abort).await.ok()? {
+            Ok(result) => Event::TaskCompleted { id: call, result },
+            Err(failure) => Event::TaskFailed {
+                id: call,
+                failure,
+                retry_at: None,
+            },
+        })
+    }
+
+    /// Starts nothing more. What waits is left for recovery.
+    pub(crate) fn close(&self) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.closed = true;
+        let mut waiting = vec![std::mem::take(&mut places.waiting)];
+        waiting.extend(places.capped.values_mut().map(|capped| std::mem::take(&mut capped.waiting)));
+        drop(places);
+        drop(waiting);
+    }
+
+    /// Waits until nothing runs, at most for `grace`.
+    pub(crate) async fn drain(&self, grace: Duration) {
+        let empty = async {
+            loop {
+                let emptied = self.emptied.notified();
+                tokio::pin!(emptied);
+                emptied.as_mut().enable();
+                if self.places.lock().unwrap_or_else(PoisonError::into_inner).running == 0 {
+                    return;
+                }
+                emptied.await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, empty).await;
+    }
+}
+
+impl Places {
+    /// The job, when it may run now.
+    fn admit(&mut self, job: Job) -> Option<Job> {
+        if self.closed {
+            return None;
+        }
+        if let Some(capped) = self.capped.get_mut(job.activity.name()) {
+            if capped.free == 0 {
+                capped.waiting.push_back(job);
+                return None;
+            }
+            capped.free -= 1;
+        }
+        if self.free == 0 {
+            self.waiting.push_back(job);
+            return None;
+        }
+        self.free -= 1;
+        self.running += 1;
+        Some(job)
+    }
+
+    /// Gives back the place of a job of `name`; the next job for it, when one waits.
+    fn release(&mut self, name: &str) -> Option<Job> {
+        self.free += 1;
+        self.running -= 1;
+        if let Some(capped) = self.capped.get_mut(name) {
+            // The place among its own kind goes to the next of the kind, which then waits for a place of the pool.
+            match capped.waiting.pop_front() {
+                Some(job) => self.waiting.push_back(job),
+                None => capped.free += 1,
+            }
+        }
+        let next = self.waiting.pop_front()?;
+        self.free -= 1;
+        self.running += 1;
+        Some(next)
+    }
+}

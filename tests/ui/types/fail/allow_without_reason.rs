@@ -1,0 +1,4 @@
+#[dacapo::orchestrator(allow(clock))]
+async fn run() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[dacapo::activity(timeout)]
+async fn ping() {}
+
+#[dacapo::activity(max_concurrent = )]
+async fn pong() {}
+
+fn main() {}

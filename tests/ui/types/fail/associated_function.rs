@@ -1,0 +1,8 @@
+struct Shop;
+
+impl Shop {
+    #[dacapo::activity]
+    async fn open() {}
+}
+
+fn main() {}

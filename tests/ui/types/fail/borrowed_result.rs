@@ -1,0 +1,6 @@
+#[dacapo::activity]
+async fn version() -> &'static str {
+    "1.0"
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[dacapo::activity(name = "a", name = "b")]
+async fn ping() {}
+
+fn main() {}

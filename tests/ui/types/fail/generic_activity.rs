@@ -1,0 +1,6 @@
+#[dacapo::activity]
+async fn store<T: Send>(value: T) -> T {
+    value
+}
+
+fn main() {}

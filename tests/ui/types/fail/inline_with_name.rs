@@ -1,0 +1,4 @@
+#[dacapo::orchestrator(inline, name = "helper")]
+async fn helper() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[dacapo::activity(name = ping)]
+async fn ping() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+trait Greeter {
+    #[dacapo::activity]
+    async fn greet(name: String) -> String;
+}
+
+fn main() {}

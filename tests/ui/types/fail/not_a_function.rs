@@ -1,0 +1,4 @@
+#[dacapo::activity]
+struct Greet;
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[dacapo::orchestrator]
+fn run(n: u32) -> u32 {
+    n
+}
+
+fn main() {}

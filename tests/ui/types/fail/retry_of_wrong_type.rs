@@ -1,0 +1,4 @@
+#[dacapo::activity(retry = 3)]
+async fn ping() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[dacapo::activity(timeout = "30s")]
+async fn ping() {}
+
+fn main() {}
