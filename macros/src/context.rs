@@ -1,7 +1,8 @@
 //! Collects every finding, so that all of them are reported at once.
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
+use syn::Attribute;
 
 /// The findings so far. [`Context::check`] consumes it.
 #[derive(Default)]
@@ -29,8 +30,9 @@ impl Context {
         self.findings.len()
     }
 
-    /// The findings as tokens that make the compiler report them; none when there are none.
-    pub(crate) fn check(self) -> TokenStream {
-        self.findings.iter().map(syn::Error::to_compile_error).collect()
+    /// The findings as tokens that make the compiler report them, unless one of the item's `conditions` removes it.
+    pub(crate) fn check(self, conditions: &[Attribute]) -> TokenStream {
+        let each = self.findings.into_iter().flatten().map(|finding| finding.to_compile_error());
+        each.map(|error| quote!(#(#conditions)* #error)).collect()
     }
 }

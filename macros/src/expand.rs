@@ -1,15 +1,17 @@
 //! The expansion of one annotated function.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, ItemFn, Path, Type};
+use syn::{Attribute, FnArg, ItemFn, Path, ReturnType};
 
 use crate::Role;
 use crate::args::Arguments;
 use crate::context::Context;
+use crate::function::shape;
 use crate::signature::{self, Parameter};
-use crate::{attributes, fallback, rewrite};
+use crate::spans::{ends, respan};
+use crate::{attributes, fallback, rewrite, rules};
 
 /// Everything that is emitted is made from this.
 pub(crate) struct Expansion<'a> {
@@ -28,6 +30,8 @@ pub(crate) struct Expansion<'a> {
     pub(crate) inner: Vec<Attribute>,
     /// Whether the declared return type may stand in an `impl`.
     pub(crate) output_is_sound: bool,
+    /// Whether it stands in an `impl` or a `trait`, where no other item may.
+    pub(crate) is_associated: bool,
 }
 
 pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -37,18 +41,23 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
         Ok(function) => function,
         Err(error) => {
             cx.push(error);
-            let errors = cx.check();
+            let errors = cx.check(&[]);
             return quote!(#item #errors);
         }
     };
 
     let before = cx.len();
+    let source = rules::source();
     let output_is_sound = signature::check(role, arguments.inline, &function.sig, &mut cx);
+    let is_associated = rules::is_associated(&function, source.as_deref());
+    if is_associated && function.sig.receiver().is_none() {
+        cx.at(function.sig.ident.span(), signature::method(role));
+    }
     let is_sound = cx.len() == before;
     let shape = shape(&function);
     if role == Role::Orchestrator {
-        check_body(&function, &arguments, &mut cx);
-        rewrite::rewrite(&arguments.krate, &mut function.block, &mut cx);
+        let refused = rules::check(&function, &arguments, source.as_deref(), &mut cx);
+        rewrite::rewrite(&arguments.krate, &mut function.block, &refused, &mut cx);
     }
     let (outer, inner, conditions) = attributes::split(std::mem::take(&mut function.attrs));
     let expansion = Expansion {
@@ -57,23 +66,29 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
         arguments: &arguments,
         parameters: signature::parameters(&function.sig),
         // The attribute's context: lints on names leave it alone.
-        marker: format_ident!("__dacapo_{}", function.sig.ident.unraw(), span = Span::call_site().located_at(function.sig.ident.span())),
+        marker: format_ident!(
+            "__dacapo_{}",
+            function.sig.ident.unraw(),
+            span = Span::call_site().located_at(function.sig.ident.span())
+        ),
         conditions,
         outer,
         inner,
         output_is_sound,
+        is_associated,
         function,
     };
     if !is_sound {
         return fallback::expand(&expansion, cx);
     }
-    let item = if arguments.inline { expansion.inline() } else { expansion.registered(shape) };
-    let errors = cx.check();
+    let item = if arguments.inline {
+        expansion.inline()
+    } else {
+        expansion.registered(shape)
+    };
+    let errors = cx.check(&expansion.conditions);
     quote!(#item #errors)
 }
-
-/// The rules of `dacapo-lint`.
-fn check_body(_function: &ItemFn, _arguments: &Arguments, _cx: &mut Context) {}
 
 impl Expansion<'_> {
     /// `Activity<marker>` or `Orchestration<marker>`.
@@ -85,27 +100,28 @@ impl Expansion<'_> {
         }
     }
 
-    /// The [`Returned`] of the type `output`, chosen by the compiler.
-    pub(crate) fn kind(&self, output: &Type) -> TokenStream {
-        let krate = self.krate;
-        let (first, last) = signature::ends(output);
-        // Spans the whole type, so that an error about it underlines it.
-        let head = quote_spanned!(first=> #krate::__private::Kind);
-        let close = quote_spanned!(last=> >);
-        quote! {
-            #head<
-                { use #krate::__private::NotResult as _; #krate::__private::Probe::<#output>::IS_RESULT },
-                { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
-            #close
-        }
-    }
-
     /// A function that is recorded: its call, its marker, its registration.
     fn registered(&self, shape: u64) -> TokenStream {
-        let Self { krate, marker, conditions, outer, .. } = self;
+        let Self {
+            krate,
+            marker,
+            conditions,
+            outer,
+            ..
+        } = self;
         let (vis, fn_token, ident) = (&self.function.vis, &self.function.sig.fn_token, &self.function.sig.ident);
-        let (idents, types): (Vec<_>, Vec<_>) = self.parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
+        let (idents, types): (Vec<_>, Vec<_>) = self
+            .parameters
+            .iter()
+            .map(|parameter| (&parameter.ident, &parameter.ty))
+            .unzip();
+        // The function ends where the written one does, so that the compiler's view of it is the user's.
+        let end = match &self.function.sig.output {
+            ReturnType::Default => self.function.sig.paren_token.span.close(),
+            ReturnType::Type(_, ty) => ends(ty).1,
+        };
         let call_type = self.call_type();
+        let output = respan(quote!(-> #call_type), end);
         let constructor = match self.role {
             Role::Activity => quote!(#krate::Activity::new),
             Role::Orchestrator => quote!(#krate::Orchestration::new),
@@ -114,11 +130,16 @@ impl Expansion<'_> {
             Role::Activity => quote!(activity),
             Role::Orchestrator => quote!(orchestrator),
         };
+        let mut body = Group::new(Delimiter::Brace, quote!(#constructor((#(#idents,)*))));
+        body.set_span(self.function.block.brace_token.span.join());
+        // It may be started by its name alone.
+        let may_be_uncalled = (self.role == Role::Orchestrator).then(|| quote!(#[allow(dead_code)]));
         let implementation = self.implementation(shape);
         quote! {
+            #may_be_uncalled
             #(#outer)*
             #[track_caller]
-            #vis #fn_token #ident(#(#idents: #types),*) -> #call_type { #constructor((#(#idents,)*)) }
+            #vis #fn_token #ident(#(#idents: #types),*) #output #body
 
             #(#conditions)*
             #[doc(hidden)]
@@ -133,101 +154,18 @@ impl Expansion<'_> {
         }
     }
 
-    fn implementation(&self, shape: u64) -> TokenStream {
-        let Self { krate, marker, .. } = self;
-        let at = self.function.sig.ident.span();
-        let name = match &self.arguments.name {
-            Some(name) => name.to_token_stream(),
-            None => self.function.sig.ident.unraw().to_string().into_token_stream(),
-        };
-        let site = quote_spanned!(at=> ::core::file!(), line: ::core::line!());
-        let shape = (self.role == Role::Orchestrator).then(|| quote!(const SHAPE: ::core::primitive::u64 = #shape;));
-        let types = self.parameters.iter().map(|parameter| &parameter.ty);
-        let output = signature::output(&self.function.sig);
-        let kind = self.kind(&output);
-        let codec = self.codec();
-        let body = self.body();
-        let arguments = self.input_fields();
-        let run = match self.function.sig.asyncness {
-            Some(_) => quote!(__body(#(#arguments),*)),
-            None => quote!(#krate::__private::blocking(move || __body(#(#arguments),*))),
-        };
-        // At the function's name, where a future that is not `Send` is then reported.
-        let future = quote_spanned!(at=> impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send);
-        let options = self.options();
-        quote! {
-            impl #krate::__private::Function for #marker {
-                const NAME: &'static ::core::primitive::str = #name;
-                const SITE: #krate::__private::Site = #krate::__private::Site { file: #site };
-                #shape
-                type Input = (#(#types,)*);
-                type Output = #output;
-                type Kind = #kind;
-                #codec
-                fn call(input: Self::Input) -> #future {
-                    #body
-                    #run
-                }
-                #options
-            }
-        }
-    }
-
-    /// Each argument is named once, at its type: what cannot be stored is one error there.
-    fn codec(&self) -> TokenStream {
-        let krate = self.krate;
-        let count = self.parameters.len();
-        let keys: Vec<_> = self.parameters.iter().map(|parameter| &parameter.key).collect();
-        let types: Vec<_> = self.parameters.iter().map(|parameter| &parameter.ty).collect();
-        let fields = self.input_fields();
-        quote! {
-            fn codec() -> #krate::__private::Codec<Self::Input> {
-                #krate::__private::Codec {
-                    encode: |input| #krate::__private::Encoder::new(#count)#(.field::<#types>(#keys, &#fields))*.finish(),
-                    decode: |payload| {
-                        let mut fields = #krate::__private::Decoder::new(payload, #count)?;
-                        ::core::result::Result::Ok((#(fields.field::<#types>(#keys)?,)*))
-                    },
-                }
-            }
-        }
-    }
-
-    fn input_fields(&self) -> Vec<TokenStream> {
-        let index = (0..self.parameters.len()).map(syn::Index::from);
-        index.map(|index| quote!(input.#index)).collect()
-    }
-
     /// The user's own tokens, under a name that hides no function of theirs.
-    fn body(&self) -> TokenStream {
+    pub(crate) fn body(&self) -> TokenStream {
         let (sig, block, inner) = (&self.function.sig, &self.function.block, &self.inner);
         let (asyncness, fn_token, output) = (&sig.asyncness, &sig.fn_token, &sig.output);
         let (generics, bounds) = (&sig.generics.params, &sig.generics.where_clause);
         let generics = (!generics.is_empty()).then(|| quote!(<#generics>));
         let written = sig.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_)));
         quote! {
+            // What a durable function takes is owned, whatever its body needs of it.
+            #[allow(clippy::needless_pass_by_value, clippy::too_many_arguments, clippy::unused_async)]
             #(#inner)*
             #asyncness #fn_token __body #generics(#(#written),*) #output #bounds #block
-        }
-    }
-
-    fn options(&self) -> TokenStream {
-        let krate = self.krate;
-        if self.arguments.options.is_empty() {
-            return TokenStream::new();
-        }
-        let settings = self.arguments.options.iter().map(|setting| {
-            let (key, value) = (&setting.key, &setting.value);
-            let at = key.span();
-            let ty = match key.to_string().as_str() {
-                "retry" => quote_spanned!(at=> #krate::Retry),
-                "timeout" => quote_spanned!(at=> ::core::time::Duration),
-                _ => quote_spanned!(at=> ::core::primitive::usize),
-            };
-            quote!(.#key({ let value: #ty = #value; value }))
-        });
-        quote! {
-            fn options() -> #krate::__private::Options { #krate::__private::Options::new()#(#settings)* }
         }
     }
 
@@ -237,7 +175,11 @@ impl Expansion<'_> {
         let sig = &self.function.sig;
         let (vis, fn_token, ident) = (&self.function.vis, &sig.fn_token, &sig.ident);
         let (generics, bounds) = (&sig.generics, &sig.generics.where_clause);
-        let (idents, types): (Vec<_>, Vec<_>) = self.parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
+        let (idents, types): (Vec<_>, Vec<_>) = self
+            .parameters
+            .iter()
+            .map(|parameter| (&parameter.ident, &parameter.ty))
+            .unzip();
         let output = signature::output(sig);
         let body = self.body();
         quote! {
@@ -250,29 +192,4 @@ impl Expansion<'_> {
             }
         }
     }
-}
-
-/// FNV-1a, 64 bit, of the tokens of the signature and the body: the same however they are laid out.
-fn shape(function: &ItemFn) -> u64 {
-    fn each(tokens: TokenStream, hash: &mut impl FnMut(&str)) {
-        for token in tokens {
-            match token {
-                TokenTree::Group(group) => {
-                    hash(&format!("{:?}", group.delimiter()));
-                    each(group.stream(), hash);
-                    hash("end");
-                }
-                other => hash(&other.to_string()),
-            }
-        }
-    }
-    let mut shape = 0xcbf2_9ce4_8422_2325_u64;
-    let mut hash = |text: &str| {
-        for byte in text.bytes().chain([0]) {
-            shape = (shape ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    each(function.sig.to_token_stream(), &mut hash);
-    each(function.block.to_token_stream(), &mut hash);
-    shape
 }

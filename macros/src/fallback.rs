@@ -2,43 +2,48 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Item, ItemFn, TraitItemFn};
+use syn::{Item, ItemFn};
 
 use crate::Role;
 use crate::context::Context;
 use crate::expand::Expansion;
+use crate::owned::advised;
 use crate::signature::output;
 
 /// The function, or the reason why there is none.
-pub(crate) fn function(role: Role, item: TokenStream) -> Result<ItemFn, syn::Error> {
-    let misplaced = |tokens: &dyn ToTokens| {
-        let instead = if role == Role::Activity { "write it on a `fn` or an `async fn`" } else { "write it on an `async fn`" };
-        syn::Error::new_spanned(tokens.to_token_stream(), format!("`#[{}]` stands on a function with a body; {instead}", role.attribute()))
+pub(crate) fn function(role: Role, item: TokenStream) -> syn::Result<ItemFn> {
+    let token = match syn::parse2::<Item>(item)? {
+        Item::Fn(function) => return Ok(function),
+        Item::Struct(item) => item.struct_token.to_token_stream(),
+        Item::Enum(item) => item.enum_token.to_token_stream(),
+        Item::Impl(item) => item.impl_token.to_token_stream(),
+        Item::Trait(item) => item.trait_token.to_token_stream(),
+        Item::Mod(item) => item.mod_token.to_token_stream(),
+        other => other.to_token_stream(),
     };
-    match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Fn(function)) => Ok(function),
-        Ok(Item::Struct(item)) => Err(misplaced(&item.struct_token)),
-        Ok(Item::Enum(item)) => Err(misplaced(&item.enum_token)),
-        Ok(Item::Impl(item)) => Err(misplaced(&item.impl_token)),
-        Ok(Item::Trait(item)) => Err(misplaced(&item.trait_token)),
-        Ok(Item::Mod(item)) => Err(misplaced(&item.mod_token)),
-        Ok(other) => Err(misplaced(&other)),
-        Err(error) => match syn::parse2::<TraitItemFn>(item) {
-            Ok(method) if method.default.is_none() => Err(misplaced(&method.sig.ident)),
-            _ => Err(error),
-        },
-    }
+    let instead = if role == Role::Activity {
+        "a `fn` or an `async fn`"
+    } else {
+        "an `async fn`"
+    };
+    let message = format!(
+        "`#[{}]` has no body to run here; it belongs on {instead} with a body",
+        role.attribute()
+    );
+    Err(syn::Error::new_spanned(token, message))
 }
 
 /// The same public function with a body that is never reached.
 ///
 /// A type that cannot be recorded must not reach an `impl`, where it would be reported again in other words.
 pub(crate) fn expand(expansion: &Expansion<'_>, cx: Context) -> TokenStream {
-    let Expansion { function, krate, marker, .. } = expansion;
-    let errors = cx.check();
-    let (outer, vis, sig) = (&expansion.outer, &function.vis, &function.sig);
-    let conditions = &expansion.conditions;
-    if sig.receiver().is_some() || expansion.arguments.inline {
+    let Expansion {
+        function, krate, marker, ..
+    } = expansion;
+    let errors = cx.check(&expansion.conditions);
+    let (outer, conditions) = (&expansion.outer, &expansion.conditions);
+    let (vis, sig) = (&function.vis, &function.sig);
+    if expansion.is_associated || sig.receiver().is_some() || expansion.arguments.inline {
         return quote!(#errors #(#outer)* #[allow(unused_variables)] #vis #sig { ::core::unreachable!() });
     }
     let mut signature = sig.clone();
@@ -56,8 +61,12 @@ pub(crate) fn expand(expansion: &Expansion<'_>, cx: Context) -> TokenStream {
     }
     let call = expansion.call_type();
     signature.output = syn::parse_quote!(-> #call);
-    let ty = if expansion.output_is_sound { output(sig) } else { syn::parse_quote!(()) };
-    let kind = expansion.kind(&ty);
+    let ty = output(sig);
+    let ty = match expansion.output_is_sound {
+        true => ty,
+        false => advised(&ty).unwrap_or_else(|| syn::parse_quote!(())),
+    };
+    let kind = expansion.checked_kind(&ty);
     quote! {
         #errors
         #(#outer)*

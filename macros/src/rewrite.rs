@@ -3,48 +3,55 @@
 //! Inserted tokens carry spans of the user's own tokens, so that the compiler's errors are those of the code as written.
 
 use dacapo_lint::{Kind, Opened, is_logging, open, take_sequential};
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, LineColumn, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{VisitMut, visit_expr_mut};
-use syn::{Attribute, Block, Expr, ExprAsync, Item, Macro, Path, Stmt};
+use syn::{Attribute, Block, Expr, ExprAsync, Ident, Item, Macro, Path, ReturnType, Stmt};
 
 use crate::context::Context;
-use crate::signature::ends;
+use crate::spans::{ends, respan};
 
-/// Rewrites `block` in place.
-pub(crate) fn rewrite(krate: &Path, block: &mut Block, cx: &mut Context) {
-    Rewrite { krate, cx }.visit_block_mut(block);
+/// Rewrites `block` in place. What stands at a place of `refused` has been reported.
+pub(crate) fn rewrite(krate: &Path, block: &mut Block, refused: &[LineColumn], cx: &mut Context) {
+    Rewrite { krate, refused, cx }.visit_block_mut(block);
 }
 
 struct Rewrite<'a> {
     krate: &'a Path,
+    refused: &'a [LineColumn],
     cx: &'a mut Context,
 }
 
 impl Rewrite<'_> {
-    /// The runtime's `path`, as if the user had written it at `span`.
-    fn path(&self, span: Span, path: TokenStream) -> TokenStream {
-        let krate = respan(self.krate.to_token_stream(), span);
-        let path = respan(path, span);
-        quote_spanned!(span=> #krate::#path)
+    /// The runtime's `path`, as if the user had written it from `first` to `last`.
+    fn path(&self, first: Span, last: Span, path: &[&str]) -> TokenStream {
+        let krate = respan(self.krate, first);
+        let path = path.iter().map(|name| Ident::new(name, last));
+        let colons = quote_spanned!(first=> ::);
+        quote!(#krate #(#colons #path)*)
     }
 
     /// `path(inner)`, as if the user had written it around `inner`.
-    fn call(&self, path: TokenStream, inner: &Expr) -> Expr {
+    ///
+    /// The path spans all of `inner`: where the compiler names both, it says it once.
+    fn call(&self, path: &[&str], inner: &Expr) -> Expr {
         let (first, last) = ends(inner);
-        let path = self.path(first, path);
+        let path = self.path(first, last, path);
         let mut arguments = Group::new(proc_macro2::Delimiter::Parenthesis, inner.to_token_stream());
         arguments.set_span(last);
         Expr::Verbatim(quote!(#path #arguments))
     }
 
     fn durable(&self, future: &Expr) -> Expr {
-        self.call(quote!(Durable::durable), future)
+        if !self.refused.is_empty() && stands_in(self.refused, future.to_token_stream()) {
+            return self.call(&["Block", "new"], future);
+        }
+        self.call(&["Durable", "durable"], future)
     }
 
     fn block(&mut self, mut block: ExprAsync) -> Expr {
         let attrs = std::mem::take(&mut block.attrs);
-        let call = self.call(quote!(Block::new), &Expr::Async(block));
+        let call = self.call(&["Block", "new"], &Expr::Async(block));
         Expr::Verbatim(quote!(#(#attrs)* #call))
     }
 
@@ -63,27 +70,25 @@ impl Rewrite<'_> {
                 }
                 mac.tokens = arguments.to_tokens();
             }
-            Opened::Unknown { awaits: Some(span) } => {
-                let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-                let message = format!(
-                    "`.await` inside `{name}!` cannot be checked; a replay is safe only if everything awaited is recorded; \
-                     bind it with `let` first"
-                );
-                self.cx.at(span, message);
-            }
-            Opened::Unknown { awaits: None } => {}
+            // `unchecked_macro` refuses an `.await` in there.
+            Opened::Unknown { .. } => {}
         }
     }
 
     /// Whether `mac`, standing where its value is ignored or is `()`, should be silent while replaying.
     fn once(&self, mac: &Macro, statement: bool) -> bool {
-        let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        let name = mac
+            .path
+            .segments
+            .last()
+            .map(|segment| segment.ident.to_string())
+            .unwrap_or_default();
         is_logging(mac) && (statement || matches!(name.as_str(), "print" | "println" | "eprint" | "eprintln"))
     }
 
     fn when_live(&self, span: Span, attrs: &[Attribute], body: impl ToTokens) -> Expr {
-        let asks = self.path(span, quote!(is_replaying()));
-        Expr::Verbatim(quote_spanned!(span=> #(#attrs)* if !#asks { #body }))
+        let asks = self.path(span, span, &["is_replaying"]);
+        Expr::Verbatim(quote_spanned!(span=> #(#attrs)* if !#asks() { #body }))
     }
 }
 
@@ -94,10 +99,14 @@ impl VisitMut for Rewrite<'_> {
             Expr::While(each) => drop(take_sequential(&mut each.attrs)),
             Expr::Loop(each) => drop(take_sequential(&mut each.attrs)),
             Expr::Closure(closure) => {
-                if let Some(token) = &closure.asyncness {
-                    let message = "an async closure cannot be awaited in an orchestrator; what it awaits could not be recorded; \
+                if let Some(token) = closure.asyncness.take() {
+                    let message = "an async closure cannot be awaited in an orchestrator; what it awaits would not be recorded; \
                                    write `|x| async move { .. }`";
                     self.cx.at(token.span, message);
+                    // As it should have been written, so that nothing is reported twice.
+                    let body = &closure.body;
+                    closure.output = ReturnType::Default;
+                    closure.body = syn::parse_quote!(async move { #body });
                 }
             }
             Expr::Macro(call) => {
@@ -113,7 +122,7 @@ impl VisitMut for Rewrite<'_> {
         }
         visit_expr_mut(self, expr);
         match expr {
-            Expr::Await(wait) => wait.base = Box::new(self.durable(&wait.base)),
+            Expr::Await(wait) => *wait.base = self.durable(&wait.base),
             Expr::Async(_) => {
                 if let Expr::Async(block) = std::mem::replace(expr, Expr::PLACEHOLDER) {
                     *expr = self.block(block);
@@ -154,6 +163,14 @@ impl VisitMut for Rewrite<'_> {
     }
 }
 
+/// Whether a token begins at one of `places`.
+fn stands_in(places: &[LineColumn], tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => stands_in(places, group.stream()),
+        other => places.contains(&other.span().start()),
+    })
+}
+
 /// Whether anything in `tokens` could need a durable form.
 fn mentions_async(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
@@ -161,15 +178,4 @@ fn mentions_async(tokens: TokenStream) -> bool {
         TokenTree::Ident(ident) => ident == "await" || ident == "async" || ident == "join" || ident == "try_join",
         _ => false,
     })
-}
-
-fn respan(tokens: TokenStream, span: Span) -> TokenStream {
-    let at = |mut token: TokenTree| {
-        if let TokenTree::Group(group) = &token {
-            token = TokenTree::Group(Group::new(group.delimiter(), respan(group.stream(), span)));
-        }
-        token.set_span(span);
-        token
-    };
-    tokens.into_iter().map(at).collect()
 }

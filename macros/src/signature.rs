@@ -1,14 +1,14 @@
 //! What the signature of a durable function may be, and its parameters.
 
-use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, FnArg, GenericParam, Ident, Lifetime, Pat, PatType, ReturnType, Safety, Type, TypePath, TypeReference};
+use syn::{Attribute, FnArg, GenericParam, Ident, Pat, PatType, PathArguments, ReturnType, Safety, Type};
 
 use crate::Role;
 use crate::context::Context;
+use crate::owned::Owned;
+use crate::spans::{Ends, ends};
 
 /// A parameter of a durable function.
 pub(crate) struct Parameter {
@@ -37,7 +37,11 @@ pub(crate) fn parameters(sig: &syn::Signature) -> Vec<Parameter> {
             ident
         });
         let key = ident.unraw().to_string();
-        Parameter { ident, key, ty: (*typed.ty).clone() }
+        Parameter {
+            ident,
+            key,
+            ty: (*typed.ty).clone(),
+        }
     });
     named.collect()
 }
@@ -66,29 +70,54 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
         cx.at(sig.fn_token.span, message);
     }
     if let Some(token) = &sig.constness {
-        cx.at(token.span, format!("{noun} cannot be `const`; the runtime runs it; remove `const`"));
+        cx.at(
+            token.span,
+            format!("{noun} cannot be `const`; the runtime runs it; remove `const`"),
+        );
     }
     if let Safety::Unsafe(token) = &sig.safety {
         let instead = match role {
             Role::Activity => "put the `unsafe` block into its body",
             Role::Orchestrator => "call the unsafe function in an `#[activity]`",
         };
-        cx.at(token.span, format!("{noun} cannot be `unsafe`; the runtime calls it after a restart, with nobody to keep its contract; {instead}"));
+        cx.at(
+            token.span,
+            format!(
+                "{noun} cannot be `unsafe`; the runtime calls it after a restart, with nobody to keep its contract; {instead}"
+            ),
+        );
     }
     if let Some(abi) = &sig.abi {
-        cx.on(abi, format!("{noun} cannot be `extern`; only the runtime calls it; remove `{}`", abi.to_token_stream()));
+        cx.on(
+            abi,
+            format!(
+                "{noun} cannot be `extern`; only the runtime calls it; remove `{}`",
+                abi.to_token_stream()
+            ),
+        );
     }
     if let Some(variadic) = &sig.variadic {
-        cx.on(variadic, format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"));
+        cx.on(
+            variadic,
+            format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"),
+        );
     }
     if let Some(receiver) = sig.receiver() {
-        let instead = match role {
-            Role::Activity => "write a free function; shared state comes from `dacapo::state::<T>()`",
-            Role::Orchestrator => "write a free function and take what it needs as arguments",
-        };
-        cx.on(receiver, format!("{noun} cannot be a method; it is found by its name after a restart, when there is no value to call it on; {instead}"));
+        cx.on(receiver, method(role));
     }
     inline || recorded(noun, sig, cx)
+}
+
+/// Why a function cannot belong to a type.
+pub(crate) fn method(role: Role) -> String {
+    let instead = match role {
+        Role::Activity => "write a free function; shared state comes from `dacapo::state::<T>()`",
+        Role::Orchestrator => "write a free function and take what it needs as arguments",
+    };
+    format!(
+        "{} cannot be a method; it is found by its name after a restart, when there is no value to call it on; {instead}",
+        role.noun()
+    )
 }
 
 /// Checks a function whose arguments and result are recorded.
@@ -98,7 +127,12 @@ fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bool {
             GenericParam::Lifetime(_) => ("borrow", "take and return owned types"),
             _ => ("be generic", "write the type, or one function for each type"),
         };
-        cx.on(parameter, format!("{noun} cannot {what}; it is found by its name after a restart, when only its recorded input is left; {instead}"));
+        cx.on(
+            parameter,
+            format!(
+                "{noun} cannot {what}; it is found by its name after a restart, when only its recorded input is left; {instead}"
+            ),
+        );
     }
     if let (true, Some(clause)) = (sig.generics.params.is_empty(), &sig.generics.where_clause) {
         cx.on(clause, format!("{noun} has no generics to bound; remove the `where` clause"));
@@ -119,11 +153,23 @@ fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bool {
         for attr in &typed.attrs {
             conditional(noun, attr, cx);
         }
-        Owned { noun, place: "take", generics: &generics, cx }.visit_type(&typed.ty);
+        Owned {
+            noun,
+            place: "take",
+            generics: &generics,
+            cx,
+        }
+        .visit_type(&typed.ty);
     }
     let before = cx.len();
     if let ReturnType::Type(_, ty) = &sig.output {
-        Owned { noun, place: "return", generics: &generics, cx }.visit_type(ty);
+        Owned {
+            noun,
+            place: "return",
+            generics: &generics,
+            cx,
+        }
+        .visit_type(ty);
     }
     cx.len() == before && sig.generics.params.is_empty()
 }
@@ -135,83 +181,16 @@ fn conditional(noun: &str, attr: &Attribute, cx: &mut Context) {
     }
 }
 
-/// Looks for types that cannot be recorded and read back.
-struct Owned<'a> {
-    noun: &'a str,
-    /// `take` or `return`.
-    place: &'a str,
-    generics: &'a [&'a Ident],
-    cx: &'a mut Context,
-}
-
-impl Owned<'_> {
-    fn refuse(&mut self, tokens: impl ToTokens, what: &str, instead: &str) {
-        let (noun, place) = (self.noun, self.place);
-        let message = format!("{noun} cannot {place} {what}; the value is recorded, and read back after a restart; {instead}");
-        self.cx.on(tokens, message);
-    }
-}
-
-impl<'ast> Visit<'ast> for Owned<'_> {
-    fn visit_type(&mut self, ty: &'ast Type) {
-        match ty {
-            Type::Reference(reference) => {
-                let instead = format!("{} `{}`", self.place, owned(reference));
-                let what = if reference.mutability.is_some() { "a `&mut` reference" } else { "a reference" };
-                self.refuse(reference, what, &instead);
-            }
-            Type::ImplTrait(_) => self.refuse(ty, "`impl Trait`", "name the type"),
-            Type::Infer(_) => self.refuse(ty, "an inferred type", "name the type"),
-            Type::Ptr(_) => self.refuse(ty, "a pointer", "use an owned type"),
-            Type::Never(_) => self.refuse(ty, "`!`", "return `()`, or what the last execution returns"),
-            Type::FnPtr(_) => self.refuse(ty, "a function", "use a type that says which one to call"),
-            Type::TraitObject(_) => self.refuse(ty, "a trait object", "use an `enum` of the types it can be"),
-            _ => syn::visit::visit_type(self, ty),
-        }
-    }
-
-    fn visit_type_path(&mut self, path: &'ast TypePath) {
-        if path.qself.is_none() && path.path.segments.first().is_some_and(|segment| segment.ident == "Self") {
-            self.refuse(path, "`Self`", "write a free function and name the type");
-        } else if path.path.get_ident().is_none_or(|ident| !self.generics.contains(&ident)) {
-            syn::visit::visit_type_path(self, path);
-        }
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        if lifetime.ident != "static" {
-            self.refuse(lifetime, "a type that borrows", "use one that owns its fields");
-        }
-    }
-
-    /// An array's length is not a type.
-    fn visit_expr(&mut self, _: &'ast syn::Expr) {}
-}
-
-/// The owned form of what `reference` refers to, as text.
-fn owned(reference: &TypeReference) -> String {
-    match &*reference.elem {
-        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-        Type::Path(path) if path.path.is_ident("Path") => "PathBuf".to_owned(),
-        Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
-        Type::TraitObject(_) | Type::ImplTrait(_) => "an owned type".to_owned(),
-        other => text(other),
-    }
-}
-
-/// `ty` as a person writes it.
-fn text(ty: &Type) -> String {
-    if let Type::Reference(reference) = ty {
-        return owned(reference);
-    }
-    let text = ty.to_token_stream().to_string();
-    ty.span().source_text().unwrap_or_else(|| text.replace(" :: ", "::").replace(" < ", "<").replace(" >", ">").replace(" ,", ","))
-}
-
-/// The first and the last token's span.
-pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
-    let mut tokens = tokens.to_token_stream().into_iter();
-    let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
-    let last = tokens.last().map_or(first, |token| token.span());
-    (first, last)
+/// Where to report what is wrong with the success and with the error of a return type.
+pub(crate) fn sides(output: &Type) -> (Ends, Ends) {
+    let whole = ends(output);
+    let Type::Path(path) = output else { return (whole, whole) };
+    let Some(result) = path.path.segments.last().filter(|segment| segment.ident == "Result") else {
+        return (whole, whole);
+    };
+    let PathArguments::AngleBracketed(arguments) = &result.arguments else {
+        return (whole, whole);
+    };
+    let mut arguments = arguments.args.iter().map(ends);
+    (arguments.next().unwrap_or(whole), arguments.next().unwrap_or(whole))
 }

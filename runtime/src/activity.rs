@@ -78,7 +78,7 @@ fn outside(what: &str) -> ! {
 /// # Panics
 /// When there is none, naming the type. In an activity that is a failure of the attempt, not of the process.
 ///
-/// ```
+/// ```standalone_crate
 /// struct Greeting(&'static str);
 ///
 /// #[dacapo::activity]

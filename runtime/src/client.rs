@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -42,6 +42,10 @@ struct Remote {
     store: Arc<dyn Store>,
     changed: watch::Receiver<()>,
 }
+
+/// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     pub(crate) fn of(worker: Arc<Worker>) -> Self {
@@ -258,12 +262,17 @@ impl Client {
             Backend::Worker(worker) => worker.wait(id).await,
             Backend::Store(remote) => {
                 let mut changed = remote.changed.clone();
+                let mut pause = SHORTEST_PAUSE;
                 loop {
                     changed.mark_unchanged();
                     if let Some(outcome) = outcome_of(&*remote.store, id).await? {
                         return Ok(outcome);
                     }
-                    changed.changed().await.map_err(|_| shutting_down())?;
+                    // A write is heard of a moment before it can be read, so one look at once is not enough.
+                    pause = match tokio::time::timeout(pause, changed.changed()).await {
+                        Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
+                        Err(_) => (2 * pause).min(LONGEST_PAUSE),
+                    };
                 }
             }
         }

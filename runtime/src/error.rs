@@ -151,7 +151,8 @@ pub enum ErrorKind {
 }
 
 impl RuntimeError {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error of a kind that says `message`: for stores of your own.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             message: message.into(),

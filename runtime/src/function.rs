@@ -117,24 +117,54 @@ impl Options {
     message = "`{Self}` cannot be stored in the history",
     label = "needs `Serialize`, `DeserializeOwned`, `Send` and `'static`",
     note = "arguments and results of durable functions are recorded as JSON, so that a restarted process can go on with them",
-    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, and own its fields: `String` for `&str`, `Vec<T>` for `&[T]`"
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]`, and own what it holds: `String` for `&str`, `Vec<T>` for `&[T]`"
 )]
 pub trait Storable: Serialize + DeserializeOwned + Send + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> Storable for T {}
 
-/// An error type that can take a failure of the engine.
+/// [`Storable`], in the form that an expansion names: without supertraits, a type that is not is one error.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no place for a failure of the engine",
-    label = "needs `From<dacapo::Failure>`",
-    note = "a call can also fail by a panic, a timeout or a cancellation; such a `Failure` enters the error type of the function",
-    note = "write `impl From<dacapo::Failure> for {Self}`, or return `dacapo::Result<T>`, which takes any error"
+    message = "`{Self}` cannot be stored in the history",
+    label = "needs `Serialize`, `DeserializeOwned`, `Send` and `'static`",
+    note = "arguments and results of durable functions are recorded as JSON, so that a restarted process can go on with them",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]`, and own what it holds: `String` for `&str`, `Vec<T>` for `&[T]`"
 )]
-pub trait FromFailure: From<Failure> {}
+pub trait Stored: Sized {
+    /// Named where only the check is wanted.
+    const CHECKED: () = ();
+    /// Writes the value as an argument.
+    fn store(&self, key: &'static str, encoder: &mut Encoder);
+    /// Reads an argument.
+    fn load(key: &'static str, decoder: &mut Decoder<'_>) -> Result<Self, Failure>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<E: From<Failure>> FromFailure for E {}
+impl<T: Storable> Stored for T {
+    fn store(&self, key: &'static str, encoder: &mut Encoder) {
+        encoder.field(key, self);
+    }
+
+    fn load(key: &'static str, decoder: &mut Decoder<'_>) -> Result<Self, Failure> {
+        decoder.field(key)
+    }
+}
+
+/// An error type that a durable function can declare, in the form that an expansion names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a durable function",
+    label = "needs `Serialize`, `DeserializeOwned`, `Display` and `From<dacapo::Failure>`",
+    note = "an error is recorded as JSON; a panic, a timeout or a cancellation is a `dacapo::Failure`, which enters it through `From`",
+    note = "give `{Self}` what is missing of these, or return `dacapo::Result<T>`, which takes any error by `?`"
+)]
+pub trait StoredError {
+    /// Named where the check is wanted.
+    const CHECKED: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Storable + Display + From<Failure>> StoredError for E {}
 
 /// How a return type is recorded: `Ok` as a result, `Err` as a failure, anything else as a result.
 ///
@@ -160,6 +190,24 @@ pub type Recorded = Result<Payload, Failure>;
 
 /// Chooses an implementation of [`Returned`]; see [`Probe`].
 pub struct Kind<const IS_RESULT: bool, const IS_STD_ERROR: bool>;
+
+/// What a [`Kind`] says of a return type before anything is asked of it.
+pub trait Sides<O> {
+    /// The value of a success.
+    type Ok;
+    /// The declared error; one that is never refused where none is declared.
+    type Err;
+}
+
+impl<O> Sides<O> for Kind<false, false> {
+    type Ok = O;
+    type Err = Error;
+}
+
+impl<T, E, const IS_STD_ERROR: bool> Sides<Result<T, E>> for Kind<true, IS_STD_ERROR> {
+    type Ok = T;
+    type Err = E;
+}
 
 impl<O: Storable> Returned<O> for Kind<false, false> {
     type Ok = O;
@@ -187,7 +235,7 @@ macro_rules! returned_result {
         impl<T, E> Returned<Result<T, E>> for Kind<true, $is_std_error>
         where
             T: Storable,
-            E: Storable + FromFailure + Display $(+ $bound)?,
+            E: Storable + Display + From<Failure> $(+ $bound)?,
         {
             type Ok = T;
             type Result = Result<T, E>;
@@ -282,8 +330,7 @@ impl Encoder {
     }
 
     /// The next argument.
-    #[must_use]
-    pub fn field<T: Storable>(mut self, name: &'static str, value: &T) -> Self {
+    pub fn field<T: Storable>(&mut self, name: &'static str, value: &T) {
         if self.keyed {
             let comma = if self.text.len() > 1 { "," } else { "" };
             self.text.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
@@ -292,7 +339,6 @@ impl Encoder {
             let message = format!("argument `{name}` could not be stored as JSON: {error}");
             self.failed.get_or_insert(Failure::new(FailureKind::Codec, message));
         }
-        self
     }
 
     /// The recorded form.

@@ -54,7 +54,8 @@ pub mod __private {
     pub use crate::activity::blocking;
     pub use crate::failure::Failure;
     pub use crate::function::{
-        Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Returned, Site, Storable,
+        Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,
+        Site, Stored, StoredError,
     };
     pub use crate::payload::Payload;
     pub use crate::registry::Registration;

@@ -15,7 +15,7 @@ use crate::worker::{Settings, Worker};
 ///
 /// It is a [`Client`], too. It runs on the tokio runtime it was opened on.
 ///
-/// ```
+/// ```standalone_crate
 /// use dacapo::{Runtime, activity, orchestrator};
 ///
 /// #[activity]

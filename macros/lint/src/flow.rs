@@ -125,6 +125,8 @@ pub(crate) struct Loop {
 pub(crate) struct Exit {
     pub(crate) value: Box<Node>,
     pub(crate) way: Way,
+    /// Position in evaluation order.
+    pub(crate) order: usize,
 }
 
 /// Where an exit leads.

@@ -31,17 +31,41 @@ pub(crate) fn one_by_one(flow: &Flow) -> Vec<OneByOne<'_>> {
         .filter_map(|(var, found)| Some((flow.variables[*var].held?, flow.variables[*var].name.as_str(), found[0])))
         .collect();
     held.sort_by_key(|(_, _, awaited)| awaited.order);
+    let mut decisions = Vec::new();
+    collect_decisions(&flow.body, &mut decisions);
     let mut found = Vec::new();
     for (at, (built, second, awaited)) in held.iter().enumerate() {
+        let straight = |before: &Await| {
+            let between = before.order..awaited.order;
+            before.place == awaited.place && !decisions.iter().any(|order| between.contains(order))
+        };
         let first = held[..at]
             .iter()
             .rev()
-            .find(|(_, _, before)| before.place == awaited.place && *built < before.order);
+            .find(|(_, _, before)| *built < before.order && straight(before));
         if let Some((_, first, _)) = first {
             found.push(OneByOne { first, second, awaited });
         }
     }
     found
+}
+
+/// Where a branch may leave before what follows is awaited. Giving an error on is no decision.
+fn collect_decisions(node: &Node, found: &mut Vec<usize>) {
+    match node {
+        Node::Exit(exit) => found.push(exit.order),
+        Node::Branch { condition, arms } => {
+            collect_decisions(condition, found);
+            for arm in arms.iter().filter(|arm| !arm.error) {
+                collect_decisions(&arm.body, found);
+            }
+            return;
+        }
+        _ => {}
+    }
+    for child in node.children() {
+        collect_decisions(child, found);
+    }
 }
 
 /// The durable calls that nothing awaits.

@@ -1,7 +1,7 @@
 //! The rules an orchestrator must keep to survive replay, as an analysis of `syn` trees.
 //!
-//! [`check`] walks one function twice: [`walk`] looks for refused names and constructs, resolving them through the [`Source`] file,
-//! and [`lower`] reduces the body to its data flow, on which [`loops`] and [`held`] judge how its calls are awaited.
+//! [`check`] walks one function twice: `walk` looks for refused names and constructs, resolving them through the [`Source`] file,
+//! and `lower` reduces the body to its data flow, on which `loops` and `held` judge how its calls are awaited.
 //!
 //! Invariant: nothing here knows `proc_macro`; the attribute macros and the command-line check are callers of the same functions.
 

@@ -238,7 +238,7 @@ impl<'a> Analysis<'a> {
     fn exits_on_result(&self, node: &Node, branches: &[(bool, bool)], id: LoopId) -> bool {
         match node {
             Node::Deferred(_) => false,
-            Node::Exit(Exit { way, value }) => {
+            Node::Exit(Exit { way, value, .. }) => {
                 let leaves = match way {
                     Way::Return | Way::ReturnError => match branches.last() {
                         // Giving the error on is what `try_join_all` does; undoing something first is not.

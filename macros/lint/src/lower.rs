@@ -4,6 +4,7 @@ mod classify;
 mod dropped;
 mod loops;
 mod macros;
+mod places;
 pub(crate) mod syntax;
 
 use crate::calls::Class;
@@ -13,12 +14,9 @@ use crate::names::Segments;
 use crate::scope::{Meaning, Scope, bound_names};
 use proc_macro2::Span;
 use std::collections::HashSet;
-use syn::visit::{self, Visit};
+use syn::visit;
 use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
-use syntax::{
-    Children, READS, Starts, base_of, borrows_mutably, compound, is_named, is_variant, mutable_names, outcome_of, untyped,
-    written,
-};
+use syntax::{Children, READS, borrows_mutably, compound, is_named, is_variant, mutable_names, outcome_of, untyped, written};
 
 pub(crate) struct Lower<'a> {
     pub(crate) declared: &'a Declared,
@@ -144,25 +142,6 @@ impl Lower<'_> {
         }
     }
 
-    /// Where a started handle in `expr` was made: here by `.start()`, or where a variable it reads was.
-    fn started(&self, expr: &Expr, value: &Node, lazy: bool) -> Option<Vec<LoopId>> {
-        let mut starts = Starts::default();
-        starts.visit_expr(expr);
-        if starts.here || (starts.in_closure && (starts.collected || !lazy)) {
-            return Some(self.loops.iter().map(|(id, _)| *id).collect());
-        }
-        let mut reads: Vec<Var> = value.reads().into_iter().collect();
-        reads.sort_unstable();
-        let awaits = !value.awaits().is_empty();
-        reads.into_iter().filter(|_| !awaits).find_map(|var| {
-            // What a variable outside a loop holds may come from an earlier iteration.
-            let variable = &self.variables[var];
-            let whole = variable.parent.and_then(|parent| self.variables[parent].started.as_ref());
-            let made = variable.started.as_ref().or(whole)?;
-            Some(made.iter().filter(|id| variable.loops.contains(id)).copied().collect())
-        })
-    }
-
     pub(crate) fn block(&mut self, block: &Block) -> Node {
         self.scope.enter_block(block);
         let owner = self.scope.here();
@@ -266,6 +245,7 @@ impl Lower<'_> {
                         Node::Exit(Exit {
                             value,
                             way: Way::ReturnError,
+                            order: self.order,
                         })
                     }
                     other => self.expr(other),
@@ -465,13 +445,6 @@ impl Lower<'_> {
         matches!(self.scope.value(&func.path), Meaning::Path(path) if path == ["dacapo", "now"])
     }
 
-    fn mark_started(&mut self, place: &Expr, started: &[LoopId]) {
-        if let Some(var) = self.root(place) {
-            self.variables[var].started = Some(started.to_vec());
-            self.kept = true;
-        }
-    }
-
     fn await_expr(&mut self, base: &Expr, span: Span, tried: bool) -> Node {
         let (class, callee, var) = self.classify(base);
         if let Some(path) = self.callee_path(base) {
@@ -500,63 +473,6 @@ impl Lower<'_> {
                 vars: borrowed,
                 value: Box::new(node),
             }
-        }
-    }
-
-    /// The variables a place expression stands in, and what they borrow.
-    fn places(&mut self, expr: &Expr) -> Vec<Var> {
-        if let Expr::Tuple(tuple) = expr {
-            return tuple.elems.iter().flat_map(|elem| self.places(elem)).collect();
-        }
-        let Some(root) = self.root(expr) else {
-            return Vec::new();
-        };
-        let place = self.innermost_field(expr).unwrap_or(root);
-        std::iter::once(place)
-            .chain(self.variables[root].aliases.iter().copied())
-            .collect()
-    }
-
-    /// The field of a variable that a place begins with.
-    fn innermost_field(&mut self, expr: &Expr) -> Option<Var> {
-        match expr {
-            Expr::Field(field) => self.field(field),
-            other => base_of(other).and_then(|base| self.innermost_field(base)),
-        }
-    }
-
-    /// The variable that stands for the field of a variable, or of the field it is in.
-    fn field(&mut self, field: &syn::ExprField) -> Option<Var> {
-        if let Expr::Field(outer) = &*field.base {
-            return self.field(outer);
-        }
-        let Expr::Path(base) = &*field.base else { return None };
-        let parent = *self.scope.local(&base.path.get_ident()?.to_string())?;
-        let name = crate::text::text(&field.member);
-        if let Some((_, var)) = self.variables[parent].fields.iter().find(|(known, _)| *known == name) {
-            return Some(*var);
-        }
-        let var = self.variables.len();
-        let Variable {
-            loops, mutable, aliases, ..
-        } = self.variables[parent].clone();
-        self.variables.push(Variable {
-            loops,
-            mutable,
-            aliases,
-            parent: Some(parent),
-            ..Variable::default()
-        });
-        self.variables[parent].fields.push((name, var));
-        Some(var)
-    }
-
-    /// The variable at the start of a place, a method chain or a borrow.
-    pub(crate) fn root(&self, expr: &Expr) -> Option<Var> {
-        match expr {
-            Expr::Path(path) => self.scope.local(&path.path.get_ident()?.to_string()).copied(),
-            Expr::Field(field) => self.root(&field.base),
-            other => base_of(other).and_then(|base| self.root(base)),
         }
     }
 

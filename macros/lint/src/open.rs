@@ -204,9 +204,21 @@ pub(crate) fn first_await(tokens: TokenStream) -> Option<Span> {
     None
 }
 
-/// The identifiers captured by a format string: the argument name and names used as width or precision.
+/// The identifiers captured by a format string: argument names, and names used as width or precision.
 fn captured(text: &str) -> Vec<String> {
     let mut names = Vec::new();
+    for (name, spec) in placeholders(text) {
+        let parts = spec.split(['.', '>', '<', '^', '+', '#', '0']);
+        let widths = parts.filter_map(|part| part.strip_suffix('$'));
+        let all = std::iter::once(name.trim()).chain(widths);
+        names.extend(all.filter(|name| is_name(name)).map(str::to_owned));
+    }
+    names
+}
+
+/// The `{argument:spec}` parts of a format string.
+pub(crate) fn placeholders(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find('{') {
         rest = &rest[start + 1..];
@@ -215,19 +227,10 @@ fn captured(text: &str) -> Vec<String> {
             continue;
         }
         let Some(end) = rest.find('}') else { break };
-        let (name, spec) = rest[..end].split_once(':').unwrap_or((&rest[..end], ""));
-        let widths = spec
-            .split(['.', '>', '<', '^', '+', '#', '0'])
-            .filter_map(|part| part.strip_suffix('$'));
-        names.extend(
-            std::iter::once(name.trim())
-                .chain(widths)
-                .filter(|name| is_name(name))
-                .map(str::to_owned),
-        );
+        found.push(rest[..end].split_once(':').unwrap_or((&rest[..end], "")));
         rest = &rest[end + 1..];
     }
-    names
+    found
 }
 
 fn is_name(text: &str) -> bool {

@@ -101,7 +101,7 @@ impl Ty {
     }
 
     /// The value inside an `Option` or a `Result`, or the type itself.
-    fn inner(self) -> Self {
+    pub(crate) fn inner(self) -> Self {
         let wraps = matches!(self.path.last().map(String::as_str), Some("Option" | "Result"));
         if wraps {
             self.args.into_iter().next().unwrap_or_else(Self::unknown)
@@ -194,10 +194,7 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
         Expr::MethodCall(call) => {
             let method = call.method.to_string();
             if method == "collect" {
-                let [GenericArgument::Type(ty)] = &*call.turbofish.as_ref()?.args.iter().cloned().collect::<Vec<_>>() else {
-                    return None;
-                };
-                return Ty::of(ty, scope);
+                return collected(call, scope);
             }
             let receiver = type_of(&call.receiver, scope, declared)?;
             let mut path = receiver.path.clone();
@@ -210,6 +207,14 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
             }
             INNER.contains(&method.as_str()).then(|| receiver.inner())
         }
+        _ => None,
+    }
+}
+
+/// What `.collect::<T>()` collects into.
+pub(crate) fn collected(call: &syn::ExprMethodCall, scope: &Scope<'_, Local>) -> Local {
+    match call.turbofish.as_ref()?.args.first()? {
+        GenericArgument::Type(ty) => Ty::of(ty, scope),
         _ => None,
     }
 }

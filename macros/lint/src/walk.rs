@@ -5,17 +5,17 @@ mod tokens;
 
 use crate::declared::{Declared, bind_parameters, kind_of};
 use crate::names::{Segments, segments};
-use crate::open::{Arguments, Kind, Opened, Piece, open};
+use crate::open::{Arguments, Kind, Opened, Piece, open, placeholders};
 use crate::refused::refused;
 use crate::scope::{Meaning, Scope};
 use crate::source::Function;
-use crate::types::{Local, Ty, bind, type_of};
+use crate::types::{Local, Ty, bind, collected, type_of};
 use methods::{fixed_hasher, receiver_text};
 use proc_macro2::Span;
 use std::collections::HashMap;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, Expr, Item, Pat, Signature, Stmt, Type};
+use syn::{Attribute, Block, Expr, Item, Pat, ReturnType, Signature, Stmt, Type};
 
 /// Something refused, where it stands.
 #[derive(Debug, Clone)]
@@ -77,8 +77,48 @@ impl<'a> Walk<'a> {
     pub(crate) fn body(&mut self, sig: &Signature, block: &Block, self_type: Option<Segments>) {
         self.scope.enter();
         bind_parameters(sig, self_type, &mut self.scope);
-        self.visit_block(block);
+        let output = match &sig.output {
+            ReturnType::Type(_, ty) => Ty::of(ty, &self.scope).map(Ty::inner),
+            ReturnType::Default => None,
+        };
+        self.block(block, output.as_ref().is_some_and(is_unordered));
         self.scope.leave();
+    }
+
+    /// Walks a block; `any_order` when its value does not depend on the order of iteration.
+    fn block(&mut self, block: &Block, any_order: bool) {
+        self.scope.enter_block(block);
+        self.items(block);
+        for (at, stmt) in block.stmts.iter().enumerate() {
+            match stmt {
+                Stmt::Item(Item::Macro(item)) if item.ident.is_none() => self.visit_macro(&item.mac),
+                Stmt::Item(Item::Static(item)) if matches!(item.mutability, syn::StaticMutability::Mut(_)) => {
+                    self.hit("shared_state", format!("static mut {}", item.ident), "", item.ident.span());
+                }
+                Stmt::Item(_) => {}
+                Stmt::Local(local) => self.local(local, &block.stmts[at + 1..]),
+                Stmt::Expr(expr, semi) => {
+                    self.in_any_order(any_order && semi.is_none(), |walk| walk.visit_expr(expr));
+                }
+                Stmt::Macro(stmt) => self.visit_macro(&stmt.mac),
+            }
+        }
+        self.scope.leave_block();
+    }
+
+    /// Walks a `let`; `later` are the statements after it.
+    fn local(&mut self, local: &syn::Local, later: &[Stmt]) {
+        let ordered = self.put_in_order(local, later);
+        let mut ty = None;
+        if let Some(init) = &local.init {
+            ty = self.type_of(&init.expr);
+            self.in_any_order(ordered, |walk| walk.visit_expr(&init.expr));
+            if let Some((_, diverge)) = &init.diverge {
+                self.visit_expr(diverge);
+            }
+        }
+        self.visit_pat(&local.pat);
+        bind(&local.pat, ty, &mut self.scope);
     }
 
     fn hit(&mut self, rule: &'static str, text: String, instead: &'static str, span: Span) {
@@ -121,7 +161,7 @@ impl<'a> Walk<'a> {
     fn arguments(&mut self, arguments: &Arguments) {
         if matches!(arguments.kind(), Kind::Format | Kind::Log) {
             for (text, span) in arguments.literals() {
-                if text.contains(":p}") || text.contains(":#p}") {
+                if placeholders(&text).iter().any(|(_, spec)| spec.ends_with('p')) {
                     self.hit("address", "{:p}".to_owned(), "", span);
                 }
             }
@@ -206,35 +246,32 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// A collection that does not keep the order it is filled in.
+fn is_unordered(ty: &Ty) -> bool {
+    ty.path.last().is_some_and(|last| UNORDERED.contains(&last.as_str()))
+}
+
 impl<'ast> Visit<'ast> for Walk<'_> {
     fn visit_block(&mut self, block: &'ast Block) {
-        self.scope.enter_block(block);
-        self.items(block);
-        for (at, stmt) in block.stmts.iter().enumerate() {
-            match stmt {
-                Stmt::Item(Item::Macro(item)) if item.ident.is_none() => self.visit_macro(&item.mac),
-                Stmt::Item(Item::Static(item)) if matches!(item.mutability, syn::StaticMutability::Mut(_)) => {
-                    self.hit("shared_state", format!("static mut {}", item.ident), "", item.ident.span());
-                }
-                Stmt::Item(_) => {}
-                Stmt::Local(local) => {
-                    let ordered = self.put_in_order(local, &block.stmts[at + 1..]);
-                    let mut ty = None;
-                    if let Some(init) = &local.init {
-                        ty = self.type_of(&init.expr);
-                        self.in_any_order(ordered, |walk| walk.visit_expr(&init.expr));
-                        if let Some((_, diverge)) = &init.diverge {
-                            self.visit_expr(diverge);
-                        }
-                    }
-                    self.visit_pat(&local.pat);
-                    bind(&local.pat, ty, &mut self.scope);
-                }
-                Stmt::Expr(expr, _) => self.in_any_order(false, |walk| walk.visit_expr(expr)),
-                Stmt::Macro(stmt) => self.visit_macro(&stmt.mac),
-            }
-        }
-        self.scope.leave_block();
+        self.block(block, false);
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        self.visit_expr(&call.func);
+        let collects = match &*call.func {
+            Expr::Path(func) => match self.scope.value(&func.path) {
+                Meaning::Path(path) => path.split_last().is_some_and(|(last, owner)| {
+                    let owner = owner.last().is_some_and(|owner| UNORDERED.contains(&owner.as_str()));
+                    owner && (last == "from_iter" || last == "from")
+                }),
+                Meaning::Local(_) => false,
+            },
+            _ => false,
+        };
+        let any_order = self.any_order || collects;
+        self.in_any_order(any_order, |walk| {
+            call.args.iter().for_each(|argument| walk.visit_expr(argument))
+        });
     }
 
     fn visit_expr_path(&mut self, expr: &'ast syn::ExprPath) {
@@ -242,6 +279,8 @@ impl<'ast> Visit<'ast> for Walk<'_> {
             // `<T>::f` and `<T as Trait>::f` are `T::f`.
             if let (Some(ty), Some(last)) = (Ty::of(&qself.ty, &self.scope), expr.path.segments.last()) {
                 let resolved = ty.path.into_iter().chain([last.ident.to_string()]).collect();
+                // The function may be the trait's own.
+                self.mention(self.scope.resolve(&segments(&expr.path)), last.ident.span());
                 self.value(&expr.path, resolved);
             }
             return;
@@ -253,17 +292,17 @@ impl<'ast> Visit<'ast> for Walk<'_> {
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         let method = call.method.to_string();
-        let collected = || {
-            let ty = self.type_of(&Expr::MethodCall(call.clone()));
-            ty.is_some_and(|ty| ty.path.last().is_some_and(|last| UNORDERED.contains(&last.as_str())))
-        };
+        let unordered = |ty: Local| ty.as_ref().is_some_and(is_unordered);
         let any_order = self.any_order
             || ANY_ORDER.contains(&method.as_str())
             || method.starts_with("sorted")
-            || (method == "collect" && call.turbofish.is_some() && collected());
+            || (call.turbofish.is_some() && method == "collect" && unordered(collected(call, &self.scope)));
+        let extends = method == "extend" && unordered(self.type_of(&call.receiver));
         self.method(call);
         self.in_any_order(any_order, |walk| walk.visit_expr(&call.receiver));
-        self.in_any_order(false, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
+        self.in_any_order(extends, |walk| {
+            call.args.iter().for_each(|argument| walk.visit_expr(argument))
+        });
     }
 
     fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {

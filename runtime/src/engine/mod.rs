@@ -8,3 +8,6 @@ pub(crate) mod execution;
 pub(crate) mod mismatch;
 pub(crate) mod scope;
 pub(crate) mod waker;
+
+#[cfg(test)]
+mod tests;

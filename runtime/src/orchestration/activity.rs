@@ -116,6 +116,7 @@ impl<F: Function> Future for Activity<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Function> Durable for Activity<F> {}
 
 /// A call whose failure is a value, from [`Activity::checked`].
@@ -134,4 +135,5 @@ impl<F: Function> Future for Checked<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Function> Durable for Checked<F> {}

@@ -100,6 +100,7 @@ impl<F: Function> Future for Orchestration<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Function> Durable for Orchestration<F> {}
 
 /// A sub-orchestration whose failure is a value, from [`Orchestration::checked`].
@@ -114,4 +115,5 @@ impl<F: Function> Future for Checked<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Function> Durable for Checked<F> {}

@@ -92,4 +92,5 @@ impl<F: Future> Future for Block<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Future> Durable for Block<F> {}

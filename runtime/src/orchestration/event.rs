@@ -113,6 +113,7 @@ impl<T> Drop for EventWait<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Storable> Durable for EventWait<T> {}
 
 /// A wait whose unreadable value is a failure, from [`EventWait::checked`].
@@ -127,4 +128,5 @@ impl<T: Storable> Future for CheckedWait<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Storable> Durable for CheckedWait<T> {}

@@ -104,6 +104,7 @@ impl Future for Sleep {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Durable for Sleep {}
 
 pin_project! {
@@ -132,6 +133,7 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Durable> Durable for Timeout<F> {}
 
 /// The time of a [`timeout`] was over first.

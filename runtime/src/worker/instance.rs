@@ -212,13 +212,13 @@ impl Instance {
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
-    pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Result<(), Message> {
+    pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Option<Message> {
         let mut inner = self.lock();
         if message.inbox.is_some_and(|number| number <= inner.inbox) {
-            return Ok(());
+            return None;
         }
         match inner.phase {
-            Phase::Gone => return Err(message),
+            Phase::Gone => return Some(message),
             Phase::Loading | Phase::Turning => inner.mailbox.push(message),
             Phase::Resting => {
                 inner.mailbox.push(message);
@@ -226,12 +226,12 @@ impl Instance {
             }
             Phase::Parked => self.keep(worker, inner, message),
         }
-        Ok(())
+        None
     }
 
     /// Like [`try_deliver`](Self::try_deliver), through the worker when the instance is gone.
     pub(crate) fn deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) {
-        if let Err(message) = self.try_deliver(worker, message) {
+        if let Some(message) = self.try_deliver(worker, message) {
             worker.route(&self.id, message);
         }
     }

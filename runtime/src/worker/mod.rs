@@ -184,8 +184,8 @@ impl Worker {
                 self.load(instance.clone());
             }
             match delivered {
-                Ok(()) => return,
-                Err(back) => message = back,
+                None => return,
+                Some(back) => message = back,
             }
             self.forget(&instance);
         }

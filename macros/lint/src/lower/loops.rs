@@ -87,6 +87,10 @@ impl Lower<'_> {
 
     pub(super) fn exit(&mut self, value: Option<&Expr>, way: Way) -> Node {
         let value = Box::new(value.map_or_else(Node::empty, |value| self.expr(value)));
-        Node::Exit(Exit { value, way })
+        Node::Exit(Exit {
+            value,
+            way,
+            order: self.order,
+        })
     }
 }

@@ -37,11 +37,13 @@ impl Lower<'_> {
             "panic" | "todo" | "unimplemented" | "unreachable" | "bail" => Node::Exit(Exit {
                 value: Box::new(value),
                 way: Way::ReturnError,
+                order: self.order,
             }),
             "ensure" => {
                 let fails = Node::Exit(Exit {
                     value: Box::new(Node::empty()),
                     way: Way::ReturnError,
+                    order: self.order,
                 });
                 Node::Branch {
                     condition: Box::new(value),

@@ -5,7 +5,8 @@ mod correct;
 mod cost;
 mod loops;
 mod open;
-mod probe;
+
 mod properties;
 mod resolve;
 mod rules;
+mod verdicts;

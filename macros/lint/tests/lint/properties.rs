@@ -32,6 +32,8 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_renamed_import_never_changes_the_verdict(item in 0..ITEMS.len(), alias in name(), form in 0..6) {
         let (module, name, expected) = ITEMS[item];

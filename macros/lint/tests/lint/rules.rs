@@ -380,6 +380,11 @@ fn await_one_by_one() {
         "",
         "let a = f(name).retry(r); let b = g(1); return Ok((a.await?, b.await?));",
     );
+    breaks(
+        "await_one_by_one",
+        "",
+        "let a = f(name); let b = g(1); let x = match a.await { Ok(x) => x, Err(e) => return Err(e) }; b.await?; drop(x);",
+    );
     for body in [
         "let a = f(name).start(); let b = g(1).start(); drop((a.await?, b.await?));",
         "let a = f(name); let x = a.await?; let b = g(x); b.await?;",
@@ -387,6 +392,8 @@ fn await_one_by_one() {
         "let first = f(name); let fallback = g(1); match first.await { Ok(v) => drop(v), Err(_) => { fallback.await?; } }",
         "let a = f(name); let b = g(1); if flag { a.await?; } else { b.await?; }",
         "let deadline = dacapo::sleep(d); let a = f(name); a.await?; deadline.await;",
+        "let a = f(name); let b = g(1); let x = a.await?; if x.done { return Ok(()); } b.await?;",
+        "let a = f(name); let b = g(1); let x = a.await?; if x.bad { return Err(E::Bad); } b.await?;",
         "let a = A.wait(); let b = B.wait(); a.await; b.await;",
     ] {
         fine(

@@ -2,7 +2,9 @@ use dacapo::{activity, orchestrator};
 use futures::future::join_all;
 
 #[activity]
-async fn price(n: u32) -> u32 { n }
+async fn price(n: u32) -> u32 {
+    n
+}
 
 #[orchestrator]
 async fn run(items: Vec<u32>) -> Vec<u32> {

@@ -1,11 +1,15 @@
 use dacapo::{activity, orchestrator};
 
 macro_rules! twice {
-    ($value:expr) => { $value + $value };
+    ($value:expr) => {
+        $value + $value
+    };
 }
 
 #[activity]
-async fn price(n: u32) -> u32 { n }
+async fn price(n: u32) -> u32 {
+    n
+}
 
 #[orchestrator]
 async fn run() -> u32 {

@@ -4,7 +4,9 @@ use dacapo::activity;
 struct Declined;
 
 impl From<dacapo::Failure> for Declined {
-    fn from(_: dacapo::Failure) -> Self { Self }
+    fn from(_: dacapo::Failure) -> Self {
+        Self
+    }
 }
 
 #[activity]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use dacapo::orchestrator;
 use tokio::time::sleep as nap;
 
-#[orchestrator]
+#[orchestrator(allow(sleep, reason = "the type rule speaks"))]
 async fn wait() {
     nap(Duration::from_secs(1)).await;
 }

@@ -1,5 +1,9 @@
 use dacapo::{activity, orchestrator};
 
+async fn fetch(n: u32) -> u32 {
+    n
+}
+
 #[activity]
 async fn price(n: u32) -> u32 {
     n
@@ -7,7 +11,7 @@ async fn price(n: u32) -> u32 {
 
 #[orchestrator]
 async fn run() -> (u32, u32) {
-    futures::join!(price(1), std::future::ready(2))
+    futures::join!(price(1), fetch(2))
 }
 
 fn main() {}

@@ -1,11 +1,15 @@
+use std::task::Poll;
+
 use dacapo::orchestrator;
-use futures::StreamExt;
-use futures::channel::mpsc::Receiver;
+use futures::stream::{Stream, StreamExt, poll_fn};
+
+fn numbers() -> impl Stream<Item = u32> + Unpin + Send {
+    poll_fn(|_| Poll::Ready(Some(1)))
+}
 
 #[orchestrator]
 async fn run() -> Option<u32> {
-    let (_, mut numbers): (_, Receiver<u32>) = futures::channel::mpsc::channel(1);
-    numbers.next().await
+    numbers().next().await
 }
 
 fn main() {}

@@ -1,7 +1,9 @@
 use dacapo::{activity, orchestrator};
 
 #[activity]
-async fn add(a: u32, b: u32) -> dacapo::Result<u32> { Ok(a + b) }
+async fn add(a: u32, b: u32) -> dacapo::Result<u32> {
+    Ok(a + b)
+}
 
 #[orchestrator]
 async fn run() -> u32 {

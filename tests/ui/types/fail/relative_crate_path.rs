@@ -1,6 +1,4 @@
-use dacapo as engine;
-
-#[dacapo::activity(crate = engine)]
+#[dacapo::activity(crate = vendor::engine)]
 async fn ping() {}
 
 fn main() {}

@@ -1,6 +1,4 @@
-use dacapo::Retry;
-
-#[dacapo::orchestrator(retry = Retry::none(), max_concurrent = 3)]
+#[dacapo::orchestrator(retry = dacapo::Retry::none(), timeout = 3, max_concurrent = 3)]
 async fn run() {}
 
 fn main() {}

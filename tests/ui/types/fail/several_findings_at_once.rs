@@ -1,7 +1,7 @@
 use dacapo::{activity, orchestrator};
 
 #[activity(retries = 3)]
-async fn greet(&self, name: &str, times: &mut u32) -> &'static str {
+async fn greet<T>(name: &str, times: &mut u32) -> &'static str {
     name
 }
 

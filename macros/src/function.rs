@@ -1,0 +1,198 @@
+//! The runtime's view of one annotated function: the `impl` of `Function` on its marker.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{ItemFn, Type};
+
+use crate::Role;
+use crate::expand::Expansion;
+use crate::signature::{self, Parameter};
+use crate::spans::{Ends, ends, respan};
+
+impl Expansion<'_> {
+    /// The `impl` of the marker.
+    pub(crate) fn implementation(&self, shape: u64) -> TokenStream {
+        let Self { krate, marker, .. } = self;
+        let at = self.function.sig.ident.span();
+        let name = match &self.arguments.name {
+            Some(name) => name.to_token_stream(),
+            None => self.function.sig.ident.unraw().to_string().into_token_stream(),
+        };
+        let site = quote_spanned!(at=> ::core::file!(), line: ::core::line!());
+        let shape = (self.role == Role::Orchestrator).then(|| quote!(const SHAPE: ::core::primitive::u64 = #shape;));
+        let types = self.parameters.iter().map(|parameter| &parameter.ty);
+        let output = signature::output(&self.function.sig);
+        let kind = self.checked_kind(&output);
+        let codec = self.codec();
+        let body = self.body();
+        let arguments = self.input_fields();
+        let run = match self.function.sig.asyncness {
+            Some(_) => quote!(__body(#(#arguments),*)),
+            None => quote!(#krate::__private::blocking(move || __body(#(#arguments),*))),
+        };
+        // At the function's name, where a future that is not `Send` is then reported.
+        let future = quote_spanned!(at=> impl ::core::future::Future<Output = Self::Output> + ::core::marker::Send);
+        let options = self.options();
+        quote! {
+            impl #krate::__private::Function for #marker {
+                const NAME: &'static ::core::primitive::str = #name;
+                const SITE: #krate::__private::Site = #krate::__private::Site { file: #site };
+                #shape
+                type Input = (#(#types,)*);
+                type Output = #output;
+                type Kind = #kind;
+                #codec
+                fn call(input: Self::Input) -> #future {
+                    #body
+                    #run
+                }
+                #options
+            }
+        }
+    }
+
+    /// Both directions stand in one function, so that an argument that cannot be stored is one error, at its type.
+    fn codec(&self) -> TokenStream {
+        let krate = self.krate;
+        let count = self.parameters.len();
+        let keys: Vec<_> = self.parameters.iter().map(|parameter| &parameter.key).collect();
+        let fields = self.input_fields();
+        let storable = self.parameters.iter().map(|Parameter { ty, .. }| {
+            let (first, last) = ends(ty);
+            let open = quote_spanned!(first=> <);
+            let close = |method: &str| Ident::new(method, last);
+            let (store, load) = (close("store"), close("load"));
+            let ty = quote!(#open #ty as #krate::__private::Stored>);
+            (quote!(#ty::#store), quote!(#ty::#load))
+        });
+        let (store, load): (Vec<_>, Vec<_>) = storable.unzip();
+        quote! {
+            fn codec() -> #krate::__private::Codec<Self::Input> {
+                #krate::__private::Codec {
+                    encode: |input| {
+                        let mut encoder = #krate::__private::Encoder::new(#count);
+                        #(#store(&#fields, #keys, &mut encoder);)*
+                        encoder.finish()
+                    },
+                    decode: |payload| {
+                        let mut decoder = #krate::__private::Decoder::new(payload, #count)?;
+                        ::core::result::Result::Ok((#(#load(#keys, &mut decoder)?,)*))
+                    },
+                }
+            }
+        }
+    }
+
+    fn input_fields(&self) -> Vec<TokenStream> {
+        let index = (0..self.parameters.len()).map(syn::Index::from);
+        index.map(|index| quote!(input.#index)).collect()
+    }
+
+    /// How the type `output` is recorded, as the compiler finds out.
+    fn kind(&self, output: &Type) -> TokenStream {
+        let krate = self.krate;
+        quote! {
+            #krate::__private::Kind<
+                { use #krate::__private::NotResult as _; #krate::__private::Probe::<#output>::IS_RESULT },
+                { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
+            >
+        }
+    }
+
+    /// The same, with an error at the return type when it cannot be recorded.
+    ///
+    /// The check stands in a constant of the type: when it fails, nothing that depends on the type is reported again.
+    pub(crate) fn checked_kind(&self, output: &Type) -> TokenStream {
+        let krate = self.krate;
+        let kind = self.kind(output);
+        let (ok, err) = signature::sides(output);
+        let side = |name: &str, (first, last): Ends| {
+            let (open, name) = (quote_spanned!(first=> <), Ident::new(name, last));
+            quote!(#open #kind as #krate::__private::Sides<#output>>::#name)
+        };
+        let (ok, err) = (side("Ok", ok), side("Err", err));
+        quote! {
+            #krate::__private::Kind<
+                {
+                    <#ok as #krate::__private::Stored>::CHECKED;
+                    <#err as #krate::__private::StoredError>::CHECKED;
+                    use #krate::__private::NotResult as _;
+                    #krate::__private::Probe::<#output>::IS_RESULT
+                },
+                { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
+            >
+        }
+    }
+
+    fn options(&self) -> TokenStream {
+        let krate = self.krate;
+        if self.arguments.options.is_empty() {
+            return TokenStream::new();
+        }
+        let settings = self.arguments.options.iter().map(|setting| {
+            let (key, value) = (&setting.key, &setting.value);
+            let at = key.span();
+            let ty = match key.to_string().as_str() {
+                "retry" => respan(quote!(#krate::Retry), at),
+                "timeout" => quote_spanned!(at=> ::core::time::Duration),
+                _ => quote_spanned!(at=> ::core::primitive::usize),
+            };
+            quote!(.#key({ let value: #ty = #value; value }))
+        });
+        quote! {
+            fn options() -> #krate::__private::Options { #krate::__private::Options::new()#(#settings)* }
+        }
+    }
+}
+
+/// FNV-1a, 64 bit, of the tokens of the signature and the body: the same however they are laid out.
+pub(crate) fn shape(function: &ItemFn) -> u64 {
+    fn each(tokens: TokenStream, hash: &mut impl FnMut(&str)) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => {
+                    hash(&format!("{:?}", group.delimiter()));
+                    each(group.stream(), hash);
+                    hash("end");
+                }
+                other => hash(&other.to_string()),
+            }
+        }
+    }
+    let mut shape = 0xcbf2_9ce4_8422_2325_u64;
+    let mut hash = |text: &str| {
+        for byte in text.bytes().chain([0]) {
+            shape = (shape ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    each(function.sig.to_token_stream(), &mut hash);
+    each(function.block.to_token_stream(), &mut hash);
+    shape
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shape;
+
+    fn of(source: &str) -> u64 {
+        shape(&syn::parse_str(source).expect("a function"))
+    }
+
+    #[test]
+    fn layout_does_not_change_the_shape_and_code_does() {
+        let one = of("async fn f(a: u32) -> u32 { step(a).await + 1 }");
+        assert_eq!(
+            one,
+            of("/// Docs.\npub async fn f ( a : u32 )\n    -> u32 {\n step(a) // why\n .await+1\n}")
+        );
+        for other in [
+            "async fn f(a: u32) -> u32 { step(a).await + 2 }",
+            "async fn f(a: u64) -> u32 { step(a).await + 1 }",
+            "async fn g(a: u32) -> u32 { step(a).await + 1 }",
+            "async fn f(a: u32) -> u32 { step((a).await) + 1 }",
+        ] {
+            assert_ne!(one, of(other), "{other}");
+        }
+    }
+}
