@@ -80,30 +80,17 @@ async fn changed_code_parks_a_run_with_both_places_and_the_old_code_finishes_it(
     runtime.raise("job-1", GO, 7).await?;
     let status = reaches(&runtime, Status::Suspended).await;
     let report = status.report().expect("it says why");
-    assert!(
-        report.contains("recorded: call 1 of activity `work` with `1` at tests/replay.rs:"),
-        "{report}"
-    );
-    assert!(
-        report.contains("now:      call 1 of activity `work` with `2` at tests/replay.rs:"),
-        "{report}"
-    );
+    assert!(report.contains("recorded: call 1 of activity `work` with `1` at tests/replay.rs:"), "{report}");
+    assert!(report.contains("now:      call 1 of activity `work` with `2` at tests/replay.rs:"), "{report}");
     assert!(report.contains("the run was started by other code"), "{report}");
-    let error = runtime
-        .resume("job-1", "try again")
-        .await
-        .expect_err("the code is still another");
+    let error = runtime.resume("job-1", "try again").await.expect_err("the code is still another");
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("recorded: call 1"), "{error}");
     assert_eq!(runtime.status("job-1").await?.runtime_status(), Status::Suspended);
     runtime.shutdown().await?;
 
     let runtime = build(&store, "old").await;
-    assert_eq!(
-        runtime.attach(old::job, "job-1").result().await?,
-        (2, 7),
-        "the event raised meanwhile was kept"
-    );
+    assert_eq!(runtime.attach(old::job, "job-1").result().await?, (2, 7), "the event raised meanwhile was kept");
     runtime.shutdown().await?;
     Ok(())
 }
@@ -141,13 +128,8 @@ async fn a_parked_run_can_be_terminated() -> dacapo::Result<()> {
 
 #[tokio::test]
 async fn two_functions_of_one_name_are_refused_with_both_places() {
-    let builder = Runtime::builder("memory:")
-        .only_registered()
-        .register(old::job)
-        .register(new::job);
-    let Err(error) = builder.open().await else {
-        panic!("it opened with two jobs")
-    };
+    let builder = Runtime::builder("memory:").only_registered().register(old::job).register(new::job);
+    let Err(error) = builder.open().await else { panic!("it opened with two jobs") };
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("two orchestrators are named `job`"), "{error}");
     assert_eq!(error.to_string().matches("tests/replay.rs:").count(), 2, "{error}");
@@ -157,8 +139,5 @@ async fn two_functions_of_one_name_are_refused_with_both_places() {
 async fn a_start_of_what_is_not_registered_says_what_is() {
     let runtime = build(&MemoryStore::new(), "neither").await;
     let error = runtime.start(old::job(1)).await.expect_err("nothing runs it");
-    assert!(
-        error.to_string().contains("no orchestrator named `job` is registered"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no orchestrator named `job` is registered"), "{error}");
 }

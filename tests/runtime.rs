@@ -35,12 +35,7 @@ impl Probe {
     }
 
     fn of(&self, name: &str) -> usize {
-        self.counts
-            .lock()
-            .expect("nobody panics with it")
-            .get(name)
-            .copied()
-            .unwrap_or(0)
+        self.counts.lock().expect("nobody panics with it").get(name).copied().unwrap_or(0)
     }
 
     /// Waits until `name` was counted `n` times.
@@ -54,9 +49,7 @@ impl Probe {
                 changed.await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), reached)
-            .await
-            .expect("it is counted in time");
+        tokio::time::timeout(Duration::from_secs(30), reached).await.expect("it is counted in time");
     }
 }
 
@@ -66,11 +59,7 @@ fn probe() -> Arc<Probe> {
 
 async fn memory() -> (Runtime, Arc<Probe>) {
     let probe = Arc::new(Probe::default());
-    let runtime = Runtime::builder("memory:")
-        .state(Shared(probe.clone()))
-        .open()
-        .await
-        .expect("it opens");
+    let runtime = Runtime::builder("memory:").state(Shared(probe.clone())).open().await.expect("it opens");
     (runtime, probe)
 }
 
@@ -121,10 +110,7 @@ async fn a_typed_error_comes_back_as_itself() -> dacapo::Result<()> {
     assert_eq!(status.runtime_status(), Status::Failed);
     assert_eq!(status.input().map(Payload::as_str), Some(r#"{"cents":5,"decline":3}"#));
     let failure = status.failure().expect("it failed");
-    assert_eq!(
-        (failure.message(), failure.kind()),
-        ("declined with code 3", FailureKind::Application)
-    );
+    assert_eq!((failure.message(), failure.kind()), ("declined with code 3", FailureKind::Application));
     Ok(())
 }
 
@@ -142,12 +128,7 @@ async fn any_error() -> dacapo::Result<u64> {
 #[tokio::test]
 async fn any_error_travels_in_the_library_s_own() -> dacapo::Result<()> {
     let (runtime, _) = memory().await;
-    let error: Error = runtime
-        .start(any_error())
-        .await?
-        .result()
-        .await
-        .expect_err("the file is not there");
+    let error: Error = runtime.start(any_error()).await?.result().await.expect_err("the file is not there");
     assert!(error.to_string().contains("No such file"), "{error}");
     Ok(())
 }
@@ -179,24 +160,11 @@ async fn explodes_itself(n: u32) -> u32 {
 #[tokio::test]
 async fn panics_are_failures_and_hurt_nobody_else() -> dacapo::Result<()> {
     let (runtime, _) = memory().await;
-    assert_eq!(
-        runtime.start(survives_explosions()).await?.result().await?,
-        "panicked: it exploded loudly"
-    );
-    let failure = runtime
-        .start(does_not())
-        .await?
-        .result()
-        .await
-        .expect_err("it has no place for it");
+    assert_eq!(runtime.start(survives_explosions()).await?.result().await?, "panicked: it exploded loudly");
+    let failure = runtime.start(does_not()).await?.result().await.expect_err("it has no place for it");
     assert!(failure.message().contains("`explodes` failed"), "{failure}");
     assert_eq!(failure.causes(), ["it exploded once"]);
-    let failure = runtime
-        .start(explodes_itself(1))
-        .await?
-        .result()
-        .await
-        .expect_err("it panics");
+    let failure = runtime.start(explodes_itself(1)).await?.result().await.expect_err("it panics");
     assert_eq!((failure.kind(), failure.message()), (FailureKind::Panic, "1 is too small"));
     assert_eq!(runtime.start(explodes_itself(101)).await?.result().await?, 101);
     Ok(())
@@ -230,23 +198,14 @@ async fn a_retry_waits_longer_each_time_and_keeps_its_key() -> dacapo::Result<()
     let run = runtime.start(tries("a".into(), None)).id("lucky").await?;
     assert_eq!(run.result().await, Ok(3));
     assert!(begin.elapsed() >= Duration::from_millis(20 + 40), "{:?}", begin.elapsed());
-    assert_eq!(
-        probe.of("a under lucky/1/1"),
-        3,
-        "one key for all attempts: {:?}",
-        probe.counts
-    );
+    assert_eq!(probe.of("a under lucky/1/1"), 3, "one key for all attempts: {:?}", probe.counts);
     let failed = runtime
         .history("lucky")
         .await?
         .into_iter()
         .flat_map(|turn| turn.events)
         .filter(|event| matches!(event, dacapo::store::Event::TaskFailed { retry_at: Some(_), .. }));
-    assert_eq!(
-        failed.count(),
-        2,
-        "each failed attempt is in the history with the time of the next"
-    );
+    assert_eq!(failed.count(), 2, "each failed attempt is in the history with the time of the next");
     let run = runtime.start(tries("b".into(), Some(2))).await?;
     assert_eq!(run.result().await, Err("attempt 2".into()), "the call's own policy wins");
     Ok(())
@@ -268,12 +227,7 @@ async fn in_time(millis: u64, attempts: u32) -> Result<u32, String> {
 async fn an_attempt_that_takes_too_long_fails_and_is_tried_again() -> dacapo::Result<()> {
     let (runtime, probe) = memory().await;
     assert_eq!(runtime.start(in_time(0, 1)).await?.result().await, Ok(1));
-    let error = runtime
-        .start(in_time(60_000, 3))
-        .await?
-        .result()
-        .await
-        .expect_err("it is too slow");
+    let error = runtime.start(in_time(60_000, 3)).await?.result().await.expect_err("it is too slow");
     assert_eq!(error, "`slow` took longer than its timeout of 30ms");
     assert_eq!(probe.of("slow"), 1 + 3);
     Ok(())
@@ -282,9 +236,7 @@ async fn an_attempt_that_takes_too_long_fails_and_is_tried_again() -> dacapo::Re
 #[activity(max_concurrent = 3)]
 async fn crowded(n: u32) -> u32 {
     let probe = probe();
-    probe
-        .most
-        .fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    probe.most.fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(2)).await;
     probe.running.fetch_sub(1, Ordering::SeqCst);
     n
@@ -307,9 +259,7 @@ async fn no_more_run_at_once_than_allowed() -> dacapo::Result<()> {
 #[activity]
 async fn uncapped(n: u32) -> u32 {
     let probe = probe();
-    probe
-        .most
-        .fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    probe.most.fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(2)).await;
     probe.running.fetch_sub(1, Ordering::SeqCst);
     n
@@ -323,9 +273,7 @@ async fn wide(n: u32) -> Vec<u32> {
 #[tokio::test]
 async fn the_pool_has_a_limit_for_all() -> dacapo::Result<()> {
     let probe = Arc::new(Probe::default());
-    let builder = Runtime::builder("memory:")
-        .state(Shared(probe.clone()))
-        .max_concurrent_activities(5);
+    let builder = Runtime::builder("memory:").state(Shared(probe.clone())).max_concurrent_activities(5);
     let runtime = builder.open().await?;
     assert_eq!(runtime.start(wide(50)).await?.result().await?, (0..50).collect::<Vec<_>>());
     assert_eq!(probe.most.load(Ordering::SeqCst), 5);
@@ -336,9 +284,7 @@ async fn the_pool_has_a_limit_for_all() -> dacapo::Result<()> {
 #[activity]
 fn blocks(n: u32) -> u32 {
     let probe = probe();
-    probe
-        .most
-        .fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    probe.most.fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     let begin = Instant::now();
     while probe.most.load(Ordering::SeqCst) < 3 && begin.elapsed() < Duration::from_secs(20) {
         std::thread::yield_now();
@@ -376,16 +322,8 @@ async fn asks_for_missing_state() -> Result<u32, String> {
 #[tokio::test]
 async fn missing_state_is_named() -> dacapo::Result<()> {
     let (runtime, _) = memory().await;
-    let error = runtime
-        .start(needs_state())
-        .await?
-        .result()
-        .await
-        .expect_err("nobody gave it");
-    assert!(
-        error.contains("Missing") && error.contains("Runtime::builder(url).state(value)"),
-        "{error}"
-    );
+    let error = runtime.start(needs_state()).await?.result().await.expect_err("nobody gave it");
+    assert!(error.contains("Missing") && error.contains("Runtime::builder(url).state(value)"), "{error}");
     Ok(())
 }
 
@@ -405,13 +343,7 @@ async fn an_event_is_delivered_before_and_after_it_is_awaited() -> dacapo::Resul
     let error = run.raise(DECISION, "again".into()).await.expect_err("it has finished");
     assert_eq!(error.kind(), ErrorKind::Finished);
     assert_eq!(runtime.start(decides(10)).await?.result().await?, None);
-    assert!(
-        runtime
-            .raise("nobody", DECISION, "x".into())
-            .await
-            .expect_err("there is nobody")
-            .is_not_found()
-    );
+    assert!(runtime.raise("nobody", DECISION, "x".into()).await.expect_err("there is nobody").is_not_found());
     Ok(())
 }
 
@@ -422,21 +354,10 @@ async fn an_id_is_given_once_and_must_be_sound() -> dacapo::Result<()> {
     let error = runtime.start(decides(1)).id("one").await.expect_err("it runs");
     assert!(error.is_already_exists() && error.to_string().contains("`one`"), "{error}");
     runtime.start(decides(1)).id("two").await?.result().await?;
-    assert!(
-        runtime
-            .start(decides(1))
-            .id("two")
-            .await
-            .expect_err("it has finished")
-            .is_already_exists()
-    );
+    assert!(runtime.start(decides(1)).id("two").await.expect_err("it has finished").is_already_exists());
     let long = "x".repeat(257);
     for id in ["", "@entity", "a/b", "a\\b", "a#b", "a?b", "a\nb", &long] {
-        assert_eq!(
-            runtime.start(decides(1)).id(id).await.expect_err(id).kind(),
-            ErrorKind::Invalid,
-            "{id:?}"
-        );
+        assert_eq!(runtime.start(decides(1)).id(id).await.expect_err(id).kind(), ErrorKind::Invalid, "{id:?}");
     }
     Ok(())
 }
@@ -462,9 +383,7 @@ async fn a_shutdown_lets_activities_end_within_the_grace_and_leaves_the_rest() -
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
     let probe = Arc::new(Probe::default());
     let open = |grace: u64| {
-        let builder = Runtime::builder(url.clone())
-            .state(Shared(probe.clone()))
-            .grace_period(Duration::from_millis(grace));
+        let builder = Runtime::builder(url.clone()).state(Shared(probe.clone())).grace_period(Duration::from_millis(grace));
         async move { builder.open().await }
     };
     let runtime = open(0).await?;
@@ -497,12 +416,7 @@ async fn sub_orchestrations_and_timers_go_on_after_a_restart() -> dacapo::Result
     let folder = tempfile::tempdir()?;
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
     let probe = Arc::new(Probe::default());
-    let open = || {
-        Runtime::builder(url.clone())
-            .state(Shared(probe.clone()))
-            .grace_period(Duration::ZERO)
-            .open()
-    };
+    let open = || Runtime::builder(url.clone()).state(Shared(probe.clone())).grace_period(Duration::ZERO).open();
     let runtime = open().await?;
     runtime.start(parent(vec!["a".into(), "b".into()])).id("parent").await?;
     runtime.start(decides(300)).id("timer").await?;
@@ -525,15 +439,8 @@ async fn terminating_an_orchestration_ends_its_children_and_activities() -> daca
     probe.reaches("a", 1).await;
     run.terminate("enough").await?;
     let failure = run.result().await.expect_err("it was terminated");
-    assert_eq!(
-        (failure.kind(), failure.message()),
-        (FailureKind::Terminated, "terminated: enough")
-    );
-    let child = runtime
-        .attach(holds, "boss:1")
-        .result()
-        .await
-        .expect_err("it was terminated, too");
+    assert_eq!((failure.kind(), failure.message()), (FailureKind::Terminated, "terminated: enough"));
+    let child = runtime.attach(holds, "boss:1").result().await.expect_err("it was terminated, too");
     assert_eq!(child.kind(), FailureKind::Terminated);
     Ok(())
 }
@@ -558,9 +465,7 @@ async fn outside_a_runtime_an_activity_runs_and_an_orchestration_says_what_to_wr
     assert_eq!(charge(7, None).await, Ok(7));
     let alone: Activity<_> = charge(7, Some(1));
     assert_eq!(alone.await, Err(PayError::Declined { code: 1 }));
-    let panic = tokio::spawn(async { pay(1, None).await })
-        .await
-        .expect_err("nothing would be recorded");
+    let panic = tokio::spawn(async { pay(1, None).await }).await.expect_err("nothing would be recorded");
     let panic = panic.into_panic();
     let message = panic.downcast_ref::<String>().expect("it has a message");
     assert!(message.contains("runtime.start(pay(..))"), "{message}");

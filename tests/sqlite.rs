@@ -41,14 +41,7 @@ async fn a_person_can_read_the_history() -> dacapo::Result<()> {
         .prepare("SELECT type FROM history WHERE id = 'answer'")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let expected = [
-        "ExecutionStarted",
-        "TaskScheduled",
-        "TaskCompleted",
-        "TaskScheduled",
-        "TaskCompleted",
-        "ExecutionCompleted",
-    ];
+    let expected = ["ExecutionStarted", "TaskScheduled", "TaskCompleted", "TaskScheduled", "TaskCompleted", "ExecutionCompleted"];
     assert_eq!(types, expected);
     let detail: String = database.query_row(
         "SELECT detail FROM history WHERE id = 'answer' AND turn = 2 AND type = 'TaskScheduled'",
@@ -57,10 +50,7 @@ async fn a_person_can_read_the_history() -> dacapo::Result<()> {
     )?;
     let detail: serde_json::Value = serde_json::from_str(&detail)?;
     assert_eq!((&detail["name"], &detail["input"]), (&"add_one".into(), &41.into()));
-    assert!(
-        detail["at"].as_str().is_some_and(|at| at.starts_with("tests/sqlite.rs:")),
-        "{detail}"
-    );
+    assert!(detail["at"].as_str().is_some_and(|at| at.starts_with("tests/sqlite.rs:")), "{detail}");
     Ok(())
 }
 
@@ -72,10 +62,7 @@ async fn a_database_of_a_newer_version_is_refused() -> dacapo::Result<()> {
     Connection::open(&path)?.pragma_update(None, "user_version", 99)?;
     let error = refused(&path).await;
     assert_eq!(error.kind(), ErrorKind::Incompatible);
-    assert!(
-        error.to_string().contains("newer version") && error.to_string().contains("99"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("newer version") && error.to_string().contains("99"), "{error}");
     Ok(())
 }
 
@@ -83,10 +70,7 @@ async fn a_database_of_a_newer_version_is_refused() -> dacapo::Result<()> {
 async fn what_is_no_database_of_ours_is_refused_and_left_alone() -> dacapo::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("notes.txt");
-    std::fs::write(
-        &path,
-        "these are my notes, and there are enough of them to look like a page ".repeat(20),
-    )?;
+    std::fs::write(&path, "these are my notes, and there are enough of them to look like a page ".repeat(20))?;
     let before = std::fs::read(&path)?;
     let error = refused(&path).await;
     assert!(error.to_string().contains("is not an SQLite database"), "{error}");
@@ -111,9 +95,7 @@ async fn a_url_that_names_no_store_says_what_to_write() {
         ("sqlite::memory:", "memory:"),
         ("sqlite:x.db?synchronous=OFF", "synchronous=FULL"),
     ] {
-        let Err(error) = Runtime::open(url).await else {
-            panic!("`{url}` was opened")
-        };
+        let Err(error) = Runtime::open(url).await else { panic!("`{url}` was opened") };
         assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
         assert!(error.to_string().contains(hint), "{url}: {error}");
     }
@@ -123,14 +105,9 @@ async fn a_url_that_names_no_store_says_what_to_write() {
 async fn a_second_worker_is_refused_and_told_who_works() -> dacapo::Result<()> {
     let folder = tempfile::tempdir()?;
     let first = Runtime::open(&url(folder.path())).await?;
-    let Err(error) = Runtime::open(&url(folder.path())).await else {
-        panic!("a second worker was let in")
-    };
+    let Err(error) = Runtime::open(&url(folder.path())).await else { panic!("a second worker was let in") };
     assert!(error.is_locked(), "{error}");
-    assert!(
-        error.to_string().contains(&format!("process {}", std::process::id())),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     assert_eq!(first.start(add_two(1)).await?.result().await?, 3, "the first one works on");
     first.shutdown().await?;
     Runtime::open(&url(folder.path())).await?.shutdown().await?;
@@ -157,14 +134,7 @@ async fn a_client_starts_asks_and_waits_beside_a_worker_and_before_one() -> daca
     let client = Client::connect(&url(folder.path())).await?;
     let early = client.start(add_two(1)).id("early").await?;
     assert_eq!(early.status().await?.runtime_status(), dacapo::Status::Pending);
-    assert!(
-        client
-            .start(add_two(1))
-            .id("early")
-            .await
-            .expect_err("the id is taken")
-            .is_already_exists()
-    );
+    assert!(client.start(add_two(1)).id("early").await.expect_err("the id is taken").is_already_exists());
 
     let runtime = Runtime::open(&url(folder.path())).await?;
     assert_eq!(early.result().await?, 3);
@@ -201,12 +171,7 @@ fn a_full_disk_refuses_starts_with_a_clear_error_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let this = std::env::current_exe().expect("the test knows itself");
     let limited = "trap '' XFSZ; ulimit -f 600; exec \"$0\" --exact child_with_a_full_disk --nocapture";
-    let output = Command::new("sh")
-        .arg("-c")
-        .arg(limited)
-        .arg(this)
-        .env("DACAPO_FULL_DISK", url(folder.path()))
-        .output();
+    let output = Command::new("sh").arg("-c").arg(limited).arg(this).env("DACAPO_FULL_DISK", url(folder.path())).output();
     let output = output.expect("a shell");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -21,11 +21,7 @@ async fn apply(store: &dyn Store, batch: Batch) -> Result<Applied, Box<Refused>>
 async fn refusal(store: &dyn Store, batch: Batch) -> ErrorKind {
     let given = format!("{batch:?}");
     let refused = apply(store, batch).await.expect_err("the batch is refused");
-    assert_eq!(
-        format!("{:?}", refused.batch),
-        given,
-        "a refused batch comes back as it was given"
-    );
+    assert_eq!(format!("{:?}", refused.batch), given, "a refused batch comes back as it was given");
     refused.error.kind()
 }
 
@@ -34,17 +30,11 @@ fn started(name: &str) -> Event {
 }
 
 fn raised(name: &str) -> Event {
-    Event::EventRaised {
-        name: name.into(),
-        input: Payload::encode(name).expect("it is JSON"),
-    }
+    Event::EventRaised { name: name.into(), input: Payload::encode(name).expect("it is JSON") }
 }
 
 fn turn(at: i64, events: impl IntoIterator<Item = Event>) -> Turn {
-    Turn {
-        at: Timestamp(at),
-        events: events.into_iter().collect(),
-    }
+    Turn { at: Timestamp(at), events: events.into_iter().collect() }
 }
 
 fn new(id: &str) -> NewInstance {
@@ -58,30 +48,16 @@ fn new(id: &str) -> NewInstance {
 }
 
 fn create(id: &str) -> Batch {
-    Batch {
-        create: Some(new(id)),
-        ..Batch::default()
-    }
+    Batch { create: Some(new(id)), ..Batch::default() }
 }
 
 fn append(instance: InstanceKey, number: u32) -> Batch {
-    let append = Append {
-        instance,
-        number,
-        turn: turn(i64::from(number) * 10, [raised("a"), raised("b")]),
-    };
-    Batch {
-        append: Some(append),
-        ..Batch::default()
-    }
+    let append = Append { instance, number, turn: turn(i64::from(number) * 10, [raised("a"), raised("b")]) };
+    Batch { append: Some(append), ..Batch::default() }
 }
 
 async fn created(store: &dyn Store, id: &str) -> InstanceKey {
-    apply(store, create(id))
-        .await
-        .expect("the id is free")
-        .created
-        .expect("the key is told")
+    apply(store, create(id)).await.expect("the id is free").created.expect("the key is told")
 }
 
 fn by_id(id: &str) -> Lookup {
@@ -99,53 +75,20 @@ async fn what_was_written_is_read_back(store: &dyn Store) {
     };
     if let Some(new) = &mut batch.create {
         new.state = state.clone();
-        new.parent = Some(Parent {
-            instance: "boss".into(),
-            id: 7,
-        });
+        new.parent = Some(Parent { instance: "boss".into(), id: 7 });
     }
-    let key = apply(store, batch)
-        .await
-        .expect("the id is free")
-        .created
-        .expect("the key is told");
+    let key = apply(store, batch).await.expect("the id is free").created.expect("the key is told");
     apply(store, append(key, 2)).await.expect("it follows");
-    let stored = store
-        .load(by_id("order-1"))
-        .await
-        .expect("it is readable")
-        .expect("it is there");
-    assert_eq!(
-        stored.history,
-        [turn(5, [started("orders")]), turn(20, [raised("a"), raised("b")])]
-    );
-    let found = store
-        .find(Lookup::Key(key))
-        .await
-        .expect("it is readable")
-        .expect("it is there");
+    let stored = store.load(by_id("order-1")).await.expect("it is readable").expect("it is there");
+    assert_eq!(stored.history, [turn(5, [started("orders")]), turn(20, [raised("a"), raised("b")])]);
+    let found = store.find(Lookup::Key(key)).await.expect("it is readable").expect("it is there");
     assert_eq!(found, stored.instance);
-    assert_eq!(
-        (found.key, found.id.as_str(), found.name.as_str()),
-        (key, "order-1", "orders")
-    );
+    assert_eq!((found.key, found.id.as_str(), found.name.as_str()), (key, "order-1", "orders"));
     assert_eq!((found.created_at, found.updated_at), (Timestamp(5), Timestamp(20)));
-    assert_eq!(
-        found.parent,
-        Some(Parent {
-            instance: "boss".into(),
-            id: 7
-        })
-    );
+    assert_eq!(found.parent, Some(Parent { instance: "boss".into(), id: 7 }));
     assert_eq!(found.state, state);
-    assert_eq!(
-        store.turn(key, End::First).await.expect("it is readable"),
-        Some(turn(5, [started("orders")]))
-    );
-    assert_eq!(
-        store.turn(key, End::Last).await.expect("it is readable"),
-        Some(turn(20, [raised("a"), raised("b")]))
-    );
+    assert_eq!(store.turn(key, End::First).await.expect("it is readable"), Some(turn(5, [started("orders")])));
+    assert_eq!(store.turn(key, End::Last).await.expect("it is readable"), Some(turn(20, [raised("a"), raised("b")])));
     assert!(store.find(by_id("nobody")).await.expect("it is readable").is_none());
 }
 
@@ -153,22 +96,12 @@ async fn a_batch_is_applied_as_a_whole_or_not_at_all(store: &dyn Store) {
     let key = created(store, "first").await;
     let batch = Batch {
         children: vec![new("child")],
-        update: Some(Update {
-            instance: key,
-            state: State {
-                status: Status::Failed,
-                ..State::pending()
-            },
-        }),
+        update: Some(Update { instance: key, state: State { status: Status::Failed, ..State::pending() } }),
         post: vec![(key, raised("lost"))],
         ..append(key, 9)
     };
     assert_eq!(refusal(store, batch).await, ErrorKind::Invalid);
-    let stored = store
-        .load(by_id("first"))
-        .await
-        .expect("it is readable")
-        .expect("it is there");
+    let stored = store.load(by_id("first")).await.expect("it is readable").expect("it is there");
     assert_eq!((stored.history.len(), stored.instance.state), (1, State::pending()));
     assert!(store.find(by_id("child")).await.expect("it is readable").is_none());
     assert!(store.messages(None, 0).await.expect("it is readable").is_empty());
@@ -178,27 +111,16 @@ async fn a_history_is_dense(store: &dyn Store) {
     let key = created(store, "dense").await;
     apply(store, append(key, 2)).await.expect("it follows");
     for wrong in [0, 1, 2, 4] {
-        assert_eq!(
-            refusal(store, append(key, wrong)).await,
-            ErrorKind::Invalid,
-            "turn {wrong} after turn 2"
-        );
+        assert_eq!(refusal(store, append(key, wrong)).await, ErrorKind::Invalid, "turn {wrong} after turn 2");
     }
-    assert_eq!(
-        refusal(store, append(key + 1000, 1)).await,
-        ErrorKind::Invalid,
-        "an instance that is not there"
-    );
+    assert_eq!(refusal(store, append(key + 1000, 1)).await, ErrorKind::Invalid, "an instance that is not there");
     apply(store, append(key, 3)).await.expect("it follows");
 }
 
 async fn an_id_belongs_to_one_instance(store: &dyn Store) {
     let key = created(store, "taken").await;
     assert_eq!(refusal(store, create("taken")).await, ErrorKind::AlreadyExists);
-    let batch = Batch {
-        children: vec![new("free"), new("taken"), new("free too")],
-        ..append(key, 2)
-    };
+    let batch = Batch { children: vec![new("free"), new("taken"), new("free too")], ..append(key, 2) };
     let applied = apply(store, batch).await.expect("a taken child id does not refuse the turn");
     let taken: Vec<_> = applied.children.iter().map(Option::is_none).collect();
     assert_eq!(taken, [false, true, false]);
@@ -207,89 +129,31 @@ async fn an_id_belongs_to_one_instance(store: &dyn Store) {
 async fn an_older_claim_is_refused(store: &dyn Store) {
     let old = store.claim(true).await.expect("nobody holds it");
     let key = created(store, "fenced").await;
-    apply(
-        store,
-        Batch {
-            epoch: Some(old),
-            ..append(key, 2)
-        },
-    )
-    .await
-    .expect("the claim holds");
+    apply(store, Batch { epoch: Some(old), ..append(key, 2) }).await.expect("the claim holds");
     let newer = Epoch(old.0 + 1);
-    assert_eq!(
-        refusal(
-            store,
-            Batch {
-                epoch: Some(newer),
-                ..append(key, 3)
-            }
-        )
-        .await,
-        ErrorKind::Fenced,
-        "a claim nobody made"
-    );
-    assert_eq!(
-        refusal(
-            store,
-            Batch {
-                epoch: Some(Epoch(old.0 - 1)),
-                ..append(key, 3)
-            }
-        )
-        .await,
-        ErrorKind::Fenced
-    );
-    apply(store, append(key, 3))
-        .await
-        .expect("a refused batch left nothing behind");
+    assert_eq!(refusal(store, Batch { epoch: Some(newer), ..append(key, 3) }).await, ErrorKind::Fenced, "a claim nobody made");
+    assert_eq!(refusal(store, Batch { epoch: Some(Epoch(old.0 - 1)), ..append(key, 3) }).await, ErrorKind::Fenced);
+    apply(store, append(key, 3)).await.expect("a refused batch left nothing behind");
 }
 
 async fn messages_wait_in_order_until_they_are_consumed(store: &dyn Store) {
     let (one, two) = (created(store, "one").await, created(store, "two").await);
     for (key, name) in [(one, "a"), (two, "b"), (one, "c")] {
-        apply(
-            store,
-            Batch {
-                post: vec![(key, raised(name))],
-                ..Batch::default()
-            },
-        )
-        .await
-        .expect("they are there");
+        apply(store, Batch { post: vec![(key, raised(name))], ..Batch::default() }).await.expect("they are there");
     }
     let all = store.messages(None, 0).await.expect("it is readable");
-    let seen: Vec<_> = all
-        .iter()
-        .map(|message| (message.id.as_str(), message.event.clone()))
-        .collect();
+    let seen: Vec<_> = all.iter().map(|message| (message.id.as_str(), message.event.clone())).collect();
     assert_eq!(seen, [("one", raised("a")), ("two", raised("b")), ("one", raised("c"))]);
     assert_eq!(store.messages(Some(two), 0).await.expect("it is readable"), all[1..2]);
     assert_eq!(store.messages(None, all[1].number).await.expect("it is readable"), all[2..]);
-    apply(
-        store,
-        Batch {
-            consume: vec![all[0].number, all[1].number],
-            ..append(one, 2)
-        },
-    )
-    .await
-    .expect("it follows");
+    apply(store, Batch { consume: vec![all[0].number, all[1].number], ..append(one, 2) }).await.expect("it follows");
     assert_eq!(store.messages(None, 0).await.expect("it is readable"), all[2..]);
-    let nobody = Batch {
-        post: vec![(one + 1000, raised("x"))],
-        ..Batch::default()
-    };
+    let nobody = Batch { post: vec![(one + 1000, raised("x"))], ..Batch::default() };
     assert_eq!(refusal(store, nobody).await, ErrorKind::NotFound);
 }
 
 async fn what_has_to_run_is_found(store: &dyn Store) {
-    let state = |status, busy, wake_at: Option<i64>| State {
-        status,
-        busy,
-        wake_at: wake_at.map(Timestamp),
-        ..State::pending()
-    };
+    let state = |status, busy, wake_at: Option<i64>| State { status, busy, wake_at: wake_at.map(Timestamp), ..State::pending() };
     for (id, state) in [
         ("asked", State::pending()),
         ("works", state(Status::Running, true, None)),
@@ -299,15 +163,7 @@ async fn what_has_to_run_is_found(store: &dyn Store) {
         ("done", state(Status::Completed, false, None)),
     ] {
         let key = created(store, id).await;
-        apply(
-            store,
-            Batch {
-                update: Some(Update { instance: key, state }),
-                ..Batch::default()
-            },
-        )
-        .await
-        .expect("it is there");
+        apply(store, Batch { update: Some(Update { instance: key, state }), ..Batch::default() }).await.expect("it is there");
     }
     let runnable = async |which| store.runnable(which).await.expect("it is readable");
     assert_eq!(runnable(Runnable::Busy).await, ["asked", "works"]);
@@ -320,16 +176,10 @@ async fn what_has_to_run_is_found(store: &dyn Store) {
 
 async fn concurrent_batches_are_all_answered(store: &dyn Store) {
     let keys = join_all((0..500).map(|n| async move { created(store, &format!("many-{n}")).await })).await;
-    let batches = keys
-        .iter()
-        .map(|key| async move { apply(store, append(*key, 2)).await.expect("it follows") });
+    let batches = keys.iter().map(|key| async move { apply(store, append(*key, 2)).await.expect("it follows") });
     join_all(batches).await;
     for key in keys {
-        let stored = store
-            .load(Lookup::Key(key))
-            .await
-            .expect("it is readable")
-            .expect("it is there");
+        let stored = store.load(Lookup::Key(key)).await.expect("it is readable").expect("it is there");
         assert_eq!(stored.history.len(), 2);
     }
 }
@@ -374,28 +224,14 @@ async fn a_client_rings_the_worker_and_the_worker_its_clients() {
         let epoch = worker.claim(false).await.expect("nobody holds it");
         let (asked, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         for (store, role, bell) in [(&worker, Role::Worker, asked.clone()), (&client, Role::Client, told.clone())] {
-            store
-                .listen(role, Arc::new(move || bell.notify_one()))
-                .expect("it can be listened to");
+            store.listen(role, Arc::new(move || bell.notify_one())).expect("it can be listened to");
         }
         let key = created(&*client, "asked").await;
         let patience = Duration::from_secs(20);
-        tokio::time::timeout(patience, asked.notified())
-            .await
-            .expect("the worker hears of it");
+        tokio::time::timeout(patience, asked.notified()).await.expect("the worker hears of it");
         // The client hears its own writes, too; what counts is that it hears of the next one.
         while tokio::time::timeout(Duration::from_millis(50), told.notified()).await.is_ok() {}
-        apply(
-            &*worker,
-            Batch {
-                epoch: Some(epoch),
-                ..append(key, 2)
-            },
-        )
-        .await
-        .expect("it follows");
-        tokio::time::timeout(patience, told.notified())
-            .await
-            .expect("the client hears of it");
+        apply(&*worker, Batch { epoch: Some(epoch), ..append(key, 2) }).await.expect("it follows");
+        tokio::time::timeout(patience, told.notified()).await.expect("the client hears of it");
     }
 }

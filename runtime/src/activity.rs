@@ -53,9 +53,7 @@ pub fn attempt() -> u32 {
 /// Outside a runtime, where nothing makes a call unique.
 #[must_use]
 pub fn idempotency_key() -> String {
-    ATTEMPT
-        .try_with(|attempt| attempt.key.clone())
-        .unwrap_or_else(|_| outside("idempotency_key"))
+    ATTEMPT.try_with(|attempt| attempt.key.clone()).unwrap_or_else(|_| outside("idempotency_key"))
 }
 
 /// The id of the orchestration that called this activity.
@@ -64,9 +62,7 @@ pub fn idempotency_key() -> String {
 /// Outside a runtime.
 #[must_use]
 pub fn instance_id() -> String {
-    ATTEMPT
-        .try_with(|attempt| attempt.instance.to_string())
-        .unwrap_or_else(|_| outside("instance_id"))
+    ATTEMPT.try_with(|attempt| attempt.instance.to_string()).unwrap_or_else(|_| outside("instance_id"))
 }
 
 fn outside(what: &str) -> ! {

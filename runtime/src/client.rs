@@ -49,9 +49,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     pub(crate) fn of(worker: Arc<Worker>) -> Self {
-        Self {
-            backend: Backend::Worker(worker),
-        }
+        Self { backend: Backend::Worker(worker) }
     }
 
     /// Connects to a store without working on it. What is started here runs as soon as a worker has the store open.
@@ -77,9 +75,7 @@ impl Client {
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
         let (change, changed) = watch::channel(());
         store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
-        Ok(Self {
-            backend: Backend::Store(Arc::new(Remote { store, changed })),
-        })
+        Ok(Self { backend: Backend::Store(Arc::new(Remote { store, changed })) })
     }
 
     /// Asks for a run of an orchestrator. Awaiting the request starts it; [`Start::id`] gives it an id of your choice.
@@ -87,12 +83,7 @@ impl Client {
     /// When the request has been answered the orchestration is durable: no crash loses it.
     pub fn start<F: Function>(&self, call: Orchestration<F>) -> Start<F> {
         let (input, id) = call.into_request();
-        Start {
-            client: self.clone(),
-            input,
-            id,
-            function: PhantomData,
-        }
+        Start { client: self.clone(), input, id, function: PhantomData }
     }
 
     /// The handle of an orchestration that was started before. Whether it exists shows at the first question.
@@ -109,11 +100,7 @@ impl Client {
     where
         F: Function,
     {
-        Handle {
-            client: self.clone(),
-            id: id.into(),
-            function: PhantomData,
-        }
+        Handle { client: self.clone(), id: id.into(), function: PhantomData }
     }
 
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
@@ -122,14 +109,7 @@ impl Client {
     /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-        self.send(
-            id,
-            HistoryEvent::EventRaised {
-                name: event.name().to_owned(),
-                input,
-            },
-        )
-        .await
+        self.send(id, HistoryEvent::EventRaised { name: event.name().to_owned(), input }).await
     }
 
     /// Ends an orchestration from outside, and the sub-orchestrations it waits for.
@@ -137,13 +117,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn terminate(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
-        self.send(
-            id,
-            HistoryEvent::ExecutionTerminated {
-                reason: reason.to_owned(),
-            },
-        )
-        .await
+        self.send(id, HistoryEvent::ExecutionTerminated { reason: reason.to_owned() }).await
     }
 
     /// Takes up an orchestration that was parked, after its code was mended.
@@ -152,13 +126,7 @@ impl Client {
     /// [`ErrorKind::Invalid`] with the report when the code still does not follow the history; [`ErrorKind::NotFound`],
     /// [`ErrorKind::Finished`], or a failing store.
     pub async fn resume(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
-        self.send(
-            id,
-            HistoryEvent::ExecutionResumed {
-                reason: reason.to_owned(),
-            },
-        )
-        .await
+        self.send(id, HistoryEvent::ExecutionResumed { reason: reason.to_owned() }).await
     }
 
     /// What is known of an orchestration.
@@ -176,11 +144,7 @@ impl Client {
         {
             outcome = events.last().and_then(HistoryEvent::outcome);
         }
-        Ok(InstanceStatus {
-            instance,
-            input,
-            outcome,
-        })
+        Ok(InstanceStatus { instance, input, outcome })
     }
 
     /// The history of an orchestration: its turns, from the first on.
@@ -193,10 +157,7 @@ impl Client {
     }
 
     async fn find(&self, id: &str) -> StoreResult<store::Instance> {
-        self.store()
-            .find(Lookup::Id(id.to_owned()))
-            .await?
-            .ok_or_else(|| not_found(id))
+        self.store().find(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))
     }
 
     fn store(&self) -> &dyn Store {
@@ -210,29 +171,10 @@ impl Client {
         match &self.backend {
             Backend::Worker(worker) => worker.create(id, name, input).await,
             Backend::Store(remote) => {
-                let started = HistoryEvent::ExecutionStarted {
-                    name: name.to_owned(),
-                    input,
-                    shape: 0,
-                    parent: None,
-                };
-                let turn = Turn {
-                    at: Timestamp::now(),
-                    events: vec![started],
-                };
-                let new = NewInstance {
-                    id,
-                    name: name.to_owned(),
-                    parent: None,
-                    turn,
-                    state: State::pending(),
-                };
-                remote
-                    .apply(Batch {
-                        create: Some(new),
-                        ..Batch::default()
-                    })
-                    .await
+                let started = HistoryEvent::ExecutionStarted { name: name.to_owned(), input, shape: 0, parent: None };
+                let turn = Turn { at: Timestamp::now(), events: vec![started] };
+                let new = NewInstance { id, name: name.to_owned(), parent: None, turn, state: State::pending() };
+                remote.apply(Batch { create: Some(new), ..Batch::default() }).await
             }
         }
     }
@@ -247,12 +189,7 @@ impl Client {
                     let message = format!("the orchestration `{id}` has {status} already");
                     return Err(RuntimeError::new(ErrorKind::Finished, message));
                 }
-                remote
-                    .apply(Batch {
-                        post: vec![(instance.key, event)],
-                        ..Batch::default()
-                    })
-                    .await
+                remote.apply(Batch { post: vec![(instance.key, event)], ..Batch::default() }).await
             }
         }
     }
@@ -282,10 +219,7 @@ impl Client {
 impl Remote {
     async fn apply(&self, batch: Batch) -> StoreResult<()> {
         let (sender, answer) = tokio::sync::oneshot::channel();
-        self.store.apply(
-            batch,
-            Box::new(move |result| drop(sender.send(result.map(|_| ()).map_err(|refused| refused.error)))),
-        );
+        self.store.apply(batch, Box::new(move |result| drop(sender.send(result.map(|_| ()).map_err(|refused| refused.error)))));
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 }
@@ -323,17 +257,11 @@ impl<F: Function> IntoFuture for Start<F> {
 
     fn into_future(self) -> Self::IntoFuture {
         async move {
-            let input = self
-                .input
-                .map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+            let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
             let id = self.id.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
             check_id(&id)?;
             self.client.create(id.clone(), F::NAME, input).await?;
-            Ok(Handle {
-                client: self.client,
-                id,
-                function: PhantomData,
-            })
+            Ok(Handle { client: self.client, id, function: PhantomData })
         }
         .boxed()
     }
@@ -352,10 +280,7 @@ fn check_id(id: &str) -> StoreResult<()> {
         return Ok(());
     };
     let shown = crate::payload::Excerpt(id);
-    Err(RuntimeError::new(
-        ErrorKind::Invalid,
-        format!("{shown} cannot be an instance id: {wrong}"),
-    ))
+    Err(RuntimeError::new(ErrorKind::Invalid, format!("{shown} cannot be an instance id: {wrong}")))
 }
 
 /// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
@@ -421,20 +346,13 @@ impl<F: Function> Handle<F> {
 
 impl<F: Function> Clone for Handle<F> {
     fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            id: self.id.clone(),
-            function: PhantomData,
-        }
+        Self { client: self.client.clone(), id: self.id.clone(), function: PhantomData }
     }
 }
 
 impl<F: Function> fmt::Debug for Handle<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle")
-            .field("orchestrator", &F::NAME)
-            .field("id", &self.id)
-            .finish()
+        f.debug_struct("Handle").field("orchestrator", &F::NAME).field("id", &self.id).finish()
     }
 }
 

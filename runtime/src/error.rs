@@ -36,11 +36,7 @@ impl Error {
     /// An error that says `message`.
     #[must_use]
     pub fn msg(message: impl fmt::Display) -> Self {
-        Self {
-            message: message.to_string(),
-            causes: Vec::new(),
-            failure: None,
-        }
+        Self { message: message.to_string(), causes: Vec::new(), failure: None }
     }
 
     /// The messages of the error's sources, outermost first.
@@ -63,11 +59,7 @@ impl<E: StdError + 'static> From<E> for Error {
             Some(failure) => failure.causes().to_vec(),
             None => causes_of(&error),
         };
-        Self {
-            message: error.to_string(),
-            causes,
-            failure: failure.map(Box::new),
-        }
+        Self { message: error.to_string(), causes, failure: failure.map(Box::new) }
     }
 }
 
@@ -153,11 +145,7 @@ pub enum ErrorKind {
 impl RuntimeError {
     /// An error of a kind that says `message`: for stores of your own.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            message: message.into(),
-            causes: Vec::new(),
-        }))
+        Self(Box::new(Inner { kind, message: message.into(), causes: Vec::new() }))
     }
 
     pub(crate) fn caused_by(mut self, cause: &dyn StdError) -> Self {

@@ -73,14 +73,7 @@ impl Failure {
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let retryable = !matches!(kind, FailureKind::Codec | FailureKind::NotRegistered | FailureKind::Forbidden);
-        Self {
-            kind,
-            type_name: String::new(),
-            message: message.into(),
-            causes: Vec::new(),
-            retryable,
-            payload: None,
-        }
+        Self { kind, type_name: String::new(), message: message.into(), causes: Vec::new(), retryable, payload: None }
     }
 
     /// The failure of a function that returned `error`.

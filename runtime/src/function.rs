@@ -83,11 +83,7 @@ impl Options {
     /// One attempt, no timeout, no cap of its own.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            retry: Retry::none(),
-            timeout: None,
-            max_concurrent: None,
-        }
+        Self { retry: Retry::none(), timeout: None, max_concurrent: None }
     }
 
     /// When to try again.
@@ -271,9 +267,9 @@ returned_result!(false, , |error| {
 /// The error a function returned, from its recorded form; an engine's failure by its `From`.
 fn own_error<E: DeserializeOwned + From<Failure>>(failure: Failure) -> E {
     match failure.payload() {
-        Some(payload) if failure.kind() == FailureKind::Application => payload
-            .decode()
-            .unwrap_or_else(|codec: Failure| E::from(codec.context(failure.to_string()))),
+        Some(payload) if failure.kind() == FailureKind::Application => {
+            payload.decode().unwrap_or_else(|codec: Failure| E::from(codec.context(failure.to_string())))
+        }
         _ => E::from(failure),
     }
 }
@@ -322,11 +318,7 @@ impl Encoder {
     #[must_use]
     pub fn new(parameters: usize) -> Self {
         let keyed = parameters > 1;
-        Self {
-            text: if keyed { b"{".to_vec() } else { Vec::new() },
-            keyed,
-            failed: None,
-        }
+        Self { text: if keyed { b"{".to_vec() } else { Vec::new() }, keyed, failed: None }
     }
 
     /// The next argument.
@@ -377,10 +369,7 @@ impl<'p> Decoder<'p> {
         match fields.remove(name) {
             Some(value) => value.decode(),
             None => Payload::null().decode().map_err(|_: Failure| {
-                Failure::new(
-                    FailureKind::Codec,
-                    format!("the recorded input has no `{name}`, and its type is not an `Option`"),
-                )
+                Failure::new(FailureKind::Codec, format!("the recorded input has no `{name}`, and its type is not an `Option`"))
             }),
         }
     }

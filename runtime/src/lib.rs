@@ -35,10 +35,11 @@ pub use client::{Client, Handle, InstanceStatus, Start};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{Failure, FailureKind};
 pub use orchestration::activity::{Activity, Checked};
-pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, set_custom_status};
+pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, rng, set_custom_status};
 pub use orchestration::child::Orchestration;
 pub use orchestration::durable::{Block, Durable, DurableStream};
 pub use orchestration::event::{Event, EventWait};
+pub use orchestration::fan_out::{FanOut, TryFanOut, fan_out, try_fan_out};
 pub use orchestration::timer::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
 pub use payload::Payload;
 pub use registry::{Call, Callable};
@@ -49,7 +50,9 @@ pub use store::Status;
 /// What the attributes emit. Not for users; may change with any version.
 #[doc(hidden)]
 pub mod __private {
-    pub use inventory;
+    pub use {futures, inventory};
+
+    pub use crate::orchestration::branches::First;
 
     pub use crate::activity::blocking;
     pub use crate::failure::Failure;
@@ -60,3 +63,8 @@ pub mod __private {
     pub use crate::payload::Payload;
     pub use crate::registry::Registration;
 }
+
+/// The README's program compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -27,10 +27,7 @@ impl Payload {
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Failure> {
         serde_json::value::to_raw_value(value).map(Self).map_err(|error| {
             let type_name = std::any::type_name::<T>();
-            Failure::new(
-                FailureKind::Codec,
-                format!("a `{type_name}` could not be stored as JSON: {error}"),
-            )
+            Failure::new(FailureKind::Codec, format!("a `{type_name}` could not be stored as JSON: {error}"))
         })
     }
 
@@ -42,10 +39,7 @@ impl Payload {
         serde_json::from_str(self.as_str()).map_err(|error| {
             let type_name = std::any::type_name::<T>();
             let text = Excerpt(self.as_str());
-            Failure::new(
-                FailureKind::Codec,
-                format!("recorded JSON does not fit `{type_name}`: {error}; the text is {text}"),
-            )
+            Failure::new(FailureKind::Codec, format!("recorded JSON does not fit `{type_name}`: {error}; the text is {text}"))
         })
     }
 

@@ -45,14 +45,7 @@ impl Registration {
     }
 
     const fn new<F: Function>(role: Role) -> Self {
-        Self {
-            role,
-            name: F::NAME,
-            site: F::SITE,
-            shape: F::SHAPE,
-            run: run::<F>,
-            options: F::options,
-        }
+        Self { role, name: F::NAME, site: F::SITE, shape: F::SHAPE, run: run::<F>, options: F::options }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -78,10 +71,7 @@ fn run<F: Function>(input: Payload) -> BoxFuture<'static, Recorded> {
         let input = F::decode(&input).map_err(|failure| failure.context(format!("the input of `{}` cannot be read", F::NAME)))?;
         F::Kind::record(F::call(input).await)
     };
-    AssertUnwindSafe(body)
-        .catch_unwind()
-        .map(|outcome| outcome.unwrap_or_else(|panic| Err(Failure::panic(&*panic))))
-        .boxed()
+    AssertUnwindSafe(body).catch_unwind().map(|outcome| outcome.unwrap_or_else(|panic| Err(Failure::panic(&*panic)))).boxed()
 }
 
 inventory::collect!(Registration);

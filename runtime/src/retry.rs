@@ -28,34 +28,19 @@ impl Retry {
     /// No second attempt. This is the default.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            first_interval: Duration::ZERO,
-            backoff: 1.0,
-            max_interval: Duration::from_secs(3600),
-            max_attempts: 1,
-        }
+        Self { first_interval: Duration::ZERO, backoff: 1.0, max_interval: Duration::from_secs(3600), max_attempts: 1 }
     }
 
     /// Waits `first_interval`, then twice as long each time, at most an hour; five attempts in all.
     #[must_use]
     pub const fn exponential(first_interval: Duration) -> Self {
-        Self {
-            first_interval,
-            backoff: 2.0,
-            max_interval: Duration::from_secs(3600),
-            max_attempts: 5,
-        }
+        Self { first_interval, backoff: 2.0, max_interval: Duration::from_secs(3600), max_attempts: 5 }
     }
 
     /// Waits `interval` each time; five attempts in all.
     #[must_use]
     pub const fn fixed(interval: Duration) -> Self {
-        Self {
-            first_interval: interval,
-            backoff: 1.0,
-            max_interval: interval,
-            max_attempts: 5,
-        }
+        Self { first_interval: interval, backoff: 1.0, max_interval: interval, max_attempts: 5 }
     }
 
     /// The factor from one wait to the next. Values below 1 count as 1.
@@ -85,10 +70,7 @@ impl Retry {
         if attempt >= self.max_attempts {
             return None;
         }
-        let growth = self
-            .backoff
-            .max(1.0)
-            .powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+        let growth = self.backoff.max(1.0).powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
         let seconds = (self.first_interval.as_secs_f64() * growth).min(self.max_interval.as_secs_f64());
         Some(Duration::try_from_secs_f64(seconds).unwrap_or(self.max_interval))
     }

@@ -119,10 +119,7 @@ impl Builder {
             registrations: Vec::new(),
             automatic: true,
             states: States::default(),
-            settings: Settings {
-                max_concurrent_activities: 1_000,
-                max_loaded_instances: 10_000,
-            },
+            settings: Settings { max_concurrent_activities: 1_000, max_loaded_instances: 10_000 },
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
@@ -190,10 +187,6 @@ impl Builder {
             Source::Store(store) => store,
         };
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
-        Ok(Runtime {
-            client: Client::of(worker.clone()),
-            worker,
-            grace: self.grace,
-        })
+        Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }
 }

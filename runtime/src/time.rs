@@ -33,21 +33,14 @@ impl Timestamp {
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(
-            time.duration_since(SystemTime::UNIX_EPOCH)
-                .map_or_else(|before| -micros(before.duration()), micros),
-        )
+        Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or_else(|before| -micros(before.duration()), micros))
     }
 }
 
 impl From<Timestamp> for SystemTime {
     fn from(time: Timestamp) -> Self {
         let distance = Duration::from_micros(time.0.unsigned_abs());
-        if time.0 < 0 {
-            Self::UNIX_EPOCH - distance
-        } else {
-            Self::UNIX_EPOCH + distance
-        }
+        if time.0 < 0 { Self::UNIX_EPOCH - distance } else { Self::UNIX_EPOCH + distance }
     }
 }
 

@@ -152,14 +152,8 @@ impl Event {
             Self::ExecutionCompleted { result } => Some(Ok(result.clone())),
             Self::ExecutionFailed { failure } => Some(Err(failure.clone())),
             Self::ExecutionTerminated { reason } => {
-                let message = if reason.is_empty() {
-                    "terminated".to_owned()
-                } else {
-                    format!("terminated: {reason}")
-                };
-                Some(Err(
-                    Failure::new(crate::failure::FailureKind::Terminated, message).non_retryable()
-                ))
+                let message = if reason.is_empty() { "terminated".to_owned() } else { format!("terminated: {reason}") };
+                Some(Err(Failure::new(crate::failure::FailureKind::Terminated, message).non_retryable()))
             }
             _ => None,
         }

@@ -42,12 +42,7 @@ pub(crate) enum Action {
     /// Deliver `TimerFired` when it is due.
     StartTimer { id: CallId, fire_at: Timestamp },
     /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
-    StartChild {
-        id: CallId,
-        name: &'static str,
-        instance: String,
-        input: Payload,
-    },
+    StartChild { id: CallId, name: &'static str, instance: String, input: Payload },
     /// Nobody waits for this call any more.
     Cancel { id: CallId },
 }
@@ -152,9 +147,7 @@ impl Execution {
 
     /// Takes from a recorded call what the code may not decide again.
     fn adopt(&mut self, event: Event) {
-        if let Event::TimerCreated {
-            id, fire_at: recorded, ..
-        } = event
+        if let Event::TimerCreated { id, fire_at: recorded, .. } = event
             && let Some(open) = self.scope_mut().open.get_mut(&id)
             && let Work::Timer { fire_at } = &mut open.work
         {
@@ -201,10 +194,7 @@ impl Execution {
         }
         if self.root.was_foreign() {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-            return Err(Foreign {
-                report: self.foreign_wake(),
-                incoming,
-            });
+            return Err(Foreign { report: self.foreign_wake(), incoming });
         }
         if let Some(outcome) = &self.outcome
             && self.future.take().is_some()
@@ -215,27 +205,19 @@ impl Execution {
                 Err(failure) => Event::ExecutionFailed { failure },
             });
         }
-        if progress
-            .events
-            .last()
-            .is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. }))
-        {
+        if progress.events.last().is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. })) {
             progress.finished = true;
         }
         if progress.finished {
             let scope = self.scope_mut();
             let open = std::mem::take(&mut scope.open);
-            scope
-                .cancelled
-                .extend(open.into_iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| id));
+            scope.cancelled.extend(open.into_iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| id));
         }
         let scope = self.scope_mut();
         progress.custom_status = scope.custom_status.take();
         for id in scope.cancelled.drain(..) {
             let planned = progress.actions.len();
-            progress
-                .actions
-                .retain(|action| action.starts() != Some(id) || matches!(action, Action::StartChild { .. }));
+            progress.actions.retain(|action| action.starts() != Some(id) || matches!(action, Action::StartChild { .. }));
             if progress.actions.len() == planned {
                 progress.actions.push(Action::Cancel { id });
             }
@@ -248,17 +230,8 @@ impl Execution {
         let scope = self.scope_mut();
         for Command { id, work, at } in scope.commands.drain(..) {
             progress.events.push(match &work {
-                Work::Activity { name, input, .. } => Event::TaskScheduled {
-                    id,
-                    name: (*name).into(),
-                    input: input.clone(),
-                    at,
-                },
-                Work::Timer { fire_at } => Event::TimerCreated {
-                    id,
-                    fire_at: *fire_at,
-                    at,
-                },
+                Work::Activity { name, input, .. } => Event::TaskScheduled { id, name: (*name).into(), input: input.clone(), at },
+                Work::Timer { fire_at } => Event::TimerCreated { id, fire_at: *fire_at, at },
                 Work::Child { name, input, instance } => Event::SubOrchestrationInstanceCreated {
                     id,
                     name: (*name).into(),
@@ -290,13 +263,7 @@ impl Execution {
             Event::SubOrchestrationInstanceFailed { id, failure } => scope.complete(*id, Err(failure.clone()))?,
             Event::TaskFailed { id, failure, retry_at } => {
                 let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
-                let Work::Activity {
-                    options,
-                    attempt,
-                    not_before,
-                    ..
-                } = &mut open.work
-                else {
+                let Work::Activity { options, attempt, not_before, .. } = &mut open.work else {
                     return None;
                 };
                 let again = match live {
@@ -308,11 +275,7 @@ impl Execution {
                     *attempt += 1;
                     *not_before = again;
                     actions.push(action(*id, open.work.clone()));
-                    return Some(Event::TaskFailed {
-                        id: *id,
-                        failure: failure.clone(),
-                        retry_at: again,
-                    });
+                    return Some(Event::TaskFailed { id: *id, failure: failure.clone(), retry_at: again });
                 }
                 scope.complete(*id, Err(failure.clone()))?
             }
@@ -409,26 +372,10 @@ impl Action {
 
 fn action(id: CallId, work: Work) -> Action {
     match work {
-        Work::Activity {
-            name,
-            input,
-            options,
-            attempt,
-            not_before,
-        } => Action::StartActivity {
-            id,
-            name,
-            input,
-            attempt,
-            not_before,
-            timeout: options.timeout,
-        },
+        Work::Activity { name, input, options, attempt, not_before } => {
+            Action::StartActivity { id, name, input, attempt, not_before, timeout: options.timeout }
+        }
         Work::Timer { fire_at } => Action::StartTimer { id, fire_at },
-        Work::Child { name, input, instance } => Action::StartChild {
-            id,
-            name,
-            instance,
-            input,
-        },
+        Work::Child { name, input, instance } => Action::StartChild { id, name, instance, input },
     }
 }

@@ -54,18 +54,12 @@ impl std::error::Error for Mismatch {}
 pub(crate) fn describe_command(command: &Command) -> String {
     let at = &command.at;
     match &command.work {
-        Work::Activity { name, input, .. } => format!(
-            "call {} of activity `{name}` with {} at {at}",
-            command.id,
-            Excerpt(input.as_str())
-        ),
+        Work::Activity { name, input, .. } => {
+            format!("call {} of activity `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
+        }
         Work::Timer { .. } => format!("call {} of a timer at {at}", command.id),
         Work::Child { name, input, .. } => {
-            format!(
-                "call {} of orchestrator `{name}` with {} at {at}",
-                command.id,
-                Excerpt(input.as_str())
-            )
+            format!("call {} of orchestrator `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
         }
     }
 }
@@ -100,26 +94,13 @@ pub(crate) fn describe_event(event: &Event) -> String {
 /// The due time of a timer is taken from the history, so that a delay can be changed while runs wait.
 pub(crate) fn is_same(event: &Event, command: &Command) -> bool {
     match (event, &command.work) {
-        (
-            Event::TaskScheduled { id, name, input, .. },
-            Work::Activity {
-                name: now, input: with, ..
-            },
-        ) => *id == command.id && name == now && input == with,
+        (Event::TaskScheduled { id, name, input, .. }, Work::Activity { name: now, input: with, .. }) => {
+            *id == command.id && name == now && input == with
+        }
         (Event::TimerCreated { id, .. }, Work::Timer { .. }) => *id == command.id,
         (
-            Event::SubOrchestrationInstanceCreated {
-                id,
-                name,
-                input,
-                instance,
-                ..
-            },
-            Work::Child {
-                name: now,
-                input: with,
-                instance: under,
-            },
+            Event::SubOrchestrationInstanceCreated { id, name, input, instance, .. },
+            Work::Child { name: now, input: with, instance: under },
         ) => *id == command.id && name == now && input == with && instance == under,
         _ => false,
     }

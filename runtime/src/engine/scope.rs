@@ -51,21 +51,9 @@ pub(crate) struct Open {
 /// What has to happen for a call to have an outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Activity {
-        name: &'static str,
-        input: Payload,
-        options: Options,
-        attempt: u32,
-        not_before: Option<Timestamp>,
-    },
-    Timer {
-        fire_at: Timestamp,
-    },
-    Child {
-        name: &'static str,
-        input: Payload,
-        instance: String,
-    },
+    Activity { name: &'static str, input: Payload, options: Options, attempt: u32, not_before: Option<Timestamp> },
+    Timer { fire_at: Timestamp },
+    Child { name: &'static str, input: Payload, instance: String },
 }
 
 /// A call made during a poll and not yet recorded.
@@ -118,13 +106,7 @@ impl Scope {
         options: Options,
         site: &'static Location<'static>,
     ) -> Call {
-        let work = |input, _id| Work::Activity {
-            name,
-            input,
-            options,
-            attempt: 1,
-            not_before: None,
-        };
+        let work = |input, _id| Work::Activity { name, input, options, attempt: 1, not_before: None };
         self.call(input, work, site)
     }
 
@@ -136,11 +118,7 @@ impl Scope {
         site: &'static Location<'static>,
     ) -> Call {
         let parent = self.instance.clone();
-        let work = |input, call| Work::Child {
-            name,
-            input,
-            instance: id.unwrap_or_else(|| format!("{parent}:{call}")),
-        };
+        let work = |input, call| Work::Child { name, input, instance: id.unwrap_or_else(|| format!("{parent}:{call}")) };
         self.call(input, work, site)
     }
 
@@ -161,25 +139,10 @@ impl Scope {
             Err(failure) => (work(Payload::null(), id), Some(Err(failure))),
         };
         if outcome.is_none() {
-            self.commands.push_back(Command {
-                id,
-                work: work.clone(),
-                at: place(site),
-            });
+            self.commands.push_back(Command { id, work: work.clone(), at: place(site) });
         }
-        self.open.insert(
-            id,
-            Open {
-                work,
-                outcome,
-                waker: None,
-            },
-        );
-        Call {
-            token: self.token,
-            id,
-            done: false,
-        }
+        self.open.insert(id, Open { work, outcome, waker: None });
+        Call { token: self.token, id, done: false }
     }
 
     /// Gives an open call its outcome and wakes whoever waits for it. `false` when nobody can take it any more.
@@ -355,11 +318,7 @@ impl Wait {
             }
             scope.last_wait += 1;
             (self.token, self.id) = (scope.token, scope.last_wait);
-            channel.waiters.push_back(Waiter {
-                id: self.id,
-                payload: None,
-                waker: cx.waker().clone(),
-            });
+            channel.waiters.push_back(Waiter { id: self.id, payload: None, waker: cx.waker().clone() });
             Poll::Pending
         })
         .unwrap_or_else(|| {

@@ -45,19 +45,9 @@ impl Run {
         let orchestrator = <Orchestration<F> as crate::Call>::REGISTRATION;
         let (input, _) = call.into_request();
         let input = input.expect("the input is JSON");
-        let mut run = Self {
-            orchestrator,
-            execution: empty(orchestrator),
-            history: Vec::new(),
-            clock: 0,
-        };
+        let mut run = Self { orchestrator, execution: empty(orchestrator), history: Vec::new(), clock: 0 };
         let shape = orchestrator.shape();
-        let started = HistoryEvent::ExecutionStarted {
-            name: orchestrator.name().to_owned(),
-            input,
-            shape,
-            parent: None,
-        };
+        let started = HistoryEvent::ExecutionStarted { name: orchestrator.name().to_owned(), input, shape, parent: None };
         let progress = run.turn(vec![started]);
         (run, progress)
     }
@@ -66,10 +56,7 @@ impl Run {
         self.clock += 1_000;
         let at = Timestamp(self.clock);
         let progress = self.execution.turn(at, incoming).expect("nothing outside woke it");
-        self.history.push(Turn {
-            at,
-            events: progress.events.clone(),
-        });
+        self.history.push(Turn { at, events: progress.events.clone() });
         progress
     }
 
@@ -88,18 +75,11 @@ fn empty(orchestrator: Registration) -> Execution {
 }
 
 fn completed(id: CallId, result: impl serde::Serialize) -> HistoryEvent {
-    HistoryEvent::TaskCompleted {
-        id,
-        result: Payload::encode(&result).expect("it is JSON"),
-    }
+    HistoryEvent::TaskCompleted { id, result: Payload::encode(&result).expect("it is JSON") }
 }
 
 fn failed(id: CallId) -> HistoryEvent {
-    HistoryEvent::TaskFailed {
-        id,
-        failure: Failure::new(FailureKind::Timeout, "late"),
-        retry_at: None,
-    }
+    HistoryEvent::TaskFailed { id, failure: Failure::new(FailureKind::Timeout, "late"), retry_at: None }
 }
 
 fn output<T: serde::de::DeserializeOwned>(progress: &Progress) -> T {
@@ -152,11 +132,7 @@ fn a_completion_wakes_the_branch_that_waits_for_it() {
 fn a_window_slides_and_keeps_input_order() {
     let (mut run, progress) = Run::of(windowed(10));
     assert_eq!(activities(&progress), [1, 2, 3, 4]);
-    assert_eq!(
-        activities(&run.turn(vec![completed(2, 2)])),
-        Vec::<u64>::new(),
-        "the first of the window is still missing"
-    );
+    assert_eq!(activities(&run.turn(vec![completed(2, 2)])), Vec::<u64>::new(), "the first of the window is still missing");
     assert_eq!(activities(&run.turn(vec![completed(1, 0)])), [5, 6]);
     let rest: Vec<_> = (3..=10).map(|id| completed(id, 2 * (id - 1))).collect();
     let mut progress = Progress::default();
@@ -195,11 +171,7 @@ impl Durable for YieldOnce {}
 #[test]
 fn a_turn_goes_on_while_the_orchestrator_wakes_itself() {
     let (_, progress) = Run::of(yields_to_itself(1));
-    assert_eq!(
-        activities(&progress),
-        [1],
-        "the call after the yield belongs to the first turn"
-    );
+    assert_eq!(activities(&progress), [1], "the call after the yield belongs to the first turn");
 }
 
 // Rule 3: one completion, one poll, in history order.
@@ -231,11 +203,7 @@ fn ten_thousand_completions_cost_a_linear_number_of_polls() {
         let (mut run, _) = Run::of(call);
         run.turn((0..N).map(|n| completed(u64::from(n) + 1, n)).collect());
         let (root, leaves) = run.execution.polls();
-        assert_eq!(
-            leaves,
-            2 * u64::from(N),
-            "each call is polled once to start and once to finish"
-        );
+        assert_eq!(leaves, 2 * u64::from(N), "each call is polled once to start and once to finish");
         assert!(root <= u64::from(N) + 3, "{root} polls of the orchestrator");
     }
     let (mut run, _) = Run::of(unordered(N));
@@ -296,37 +264,17 @@ fn a_wake_from_outside_fails_the_turn_and_keeps_what_was_delivered() {
     let alarmed = Arc::new(AtomicBool::new(false));
     let alarm = alarmed.clone();
     let orchestrator = Registration::orchestrator::<__dacapo_waits_for_a_thread>();
-    let mut execution = Execution::new(
-        orchestrator,
-        "test".into(),
-        Box::new(move || alarm.store(true, Ordering::Release)),
-    );
+    let mut execution = Execution::new(orchestrator, "test".into(), Box::new(move || alarm.store(true, Ordering::Release)));
     let input = Payload::null();
-    let started = HistoryEvent::ExecutionStarted {
-        name: orchestrator.name().to_owned(),
-        input,
-        shape: 0,
-        parent: None,
-    };
+    let started = HistoryEvent::ExecutionStarted { name: orchestrator.name().to_owned(), input, shape: 0, parent: None };
     execution.turn(Timestamp(1), vec![started]).expect("nothing has woken it yet");
     let waker = LEAKED.lock().expect("nobody panics with it").take().expect("it was polled");
-    std::thread::spawn(move || waker.wake())
-        .join()
-        .expect("waking does not panic");
+    std::thread::spawn(move || waker.wake()).join().expect("waking does not panic");
     assert!(alarmed.load(Ordering::Acquire), "the worker is told at once");
-    let raised = HistoryEvent::EventRaised {
-        name: "news".into(),
-        input: Payload::null(),
-    };
-    let parked = execution
-        .turn(Timestamp(2), vec![raised.clone()])
-        .expect_err("the turn is given up");
+    let raised = HistoryEvent::EventRaised { name: "news".into(), input: Payload::null() };
+    let parked = execution.turn(Timestamp(2), vec![raised.clone()]).expect_err("the turn is given up");
     assert_eq!(parked.incoming, [raised]);
-    assert!(
-        parked.report.contains("waits_for_a_thread") && parked.report.contains("usual causes"),
-        "{}",
-        parked.report
-    );
+    assert!(parked.report.contains("waits_for_a_thread") && parked.report.contains("usual causes"), "{}", parked.report);
 }
 
 // Rule 5: ids come from first polls; a replay checks id, kind, name and input, and shows both places.
@@ -360,9 +308,7 @@ fn ids_are_taken_in_the_order_of_first_polls() {
         (first.await, second)
     }
     let (mut run, progress) = Run::of(awaits_in_reverse());
-    let HistoryEvent::TaskScheduled { id: 1, input, .. } = &progress.events[1] else {
-        panic!("{progress:?}")
-    };
+    let HistoryEvent::TaskScheduled { id: 1, input, .. } = &progress.events[1] else { panic!("{progress:?}") };
     assert_eq!(input.as_str(), "2", "the call that was awaited first is call 1");
     run.turn(vec![completed(1, 4)]);
     assert_eq!(output::<(u32, u32)>(&run.turn(vec![completed(2, 2)])), (2, 4));
@@ -388,23 +334,15 @@ fn a_replay_that_differs_is_reported_with_both_places() {
         assert!(mismatch.recorded.contains(recorded), "{build}: {mismatch}");
         assert!(mismatch.actual.contains(actual), "{build}: {mismatch}");
         let report = mismatch.to_string();
-        assert!(
-            build == "no call" || report.matches("engine/tests.rs:").count() >= 1,
-            "{report}"
-        );
+        assert!(build == "no call" || report.matches("engine/tests.rs:").count() >= 1, "{report}");
         assert!(report.contains("the code is the same that started the run"), "{report}");
     }
-    let HistoryEvent::ExecutionStarted { shape, .. } = &mut run.history[0].events[0] else {
-        panic!("it starts")
-    };
+    let HistoryEvent::ExecutionStarted { shape, .. } = &mut run.history[0].events[0] else { panic!("it starts") };
     *shape ^= 1;
     BUILD.set("other input");
     let mismatch = empty(run.orchestrator).replay(run.history.clone()).expect_err("it differs");
     BUILD.set("");
-    assert!(
-        mismatch.to_string().contains("the run was started by other code"),
-        "{mismatch}"
-    );
+    assert!(mismatch.to_string().contains("the run was started by other code"), "{mismatch}");
     assert_eq!(mismatch.to_string().matches("engine/tests.rs:").count(), 2, "{mismatch}");
 }
 
@@ -412,24 +350,15 @@ fn a_replay_that_differs_is_reported_with_both_places() {
 fn a_changed_delay_is_no_mismatch() {
     #[orchestrator(allow(shared_state, reason = "stands for a deployment of other code"))]
     async fn naps() {
-        let seconds = if BUILD.with_borrow(|build| *build) == "longer" {
-            60
-        } else {
-            1
-        };
+        let seconds = if BUILD.with_borrow(|build| *build) == "longer" { 60 } else { 1 };
         crate::sleep(Duration::from_secs(seconds)).await;
     }
     let (run, progress) = Run::of(naps());
-    let Some(Action::StartTimer { fire_at, .. }) = progress.actions.first() else {
-        panic!("{progress:?}")
-    };
+    let Some(Action::StartTimer { fire_at, .. }) = progress.actions.first() else { panic!("{progress:?}") };
     BUILD.set("longer");
     let pending = run.replayed().pending();
     BUILD.set("");
-    assert!(
-        matches!(pending[..], [Action::StartTimer { fire_at: at, .. }] if at == *fire_at),
-        "{pending:?}"
-    );
+    assert!(matches!(pending[..], [Action::StartTimer { fire_at: at, .. }] if at == *fire_at), "{pending:?}");
 }
 
 // Rule 6 is the worker's: a mismatch parks the instance. An activity's failure is never one.
@@ -447,23 +376,12 @@ fn a_retry_is_decided_once_and_replayed_from_the_record() {
     let (mut run, _) = Run::of(hopes(1));
     for attempt in 2..=3 {
         let progress = run.turn(vec![failed(1)]);
-        let [
-            Action::StartActivity {
-                id: 1,
-                attempt: next,
-                not_before: Some(at),
-                ..
-            },
-        ] = progress.actions[..]
-        else {
+        let [Action::StartActivity { id: 1, attempt: next, not_before: Some(at), .. }] = progress.actions[..] else {
             panic!("{progress:?}")
         };
         assert_eq!((next, at), (attempt, Timestamp(run.clock).after(Duration::from_secs(5))));
         let pending = run.replayed().pending();
-        assert!(
-            matches!(pending[..], [Action::StartActivity { attempt: next, .. }] if next == attempt),
-            "{pending:?}"
-        );
+        assert!(matches!(pending[..], [Action::StartActivity { attempt: next, .. }] if next == attempt), "{pending:?}");
     }
     assert_eq!(output::<String>(&run.turn(vec![failed(1)])), "late");
     run.replayed();
@@ -476,10 +394,7 @@ fn the_loser_of_a_race_is_cancelled() {
     let (mut run, _) = Run::of(race());
     let progress = run.turn(vec![completed(2, 4)]);
     assert!(matches!(progress.actions[..], [Action::Cancel { id: 1 }]), "{progress:?}");
-    assert!(
-        run.turn(vec![completed(1, 2)]).events.is_empty(),
-        "a late result is not recorded"
-    );
+    assert!(run.turn(vec![completed(1, 2)]).events.is_empty(), "a late result is not recorded");
 }
 
 #[orchestrator]
@@ -554,10 +469,7 @@ fn a_loaded_execution_is_fed_and_not_replayed() {
 const NEWS: Event<u32> = Event::new("news");
 
 fn raised(value: u32) -> HistoryEvent {
-    HistoryEvent::EventRaised {
-        name: "news".into(),
-        input: Payload::encode(&value).expect("it is JSON"),
-    }
+    HistoryEvent::EventRaised { name: "news".into(), input: Payload::encode(&value).expect("it is JSON") }
 }
 
 #[orchestrator]
@@ -608,14 +520,9 @@ fn a_wait_that_was_given_up_swallows_nothing() {
 #[test]
 fn a_value_of_the_wrong_type_fails_the_orchestration_with_the_event_named() {
     let (mut run, _) = Run::of(gives_up_then_asks_again());
-    let wrong = HistoryEvent::EventRaised {
-        name: "news".into(),
-        input: Payload::encode("text").expect("it is JSON"),
-    };
+    let wrong = HistoryEvent::EventRaised { name: "news".into(), input: Payload::encode("text").expect("it is JSON") };
     let progress = run.turn(vec![wrong]);
-    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else {
-        panic!("{progress:?}")
-    };
+    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else { panic!("{progress:?}") };
     assert_eq!(failure.kind(), FailureKind::Codec);
     assert!(failure.message().contains("`news`"), "{failure}");
 }
@@ -626,13 +533,8 @@ fn a_value_of_the_wrong_type_fails_the_orchestration_with_the_event_named() {
 fn a_failure_without_a_place_ends_the_orchestration() {
     let (mut run, _) = Run::of(all(2));
     let progress = run.turn(vec![failed(2)]);
-    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else {
-        panic!("{progress:?}")
-    };
-    assert!(
-        failure.message().contains("`double` failed") && failure.causes() == ["late"],
-        "{failure:?}"
-    );
+    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else { panic!("{progress:?}") };
+    assert!(failure.message().contains("`double` failed") && failure.causes() == ["late"], "{failure:?}");
     assert!(matches!(progress.actions[..], [Action::Cancel { id: 1 }]), "{progress:?}");
     run.replayed();
 }
@@ -646,9 +548,7 @@ fn a_panic_of_the_orchestrator_is_its_failure() {
     }
     let (mut run, _) = Run::of(stumbles(1));
     let progress = run.turn(vec![completed(1, 2)]);
-    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else {
-        panic!("{progress:?}")
-    };
+    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else { panic!("{progress:?}") };
     assert_eq!((failure.kind(), failure.message()), (FailureKind::Panic, "1 is not zero"));
 }
 
@@ -659,13 +559,62 @@ fn time_never_runs_backwards_and_uuids_repeat() {
         let before = crate::now();
         double(1).await;
         let uuid = Payload::encode(&crate::new_uuid().to_string()).expect("it is JSON");
-        (
-            crate::now().duration_since(before).expect("time does not run backwards"),
-            uuid,
-        )
+        (crate::now().duration_since(before).expect("time does not run backwards"), uuid)
     }
     let (mut run, _) = Run::of(looks(1));
     run.clock = -1_000_000_000;
     let first = output::<(Duration, Payload)>(&run.turn(vec![completed(1, 2)]));
     assert_eq!(first.0, Duration::ZERO);
+}
+
+// The library's own branches: fan-out with a window, join and select.
+
+#[test]
+fn a_fan_out_slides_at_every_end_and_keeps_input_order() {
+    #[orchestrator]
+    async fn limited(n: u32) -> Vec<u32> {
+        crate::fan_out(0..n, double).limit(2).await
+    }
+    let (mut run, progress) = Run::of(limited(4));
+    assert_eq!(activities(&progress), [1, 2]);
+    assert_eq!(activities(&run.turn(vec![completed(2, 2)])), [3], "the window moves on although the first still runs");
+    assert_eq!(activities(&run.turn(vec![completed(3, 4)])), [4]);
+    assert_eq!(output::<Vec<u32>>(&run.turn(vec![completed(4, 6), completed(1, 0)])), [0, 2, 4, 6]);
+    run.replayed();
+}
+
+#[test]
+fn a_try_fan_out_stops_at_the_first_error_and_cancels_the_rest() {
+    #[orchestrator]
+    async fn limited(n: u32) -> Result<Vec<u32>, String> {
+        crate::try_fan_out(0..n, |n| fragile(n).retry(Retry::none())).limit(3).await
+    }
+    let (mut run, _) = Run::of(limited(9));
+    let progress = run.turn(vec![failed(2)]);
+    assert!(matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late"));
+    assert!(matches!(progress.actions[..], [Action::Cancel { id: 1 | 3 }, Action::Cancel { id: 1 | 3 }]), "{progress:?}");
+
+    let (mut run, _) = Run::of(limited(2));
+    assert_eq!(output::<Vec<u32>>(&run.turn(vec![completed(2, 20), completed(1, 10)])), [10, 20]);
+}
+
+#[test]
+fn select_takes_the_first_and_join_takes_all() {
+    #[orchestrator]
+    async fn chooses() -> (u32, u32, u32) {
+        let first = crate::select! {
+            n = double(1) => n,
+            n = double(2) => n + 100,
+            () = crate::sleep(Duration::from_secs(9)) => 0,
+        };
+        let (a, b) = crate::join!(double(3), async { double(4).await + 1 });
+        (first, a, b)
+    }
+    let (mut run, progress) = Run::of(chooses());
+    assert_eq!(activities(&progress), [1, 2]);
+    let progress = run.turn(vec![completed(2, 4)]);
+    assert_eq!(activities(&progress), [4, 5]);
+    assert!(matches!(progress.actions[2..], [Action::Cancel { id: 1 }, Action::Cancel { id: 3 }]), "{progress:?}");
+    assert_eq!(output::<(u32, u32, u32)>(&run.turn(vec![completed(5, 8), completed(4, 6)])), (104, 6, 9));
+    run.replayed();
 }

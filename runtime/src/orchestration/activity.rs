@@ -39,11 +39,7 @@ impl<F: Function> Activity<F> {
     #[doc(hidden)]
     #[track_caller]
     pub fn new(input: F::Input) -> Self {
-        Self {
-            state: State::New(Some(input)),
-            options: F::options(),
-            site: Location::caller(),
-        }
+        Self { state: State::New(Some(input)), options: F::options(), site: Location::caller() }
     }
 
     /// Uses `retry` for this call in place of the function's own policy.
@@ -67,10 +63,7 @@ impl<F: Function> Activity<F> {
         if let Some(input) = input.take() {
             let call = scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options, self.site));
             let Some(call) = call else {
-                panic!(
-                    "`{}(..).start()` was called outside an orchestrator; await it, or use your executor's spawn",
-                    F::NAME
-                )
+                panic!("`{}(..).start()` was called outside an orchestrator; await it, or use your executor's spawn", F::NAME)
             };
             self.state = State::Called(call);
         }

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use rand_core::SeedableRng as _;
+use rand_pcg::Pcg64;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -25,6 +27,27 @@ pub fn now() -> SystemTime {
 #[must_use]
 pub fn new_uuid() -> Uuid {
     ask("new_uuid", Scope::new_uuid)
+}
+
+/// A new source of random numbers, the same numbers at every replay. Use it through the `rand` crate's traits.
+///
+/// # Panics
+/// Outside an orchestrator; an activity uses `rand` as it likes.
+///
+/// ```
+/// # use std::time::Duration;
+/// use rand::RngExt as _;
+///
+/// #[dacapo::orchestrator]
+/// async fn waits_a_while() {
+///     dacapo::sleep(Duration::from_millis(dacapo::rng().random_range(0..1000))).await;
+/// }
+/// ```
+#[must_use]
+pub fn rng() -> Pcg64 {
+    // Seeded as a uuid is made, so that both share one counter and never repeat each other.
+    let (high, low) = ask("rng", Scope::new_uuid).as_u64_pair();
+    Pcg64::seed_from_u64(high ^ low.rotate_left(32))
 }
 
 /// The id of the orchestration this code runs in; in an activity that of its caller.

@@ -34,11 +34,7 @@ impl<F: Function> Orchestration<F> {
     #[doc(hidden)]
     #[track_caller]
     pub fn new(input: F::Input) -> Self {
-        Self {
-            state: State::New(Some(input)),
-            id: None,
-            site: Location::caller(),
-        }
+        Self { state: State::New(Some(input)), id: None, site: Location::caller() }
     }
 
     /// The instance id of the sub-orchestration. Without one it is the parent's id, a colon, and the number of the call.

@@ -29,10 +29,7 @@ pub trait Durable: Future {
     where
         Self: Sized,
     {
-        Awaited {
-            future: self,
-            site: Location::caller(),
-        }
+        Awaited { future: self, site: Location::caller() }
     }
 }
 
@@ -67,6 +64,9 @@ impl<F: Future> Future for Awaited<F> {
         poll
     }
 }
+
+#[diagnostic::do_not_recommend]
+impl<F: Durable> Durable for Awaited<F> {}
 
 pin_project! {
     /// An async block of an orchestrator, or the body of an inline one: its awaits have been checked.

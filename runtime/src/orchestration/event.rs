@@ -33,10 +33,7 @@ impl<T> Event<T> {
     /// The event called `name`.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            carries: PhantomData,
-        }
+        Self { name, carries: PhantomData }
     }
 
     /// Its name.
@@ -54,11 +51,7 @@ impl<T: Storable> Event<T> {
     /// # Panics
     /// When it is awaited outside an orchestrator.
     pub fn wait(&self) -> EventWait<T> {
-        EventWait {
-            name: self.name,
-            wait: Wait::default(),
-            carries: PhantomData,
-        }
+        EventWait { name: self.name, wait: Wait::default(), carries: PhantomData }
     }
 }
 

@@ -4,8 +4,10 @@
 
 pub(crate) mod activity;
 pub(crate) mod ambient;
+pub(crate) mod branches;
 pub(crate) mod child;
 pub(crate) mod combinators;
 pub(crate) mod durable;
 pub(crate) mod event;
+pub(crate) mod fan_out;
 pub(crate) mod timer;

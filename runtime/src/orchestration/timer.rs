@@ -30,11 +30,7 @@ use crate::time::Timestamp;
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep {
-        due: Due::After(duration),
-        call: None,
-        site: Location::caller(),
-    }
+    Sleep { due: Due::After(duration), call: None, site: Location::caller() }
 }
 
 /// Waits until `time`. A time that has passed is due at once.
@@ -43,11 +39,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// When it is awaited outside an orchestrator.
 #[track_caller]
 pub fn sleep_until(time: SystemTime) -> Sleep {
-    Sleep {
-        due: Due::At(time.into()),
-        call: None,
-        site: Location::caller(),
-    }
+    Sleep { due: Due::At(time.into()), call: None, site: Location::caller() }
 }
 
 /// Waits for `future`, at most for `duration`.
@@ -68,10 +60,7 @@ pub fn sleep_until(time: SystemTime) -> Sleep {
 /// ```
 #[track_caller]
 pub fn timeout<F: Durable>(duration: Duration, future: F) -> Timeout<F> {
-    Timeout {
-        future: Some(future),
-        sleep: sleep(duration),
-    }
+    Timeout { future: Some(future), sleep: sleep(duration) }
 }
 
 /// A timer, from [`sleep`] or [`sleep_until`].

@@ -69,21 +69,15 @@ impl Inner {
             self.check_order(append)?;
         }
         if let Some((unknown, _)) = batch.post.iter().find(|(key, _)| !self.instances.contains_key(key)) {
-            return Err(RuntimeError::new(
-                ErrorKind::NotFound,
-                format!("there is no instance {unknown}"),
-            ));
+            return Err(RuntimeError::new(ErrorKind::NotFound, format!("there is no instance {unknown}")));
         }
         Ok(())
     }
 
     fn apply(&mut self, batch: Batch) -> Applied {
         let created = batch.create.map(|new| self.create(new));
-        let children = batch
-            .children
-            .into_iter()
-            .map(|new| (!self.ids.contains_key(&new.id)).then(|| self.create(new)))
-            .collect();
+        let children =
+            batch.children.into_iter().map(|new| (!self.ids.contains_key(&new.id)).then(|| self.create(new))).collect();
         if let Some(Append { instance, turn, .. }) = batch.append
             && let Some(stored) = self.instances.get_mut(&instance)
         {
@@ -98,19 +92,8 @@ impl Inner {
         for (instance, event) in batch.post {
             self.last_message += 1;
             let number = self.last_message;
-            let id = self
-                .instances
-                .get(&instance)
-                .map_or_else(String::new, |stored| stored.instance.id.clone());
-            self.inbox.insert(
-                number,
-                Message {
-                    number,
-                    instance,
-                    id,
-                    event,
-                },
-            );
+            let id = self.instances.get(&instance).map_or_else(String::new, |stored| stored.instance.id.clone());
+            self.inbox.insert(number, Message { number, instance, id, event });
         }
         for number in batch.consume {
             self.inbox.remove(&number);
@@ -120,11 +103,7 @@ impl Inner {
 
     fn check_order(&self, append: &Append) -> StoreResult<()> {
         let turns = self.instances.get(&append.instance).map_or(0, |stored| stored.history.len());
-        if turns == 0 || append.number as usize != turns + 1 {
-            Err(out_of_order(append))
-        } else {
-            Ok(())
-        }
+        if turns == 0 || append.number as usize != turns + 1 { Err(out_of_order(append)) } else { Ok(()) }
     }
 
     fn create(&mut self, new: NewInstance) -> InstanceKey {
@@ -140,13 +119,7 @@ impl Inner {
             updated_at: new.turn.at,
             state: new.state,
         };
-        self.instances.insert(
-            key,
-            Stored {
-                instance,
-                history: vec![new.turn],
-            },
-        );
+        self.instances.insert(key, Stored { instance, history: vec![new.turn] });
         key
     }
 }
@@ -165,12 +138,8 @@ impl Store for MemoryStore {
             Ok(()) => Ok(inner.apply(batch)),
             Err(error) => Err(Box::new(Refused { error, batch })),
         };
-        let listeners: Vec<_> = inner
-            .listeners
-            .iter()
-            .filter(|(listens, _)| *listens == role)
-            .map(|(_, listener)| listener.clone())
-            .collect();
+        let listeners: Vec<_> =
+            inner.listeners.iter().filter(|(listens, _)| *listens == role).map(|(_, listener)| listener.clone()).collect();
         drop(inner);
         reply(result);
         listeners.iter().for_each(|listener| listener());
@@ -207,22 +176,13 @@ impl Store for MemoryStore {
     }
 
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
-        self.answer(|inner| {
-            inner
-                .instances
-                .values()
-                .filter_map(|stored| stored.instance.state.wake_at)
-                .min()
-        })
+        self.answer(|inner| inner.instances.values().filter_map(|stored| stored.instance.state.wake_at).min())
     }
 
     fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
         self.answer(|inner| {
             let later = inner.inbox.range(after + 1..).map(|(_, message)| message);
-            later
-                .filter(|message| instance.is_none_or(|key| key == message.instance))
-                .cloned()
-                .collect()
+            later.filter(|message| instance.is_none_or(|key| key == message.instance)).cloned().collect()
         })
     }
 

@@ -67,14 +67,7 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::Running,
-        Self::Completed,
-        Self::Failed,
-        Self::Terminated,
-        Self::Suspended,
-    ];
+    const ALL: [Self; 6] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Terminated, Self::Suspended];
 
     /// Whether nothing can happen to the instance any more.
     #[must_use]
@@ -179,13 +172,7 @@ impl State {
     /// The state of an instance that has just been asked for.
     #[must_use]
     pub fn pending() -> Self {
-        Self {
-            status: Status::Pending,
-            busy: true,
-            wake_at: None,
-            custom_status: None,
-            report: None,
-        }
+        Self { status: Status::Pending, busy: true, wake_at: None, custom_status: None, report: None }
     }
 }
 
@@ -323,18 +310,12 @@ pub(crate) fn already_exists(id: &str) -> RuntimeError {
 }
 
 fn out_of_order(append: &Append) -> RuntimeError {
-    let message = format!(
-        "turn {} of instance {} does not follow its history",
-        append.number, append.instance
-    );
+    let message = format!("turn {} of instance {} does not follow its history", append.number, append.instance);
     RuntimeError::new(ErrorKind::Invalid, message)
 }
 
 fn fenced() -> RuntimeError {
-    RuntimeError::new(
-        ErrorKind::Fenced,
-        "another worker has taken over the store; this one has stopped",
-    )
+    RuntimeError::new(ErrorKind::Fenced, "another worker has taken over the store; this one has stopped")
 }
 
 /// Opens the store of a URL.

@@ -64,10 +64,7 @@ impl Clock {
     }
 
     fn tell(&self, due: &Due, first: Option<Timestamp>) {
-        if due
-            .first()
-            .is_some_and(|now_first| first.is_none_or(|first| now_first < first))
-        {
+        if due.first().is_some_and(|now_first| first.is_none_or(|first| now_first < first)) {
             self.earlier.notify_one();
         }
     }

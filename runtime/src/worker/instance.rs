@@ -3,7 +3,6 @@
 //! Invariant: at most one turn or commit of an instance is under way. What arrives meanwhile waits in the mailbox, and the
 //! next turn takes all of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::store::{
     Append, Applied, Batch, InstanceKey, NewInstance, Parent, Refused, State, Status, StoreResult, Stored, Timestamp, Update,
 };
 use crate::worker::Worker;
+use crate::worker::calls::{Calls, Due};
 use crate::worker::pool::Job;
 
 /// The answer to whoever sent a message, once the message is durable.
@@ -35,20 +35,12 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn of(event: Event) -> Self {
-        Self {
-            event: Some(event),
-            inbox: None,
-            ack: None,
-        }
+        Self { event: Some(event), inbox: None, ack: None }
     }
 
     /// Makes the instance look for itself: at its timers, at its waker.
     pub(crate) fn nudge() -> Self {
-        Self {
-            event: None,
-            inbox: None,
-            ack: None,
-        }
+        Self { event: None, inbox: None, ack: None }
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {
@@ -136,10 +128,7 @@ impl Instance {
             armed: None,
             listed: false,
         };
-        Arc::new(Self {
-            id,
-            inner: Mutex::new(inner),
-        })
+        Arc::new(Self { id, inner: Mutex::new(inner) })
     }
 
     pub(crate) fn id(&self) -> &Arc<str> {
@@ -159,10 +148,7 @@ impl Instance {
             id: self.id.to_string(),
             name: execution.name().to_owned(),
             parent: None,
-            turn: Turn {
-                at: now,
-                events: Vec::new(),
-            },
+            turn: Turn { at: now, events: Vec::new() },
             state: State::pending(),
         };
         let commit = match turned {
@@ -183,11 +169,7 @@ impl Instance {
             }
             Err(parked) => {
                 new.turn.events.push(started);
-                new.state = State {
-                    status: Status::Suspended,
-                    report: Some(parked.report),
-                    ..State::pending()
-                };
+                new.state = State { status: Status::Suspended, report: Some(parked.report), ..State::pending() };
                 Commit {
                     execution: None,
                     actions: Vec::new(),
@@ -199,16 +181,7 @@ impl Instance {
             }
         };
         let children = worker.children(&self.id, now, &commit.actions);
-        self.commit(
-            worker,
-            Batch {
-                create: Some(new),
-                children,
-                ..Batch::default()
-            },
-            commit,
-            0,
-        );
+        self.commit(worker, Batch { create: Some(new), children, ..Batch::default() }, commit, 0);
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
@@ -303,42 +276,18 @@ impl Instance {
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
         let state = inner.next_state(&progress, &events);
-        let changed = (state != inner.state).then(|| Update {
-            instance: inner.key,
-            state: state.clone(),
-        });
+        let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
         let outcome = events.last().and_then(Event::outcome);
-        let append = (!events.is_empty()).then(|| Append {
-            instance: inner.key,
-            number: inner.turns + 1,
-            turn: Turn { at: now, events },
-        });
+        let append =
+            (!events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn: Turn { at: now, events } });
         drop(inner);
         let children = worker.children(&self.id, now, &progress.actions);
         let turns = u32::from(append.is_some());
-        let commit = Commit {
-            execution: Some(execution),
-            actions: progress.actions,
-            acks,
-            state,
-            turns,
-            outcome,
-        };
+        let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome };
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
-        self.commit(
-            worker,
-            Batch {
-                append,
-                update: changed,
-                children,
-                consume,
-                ..Batch::default()
-            },
-            commit,
-            0,
-        );
+        self.commit(worker, Batch { append, update: changed, children, consume, ..Batch::default() }, commit, 0);
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
@@ -382,14 +331,7 @@ impl Instance {
 
     /// The turn is durable: lets out what it decided.
     fn committed(self: &Arc<Self>, worker: &Arc<Worker>, commit: Commit, applied: Applied) {
-        let Commit {
-            execution,
-            actions,
-            acks,
-            state,
-            turns,
-            outcome,
-        } = commit;
+        let Commit { execution, actions, acks, state, turns, outcome } = commit;
         let mut inner = self.lock();
         if let Some(key) = applied.created {
             inner.key = key;
@@ -466,15 +408,7 @@ impl Instance {
 
     /// The job of an activity, unless an attempt of it still runs.
     fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, action: Action) -> Option<Job> {
-        let Action::StartActivity {
-            id,
-            name,
-            input,
-            attempt,
-            timeout,
-            ..
-        } = action
-        else {
+        let Action::StartActivity { id, name, input, attempt, timeout, .. } = action else {
             return None;
         };
         if inner.calls.running.contains_key(&id) {
@@ -484,27 +418,14 @@ impl Instance {
             let message =
                 format!("no activity named `{name}` is registered in this process; register it with the runtime's builder");
             let failure = Failure::new(FailureKind::NotRegistered, message);
-            inner.mailbox.push(Message::of(Event::TaskFailed {
-                id,
-                failure,
-                retry_at: None,
-            }));
+            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
             return None;
         };
         let (handle, abort) = AbortHandle::new_pair();
         inner.calls.running.insert(id, handle);
         // The store's number is in the key, so that an id that is used again after a purge gives other keys.
         let key = format!("{}/{}/{id}", self.id, inner.key);
-        Some(Job {
-            instance: self.clone(),
-            call: id,
-            activity,
-            input,
-            attempt,
-            timeout,
-            key,
-            abort,
-        })
+        Some(Job { instance: self.clone(), call: id, activity, input, attempt, timeout, key, abort })
     }
 
     /// Sets the instance aside with a report; what was to be delivered goes to the inbox.
@@ -512,40 +433,15 @@ impl Instance {
         tracing::error!(instance = %self.id, report, "an orchestration is parked");
         let mut inner = self.lock();
         inner.phase = Phase::Turning;
-        let state = State {
-            status: Status::Suspended,
-            busy: true,
-            report: Some(report),
-            ..inner.state.clone()
-        };
+        let state = State { status: Status::Suspended, busy: true, report: Some(report), ..inner.state.clone() };
         let key = inner.key;
         inner.calls.stop_timers();
         drop(inner);
         // What came through the inbox is posted again with the rest, so that the order stays.
         let post = incoming.into_iter().map(|event| (key, event)).collect();
-        let update = Some(Update {
-            instance: key,
-            state: state.clone(),
-        });
-        let commit = Commit {
-            execution: None,
-            actions: Vec::new(),
-            acks,
-            state,
-            turns: 0,
-            outcome: None,
-        };
-        self.commit(
-            worker,
-            Batch {
-                update,
-                post,
-                consume: inboxed,
-                ..Batch::default()
-            },
-            commit,
-            0,
-        );
+        let update = Some(Update { instance: key, state: state.clone() });
+        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 0, outcome: None };
+        self.commit(worker, Batch { update, post, consume: inboxed, ..Batch::default() }, commit, 0);
     }
 
     /// Parks an instance that could not be taken up. Whoever asked to resume it is told why it cannot be.
@@ -573,53 +469,17 @@ impl Instance {
                 inner.phase = Phase::Turning;
                 let outcome = event.outcome();
                 let (key, number) = (inner.key, inner.turns + 1);
-                let state = State {
-                    status: Status::Terminated,
-                    busy: false,
-                    wake_at: None,
-                    ..inner.state.clone()
-                };
+                let state = State { status: Status::Terminated, busy: false, wake_at: None, ..inner.state.clone() };
                 drop(inner);
-                let append = Append {
-                    instance: key,
-                    number,
-                    turn: Turn {
-                        at: Timestamp::now(),
-                        events: vec![event],
-                    },
-                };
-                let update = Some(Update {
-                    instance: key,
-                    state: state.clone(),
-                });
+                let append = Append { instance: key, number, turn: Turn { at: Timestamp::now(), events: vec![event] } };
+                let update = Some(Update { instance: key, state: state.clone() });
                 let acks = message.ack.into_iter().collect();
-                let commit = Commit {
-                    execution: None,
-                    actions: Vec::new(),
-                    acks,
-                    state,
-                    turns: 1,
-                    outcome,
-                };
+                let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 1, outcome };
                 let consume = message.inbox.into_iter().collect();
-                self.commit(
-                    worker,
-                    Batch {
-                        append: Some(append),
-                        update,
-                        consume,
-                        ..Batch::default()
-                    },
-                    commit,
-                    0,
-                );
+                self.commit(worker, Batch { append: Some(append), update, consume, ..Batch::default() }, commit, 0);
             }
             Some(event) if message.inbox.is_none() => {
-                let batch = Batch {
-                    epoch: Some(worker.epoch()),
-                    post: vec![(inner.key, event)],
-                    ..Batch::default()
-                };
+                let batch = Batch { epoch: Some(worker.epoch()), post: vec![(inner.key, event)], ..Batch::default() };
                 drop(inner);
                 let ack = message.ack;
                 let reply = move |result: Result<Applied, Box<Refused>>| {
@@ -644,18 +504,10 @@ impl Instance {
         inner.state = instance.state;
         let read = messages.last().map_or(0, |message| message.number);
         let arrived = std::mem::take(&mut inner.mailbox);
-        let stored = messages.into_iter().map(|message| Message {
-            event: Some(message.event),
-            inbox: Some(message.number),
-            ack: None,
-        });
-        inner.mailbox = stored
-            .chain(
-                arrived
-                    .into_iter()
-                    .filter(|message| message.inbox.is_none_or(|number| number > read)),
-            )
-            .collect();
+        let stored =
+            messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), ack: None });
+        inner.mailbox =
+            stored.chain(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read))).collect();
         drop(inner);
 
         let Some(orchestrator) = worker.registry().orchestrator(&instance.name).copied() else {
@@ -673,24 +525,14 @@ impl Instance {
             let started = history.into_iter().flat_map(|turn| turn.events).next();
             let mut inner = self.lock();
             inner.state.status = Status::Pending;
-            inner.mailbox.insert(
-                0,
-                Message {
-                    event: started,
-                    inbox: None,
-                    ack: None,
-                },
-            );
+            inner.mailbox.insert(0, Message { event: started, inbox: None, ack: None });
         } else if let Err(mismatch) = execution.replay(history) {
             return self.park_again(worker, mismatch.to_string());
         }
         let pending = execution.pending();
         let mut inner = self.lock();
         inner.execution = Some(execution);
-        inner.calls = Calls {
-            running: std::mem::take(&mut inner.calls.running),
-            ..Calls::default()
-        };
+        inner.calls.forget_all_but_running();
         inner.calls.record(&[], &pending);
         let mut jobs = Vec::new();
         for action in pending {
@@ -759,118 +601,6 @@ impl Inner {
             custom_status: progress.custom_status.clone().or_else(|| self.state.custom_status.clone()),
             report: None,
         }
-    }
-}
-
-/// The calls of an instance that have no outcome yet.
-#[derive(Default)]
-struct Calls {
-    /// Activities that run or wait for a place, and sub-orchestrations.
-    work: BTreeSet<CallId>,
-    /// When a timer, or the next attempt of an activity, is due.
-    timers: BTreeMap<CallId, (Timestamp, Option<Action>)>,
-    /// The same in the order of time.
-    due: BTreeSet<(Timestamp, CallId)>,
-    /// The instances of sub-orchestrations.
-    children: BTreeMap<CallId, String>,
-    /// The attempts that run or wait for a place in this process.
-    running: HashMap<CallId, AbortHandle>,
-}
-
-#[derive(Default)]
-struct Due {
-    fired: Vec<Event>,
-    attempts: Vec<Action>,
-}
-
-impl Calls {
-    /// Follows what a turn delivered and decided.
-    fn record(&mut self, events: &[Event], actions: &[Action]) {
-        for event in events {
-            match event {
-                Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. } => {
-                    self.work.remove(id);
-                }
-                Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. } => {
-                    self.work.remove(id);
-                    self.children.remove(id);
-                }
-                _ => {}
-            }
-        }
-        for action in actions {
-            match action {
-                Action::StartActivity {
-                    id, not_before: None, ..
-                } => {
-                    self.work.insert(*id);
-                }
-                Action::StartActivity {
-                    id,
-                    name,
-                    input,
-                    attempt,
-                    not_before: Some(at),
-                    timeout,
-                } => {
-                    let (id, name, input, attempt, timeout) = (*id, *name, input.clone(), *attempt, *timeout);
-                    let next = Action::StartActivity {
-                        id,
-                        name,
-                        input,
-                        attempt,
-                        not_before: None,
-                        timeout,
-                    };
-                    self.set_timer(id, *at, Some(next));
-                }
-                Action::StartTimer { id, fire_at } => {
-                    self.set_timer(*id, *fire_at, None);
-                }
-                Action::StartChild { id, instance, .. } => {
-                    self.work.insert(*id);
-                    self.children.insert(*id, instance.clone());
-                }
-                Action::Cancel { id } => {
-                    self.work.remove(id);
-                    self.stop_timer(*id);
-                }
-            }
-        }
-    }
-
-    fn set_timer(&mut self, id: CallId, at: Timestamp, next: Option<Action>) {
-        self.timers.insert(id, (at, next));
-        self.due.insert((at, id));
-    }
-
-    fn stop_timer(&mut self, id: CallId) -> Option<Option<Action>> {
-        let (at, next) = self.timers.remove(&id)?;
-        self.due.remove(&(at, id));
-        Some(next)
-    }
-
-    fn stop_timers(&mut self) {
-        self.timers.clear();
-        self.due.clear();
-    }
-
-    fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
-    }
-
-    fn take_due(&mut self, now: Timestamp) -> Due {
-        let mut taken = Due::default();
-        while let Some((at, id)) = self.due.first().copied()
-            && at <= now
-        {
-            match self.stop_timer(id) {
-                Some(Some(attempt)) => taken.attempts.push(attempt),
-                Some(None) => taken.fired.push(Event::TimerFired { id }),
-                None => {}
-            }
-        }
-        taken
     }
 }
 

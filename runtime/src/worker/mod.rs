@@ -4,6 +4,7 @@
 //! when that is durable the turn's actions go to the [`Pool`](pool::Pool), the [`Clock`](clock::Clock) and other instances,
 //! and come back as messages.
 
+mod calls;
 pub(crate) mod clock;
 pub(crate) mod instance;
 pub(crate) mod pool;
@@ -68,12 +69,7 @@ impl Worker {
         let handle = Handle::current();
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
-            pool: Arc::new(Pool::new(
-                handle.clone(),
-                settings.max_concurrent_activities,
-                activities,
-                states,
-            )),
+            pool: Arc::new(Pool::new(handle.clone(), settings.max_concurrent_activities, activities, states)),
             clock: Arc::new(Clock::default()),
             max_loaded: settings.max_loaded_instances,
             store,
@@ -142,12 +138,7 @@ impl Worker {
             Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
         };
         let execution = Execution::new(orchestrator, id.clone(), self.alarm(&id));
-        let started = Event::ExecutionStarted {
-            name: name.to_owned(),
-            input,
-            shape: orchestrator.shape(),
-            parent: None,
-        };
+        let started = Event::ExecutionStarted { name: name.to_owned(), input, shape: orchestrator.shape(), parent: None };
         let (ack, answer) = oneshot::channel();
         instance.start(self, execution, started, ack);
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
@@ -157,14 +148,7 @@ impl Worker {
     pub(crate) async fn send(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<()> {
         self.check_running()?;
         let (ack, answer) = oneshot::channel();
-        self.route(
-            &id.into(),
-            Message {
-                event: Some(event),
-                inbox: None,
-                ack: Some(ack),
-            },
-        );
+        self.route(&id.into(), Message { event: Some(event), inbox: None, ack: Some(ack) });
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
@@ -222,10 +206,7 @@ impl Worker {
                     error
                 }
             };
-            instance
-                .leave(&worker)
-                .into_iter()
-                .for_each(|message| message.refuse(error.clone()));
+            instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
         });
     }
 
@@ -241,51 +222,25 @@ impl Worker {
     fn discard(&self, messages: Vec<store::Message>) {
         if !messages.is_empty() {
             let consume = messages.into_iter().map(|message| message.number).collect();
-            self.store.apply(
-                store::Batch {
-                    epoch: Some(self.epoch),
-                    consume,
-                    ..store::Batch::default()
-                },
-                Box::new(|_| {}),
-            );
+            self.store.apply(store::Batch { epoch: Some(self.epoch), consume, ..store::Batch::default() }, Box::new(|_| {}));
         }
     }
 
     /// The instances of the sub-orchestrations among `actions`, in their order.
     pub(crate) fn children(&self, parent: &Arc<str>, now: Timestamp, actions: &[Action]) -> Vec<NewInstance> {
         let child = |action: &Action| {
-            let Action::StartChild {
-                id,
-                name,
-                instance,
-                input,
-            } = action
-            else {
+            let Action::StartChild { id, name, instance, input } = action else {
                 return None;
             };
-            let parent = Some(Parent {
-                instance: parent.to_string(),
-                id: *id,
-            });
-            let shape = self
-                .registry
-                .orchestrator(name)
-                .map_or(0, crate::registry::Registration::shape);
-            let started = Event::ExecutionStarted {
-                name: (*name).to_owned(),
-                input: input.clone(),
-                shape,
-                parent: parent.clone(),
-            };
+            let parent = Some(Parent { instance: parent.to_string(), id: *id });
+            let shape = self.registry.orchestrator(name).map_or(0, crate::registry::Registration::shape);
+            let started =
+                Event::ExecutionStarted { name: (*name).to_owned(), input: input.clone(), shape, parent: parent.clone() };
             Some(NewInstance {
                 id: instance.clone(),
                 name: (*name).to_owned(),
                 parent,
-                turn: Turn {
-                    at: now,
-                    events: vec![started],
-                },
+                turn: Turn { at: now, events: vec![started] },
                 state: State::pending(),
             })
         };
@@ -300,10 +255,7 @@ impl Worker {
                 Ok(found) => found,
                 Err(error) => return tracing::error!(instance = child, %error, "a sub-orchestration could not be read"),
             };
-            let ours = Parent {
-                instance: parent.to_string(),
-                id: call,
-            };
+            let ours = Parent { instance: parent.to_string(), id: call };
             let Some(found) = found.filter(|found| found.parent.as_ref() == Some(&ours)) else {
                 return worker.route(&parent, Message::of(instance::id_taken(call, &child)));
             };
@@ -333,12 +285,7 @@ impl Worker {
     pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         let id: Arc<str> = id.into();
         let (waiter, ended) = oneshot::channel();
-        self.waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(id.clone())
-            .or_default()
-            .push(waiter);
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default().push(waiter);
         self.check_running()?;
         // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
         let is_loaded = self.instances().contains_key(&id);
@@ -372,10 +319,7 @@ impl Worker {
 
     /// Notes that an instance rests with nothing under way.
     pub(crate) fn idle(&self, instance: &Arc<Instance>) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(instance.clone());
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(instance.clone());
     }
 
     /// Evicts the longest idle instances while too many are loaded.
@@ -403,11 +347,7 @@ impl Worker {
                 }
                 for message in messages {
                     self.scanned.fetch_max(message.number, Ordering::Relaxed);
-                    let deliver = Message {
-                        event: Some(message.event),
-                        inbox: Some(message.number),
-                        ack: None,
-                    };
+                    let deliver = Message { event: Some(message.event), inbox: Some(message.number), ack: None };
                     self.route(&message.id.into(), deliver);
                 }
             }
@@ -432,19 +372,13 @@ impl Worker {
         }
         match self.store.next_wake().await {
             // One that is due but loaded is woken by its own entry; the next look is for those to come.
-            Ok(next) => self
-                .clock
-                .set_stored(next.map(|at| at.max(Timestamp::now().after(Duration::from_secs(1))))),
+            Ok(next) => self.clock.set_stored(next.map(|at| at.max(Timestamp::now().after(Duration::from_secs(1))))),
             Err(error) => tracing::error!(%error, "the next due time could not be read"),
         }
     }
 
     fn check_running(&self) -> StoreResult<()> {
-        if self.stopped.load(Ordering::Acquire) {
-            Err(shutting_down())
-        } else {
-            Ok(())
-        }
+        if self.stopped.load(Ordering::Acquire) { Err(shutting_down()) } else { Ok(()) }
     }
 
     /// Another worker owns the store: nothing this one does counts any more.
@@ -475,10 +409,7 @@ impl Worker {
         self.pool.close();
         let instances: Vec<_> = self.instances().values().cloned().collect();
         for instance in instances {
-            instance
-                .leave(self)
-                .into_iter()
-                .for_each(|message| message.refuse(shutting_down()));
+            instance.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -511,8 +442,5 @@ pub(crate) fn not_found(id: &str) -> RuntimeError {
 }
 
 pub(crate) fn shutting_down() -> RuntimeError {
-    RuntimeError::new(
-        ErrorKind::ShuttingDown,
-        "the runtime is shut down; open the store again to go on",
-    )
+    RuntimeError::new(ErrorKind::ShuttingDown, "the runtime is shut down; open the store again to go on")
 }

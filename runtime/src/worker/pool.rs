@@ -54,28 +54,10 @@ struct Capped {
 impl Pool {
     pub(crate) fn new(handle: Handle, limit: usize, activities: impl Iterator<Item = Registration>, state: States) -> Self {
         let cap = |activity: Registration| Some((activity.name(), activity.options().max_concurrent?));
-        let capped = activities.filter_map(cap).map(|(name, free)| {
-            (
-                name,
-                Capped {
-                    free: free.max(1),
-                    waiting: VecDeque::new(),
-                },
-            )
-        });
-        let places = Places {
-            free: limit.max(1),
-            running: 0,
-            closed: false,
-            waiting: VecDeque::new(),
-            capped: capped.collect(),
-        };
-        Self {
-            handle,
-            state: Arc::new(state),
-            places: Mutex::new(places),
-            emptied: Notify::new(),
-        }
+        let capped =
+            activities.filter_map(cap).map(|(name, free)| (name, Capped { free: free.max(1), waiting: VecDeque::new() }));
+        let places = Places { free: limit.max(1), running: 0, closed: false, waiting: VecDeque::new(), capped: capped.collect() };
+        Self { handle, state: Arc::new(state), places: Mutex::new(places), emptied: Notify::new() }
     }
 
     /// Runs a job as soon as there is a place for it. A closed pool leaves it for recovery.
@@ -111,40 +93,19 @@ impl Pool {
 
     /// Runs one attempt to its event; nothing when it was cancelled.
     async fn attempt(&self, job: Job) -> Option<Event> {
-        let Job {
-            instance,
-            call,
-            activity,
-            input,
-            attempt,
-            timeout,
-            key,
-            abort,
-        } = job;
-        let attempt = Attempt {
-            instance: instance.id().clone(),
-            key,
-            number: attempt,
-            state: self.state.clone(),
-        };
+        let Job { instance, call, activity, input, attempt, timeout, key, abort } = job;
+        let attempt = Attempt { instance: instance.id().clone(), key, number: attempt, state: self.state.clone() };
         let body = activity::scope(attempt, activity.run(input));
         let limited = async move {
             let Some(limit) = timeout else { return body.await };
             let late = |_| {
-                Failure::new(
-                    FailureKind::Timeout,
-                    format!("`{}` took longer than its timeout of {limit:?}", activity.name()),
-                )
+                Failure::new(FailureKind::Timeout, format!("`{}` took longer than its timeout of {limit:?}", activity.name()))
             };
             tokio::time::timeout(limit, body).await.map_err(late)?
         };
         Some(match Abortable::new(limited, abort).await.ok()? {
             Ok(result) => Event::TaskCompleted { id: call, result },
-            Err(failure) => Event::TaskFailed {
-                id: call,
-                failure,
-                retry_at: None,
-            },
+            Err(failure) => Event::TaskFailed { id: call, failure, retry_at: None },
         })
     }
 

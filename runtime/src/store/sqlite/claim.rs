@@ -19,24 +19,15 @@ pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
     let error = |error: &std::io::Error| {
         RuntimeError::new(ErrorKind::Store, format!("could not lock `{}`", path.display())).caused_by(error)
     };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|e| error(&e))?;
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| error(&e))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) if wait => file = wait_for(file).await?,
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
-            let holder = if holder.trim().is_empty() {
-                "another process".to_owned()
-            } else {
-                format!("process {}", holder.trim())
-            };
+            let holder =
+                if holder.trim().is_empty() { "another process".to_owned() } else { format!("process {}", holder.trim()) };
             let message = format!(
                 "{holder} works on the database `{}` already; stop it, connect with `Client::connect` instead, \
                  or build the runtime with `.standby(true)` to take over when it ends",
@@ -46,10 +37,7 @@ pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
         }
         Err(TryLockError::Error(e)) => return Err(error(&e)),
     }
-    let signed = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| write!(file, "{}", std::process::id()));
+    let signed = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
     signed.map_err(|e| error(&e))?;
     Ok(file)
 }
@@ -64,10 +52,7 @@ async fn wait_for(file: File) -> StoreResult<File> {
     let failed = |error: &dyn std::error::Error| {
         RuntimeError::new(ErrorKind::Store, "could not wait for the worker's lock").caused_by(error)
     };
-    std::thread::Builder::new()
-        .name("dacapo-standby".into())
-        .spawn(wait)
-        .map_err(|error| failed(&error))?;
+    std::thread::Builder::new().name("dacapo-standby".into()).spawn(wait).map_err(|error| failed(&error))?;
     match answer.await {
         Ok(locked) => locked.map_err(|error| failed(&error)),
         Err(error) => Err(failed(&error)),
@@ -89,25 +74,15 @@ pub(super) fn watch(files: &Files, role: Role, listener: Arc<dyn Fn() + Send + S
         Role::Client => files.wal(),
     };
     let failed = |error: &dyn std::error::Error| {
-        RuntimeError::new(
-            ErrorKind::Store,
-            format!("could not watch `{}` for other processes", path.display()),
-        )
-        .caused_by(error)
+        RuntimeError::new(ErrorKind::Store, format!("could not watch `{}` for other processes", path.display())).caused_by(error)
     };
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(|error| failed(&error))?;
+    OpenOptions::new().create(true).append(true).open(&path).map_err(|error| failed(&error))?;
     let heard = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| event.kind.is_modify()) {
             listener();
         }
     };
     let mut watcher = notify::recommended_watcher(heard).map_err(|error| failed(&error))?;
-    watcher
-        .watch(&path, RecursiveMode::NonRecursive)
-        .map_err(|error| failed(&error))?;
+    watcher.watch(&path, RecursiveMode::NonRecursive).map_err(|error| failed(&error))?;
     Ok(watcher)
 }

@@ -110,10 +110,7 @@ impl SqliteStore {
         let files = Arc::new(Files { database: path.clone() });
         let bell = files.clone();
         let writer = Writer::spawn(connection, path.clone(), move || claim::ring(&bell))?;
-        let readers = Readers {
-            path,
-            idle: Mutex::new(Vec::new()),
-        };
+        let readers = Readers { path, idle: Mutex::new(Vec::new()) };
         Ok(Self {
             files,
             writer: Arc::new(writer),
@@ -180,9 +177,7 @@ impl Store for SqliteStore {
             blocking(move || {
                 let connection = schema::open(&path, Synchronous::Full)?;
                 let next = "UPDATE claim SET epoch = epoch + 1 RETURNING epoch";
-                connection
-                    .query_row(next, [], |row| row.get(0).map(Epoch))
-                    .map_err(|error| failed("claim", &path, &error))
+                connection.query_row(next, [], |row| row.get(0).map(Epoch)).map_err(|error| failed("claim", &path, &error))
             })
             .await
         }
@@ -230,10 +225,7 @@ impl Store for SqliteStore {
         self.read(move |connection| {
             let (query, due) = match which {
                 Runnable::Busy => ("SELECT id FROM instance WHERE busy = 1 AND ?1 IS NULL ORDER BY key", None),
-                Runnable::Pending => (
-                    "SELECT id FROM instance WHERE status = 'Pending' AND ?1 IS NULL ORDER BY key",
-                    None,
-                ),
+                Runnable::Pending => ("SELECT id FROM instance WHERE status = 'Pending' AND ?1 IS NULL ORDER BY key", None),
                 Runnable::Due(now) => ("SELECT id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at", Some(now.0)),
             };
             let mut statement = connection.prepare_cached(query)?;
@@ -245,10 +237,7 @@ impl Store for SqliteStore {
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
         self.read(|connection| {
             let query = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
-            Ok(connection
-                .prepare_cached(query)?
-                .query_row([], |row| row.get(0).map(Timestamp))
-                .optional()?)
+            Ok(connection.prepare_cached(query)?.query_row([], |row| row.get(0).map(Timestamp)).optional()?)
         })
     }
 
@@ -302,14 +291,10 @@ fn find(connection: &Connection, which: &Lookup) -> Result<Option<Instance>, Rea
         FROM instance i";
     let read = |row: &Row<'_>| read_instance(row);
     let found = match which {
-        Lookup::Key(key) => connection
-            .prepare_cached(&format!("{COLUMNS} WHERE i.key = ?1"))?
-            .query_row([key], read)
-            .optional()?,
-        Lookup::Id(id) => connection
-            .prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
-            .query_row([id], read)
-            .optional()?,
+        Lookup::Key(key) => {
+            connection.prepare_cached(&format!("{COLUMNS} WHERE i.key = ?1"))?.query_row([key], read).optional()?
+        }
+        Lookup::Id(id) => connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?.query_row([id], read).optional()?,
     };
     Ok(found.transpose()?)
 }
@@ -324,11 +309,9 @@ fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
     let custom_status = match custom_status.map(Payload::from_json).transpose() {
         Ok(custom_status) => custom_status,
         Err(failure) => {
-            return Ok(Err(RuntimeError::new(
-                ErrorKind::Store,
-                "a custom status in the database is no JSON",
-            )
-            .caused_by(&failure)));
+            return Ok(
+                Err(RuntimeError::new(ErrorKind::Store, "a custom status in the database is no JSON").caused_by(&failure)),
+            );
         }
     };
     let call: Option<i64> = row.get(10)?;
@@ -338,10 +321,7 @@ fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
         key: row.get(0)?,
         id: row.get(1)?,
         name: row.get(2)?,
-        parent: parent.zip(call).map(|(instance, id)| Parent {
-            instance,
-            id: id.unsigned_abs(),
-        }),
+        parent: parent.zip(call).map(|(instance, id)| Parent { instance, id: id.unsigned_abs() }),
         created_at,
         updated_at: row.get::<_, Option<i64>>(11)?.map_or(created_at, Timestamp),
         state: State {
@@ -356,10 +336,7 @@ fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
 
 fn read_turn(row: &Row<'_>) -> Result<Turn, ReadError> {
     let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Turn {
-        at: Timestamp(row.get(0)?),
-        events: writer::decode(text)?,
-    })
+    Ok(Turn { at: Timestamp(row.get(0)?), events: writer::decode(text)? })
 }
 
 fn turn_key(instance: InstanceKey, number: u32) -> i64 {
@@ -384,9 +361,5 @@ fn failed(verb: &str, path: &Path, error: &rusqlite::Error) -> RuntimeError {
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => "; the file is damaged: restore a copy",
         _ => "",
     };
-    RuntimeError::new(
-        ErrorKind::Store,
-        format!("could not {verb} the database `{}`{hint}", path.display()),
-    )
-    .caused_by(error)
+    RuntimeError::new(ErrorKind::Store, format!("could not {verb} the database `{}`{hint}", path.display())).caused_by(error)
 }

@@ -39,9 +39,7 @@ fn connect(path: &Path, flags: OpenFlags) -> StoreResult<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| failed("open", path, &error))?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection
-        .busy_timeout(Duration::from_secs(10))
-        .map_err(|error| failed("open", path, &error))?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(|error| failed("open", path, &error))?;
     Ok(connection)
 }
 
@@ -53,12 +51,8 @@ fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
         }
         _ => failed("read", path, &error),
     };
-    let application: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(ours)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(ours)?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(ours)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(ours)?;
     if tables > 0 && application != APPLICATION_ID {
         let message = format!("`{}` is a database of another program; name another file", path.display());
         return Err(RuntimeError::new(ErrorKind::Incompatible, message));
@@ -68,12 +62,8 @@ fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
 
 fn migrate(connection: &mut Connection, path: &Path) -> StoreResult<()> {
     let error = |error: rusqlite::Error| failed("migrate", path, &error);
-    let transaction = connection
-        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-        .map_err(error)?;
-    let version: i64 = transaction
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(error)?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(error)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error)?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if version > known {
         let message = format!(
@@ -89,8 +79,6 @@ fn migrate(connection: &mut Connection, path: &Path) -> StoreResult<()> {
         transaction.execute_batch(step).map_err(error)?;
     }
     transaction.pragma_update(None, "user_version", known).map_err(error)?;
-    transaction
-        .pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(error)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(error)?;
     transaction.commit().map_err(error)
 }

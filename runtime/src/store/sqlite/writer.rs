@@ -31,10 +31,7 @@ impl Request {
         Self {
             created: batch.create.as_mut().map(&mut text),
             children: batch.children.iter_mut().map(text).collect(),
-            appended: batch
-                .append
-                .as_mut()
-                .map(|append| encode(&std::mem::take(&mut append.turn.events))),
+            appended: batch.append.as_mut().map(|append| encode(&std::mem::take(&mut append.turn.events))),
             posted: batch.post.iter().map(|(_, event)| encode(event)).collect(),
             batch,
             reply,
@@ -43,14 +40,7 @@ impl Request {
 
     /// Answers with an error, and with the batch as it came.
     pub(super) fn refuse(self, error: RuntimeError) {
-        let Self {
-            mut batch,
-            created,
-            children,
-            appended,
-            reply,
-            ..
-        } = self;
+        let Self { mut batch, created, children, appended, reply, .. } = self;
         let news = batch.create.iter_mut().chain(&mut batch.children).map(|new| &mut new.turn);
         let turns = news.zip(created.into_iter().chain(children));
         let appends = batch.append.iter_mut().map(|append| &mut append.turn).zip(appended);
@@ -96,10 +86,7 @@ impl Writer {
         let thread = thread.map_err(|error| {
             RuntimeError::new(ErrorKind::Store, "the writer thread of the store could not be started").caused_by(&error)
         })?;
-        Ok(Self {
-            queue,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) fn send(&self, request: Request) {
@@ -174,9 +161,7 @@ fn run(queue: &Queue, connection: Connection, path: &std::path::Path, wrote: imp
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
 fn commit(connection: &Connection, requests: &[Request], results: &mut Vec<StoreResult<Applied>>) -> rusqlite::Result<()> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let epoch: i64 = connection
-        .prepare_cached("SELECT epoch FROM claim")?
-        .query_row([], |row| row.get(0))?;
+    let epoch: i64 = connection.prepare_cached("SELECT epoch FROM claim")?.query_row([], |row| row.get(0))?;
     for request in requests {
         results.push(apply(connection, request, Epoch(epoch))?);
     }
@@ -192,23 +177,14 @@ fn apply(connection: &Connection, request: &Request, epoch: Epoch) -> rusqlite::
     if let Some(append) = &batch.append {
         let mut before =
             connection.prepare_cached("SELECT 1 FROM turn WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE key = ?2)")?;
-        let keys = params![
-            turn_key(append.instance, append.number.saturating_sub(1)),
-            turn_key(append.instance, append.number)
-        ];
+        let keys = params![turn_key(append.instance, append.number.saturating_sub(1)), turn_key(append.instance, append.number)];
         if append.number < 2 || !before.exists(keys)? {
             return Ok(Err(out_of_order(append)));
         }
     }
     for (key, _) in &batch.post {
-        if !connection
-            .prepare_cached("SELECT 1 FROM instance WHERE key = ?1")?
-            .exists([key])?
-        {
-            return Ok(Err(RuntimeError::new(
-                ErrorKind::NotFound,
-                format!("there is no instance {key}"),
-            )));
+        if !connection.prepare_cached("SELECT 1 FROM instance WHERE key = ?1")?.exists([key])? {
+            return Ok(Err(RuntimeError::new(ErrorKind::NotFound, format!("there is no instance {key}"))));
         }
     }
     let mut applied = Applied::default();
@@ -225,13 +201,7 @@ fn apply(connection: &Connection, request: &Request, epoch: Epoch) -> rusqlite::
         insert_turn(connection, append.instance, append.number, append.turn.at.0, events)?;
     }
     if let Some(update) = &batch.update {
-        let State {
-            status,
-            busy,
-            wake_at,
-            custom_status,
-            report,
-        } = &update.state;
+        let State { status, busy, wake_at, custom_status, report } = &update.state;
         connection
             .prepare_cached(
                 "UPDATE instance SET status = ?2, busy = ?3, wake_at = ?4, custom_status = ?5, report = ?6 WHERE key = ?1",
@@ -246,27 +216,17 @@ fn apply(connection: &Connection, request: &Request, epoch: Epoch) -> rusqlite::
             ])?;
     }
     for ((key, _), event) in batch.post.iter().zip(&request.posted) {
-        connection
-            .prepare_cached("INSERT INTO inbox (instance, event) VALUES (?1, ?2)")?
-            .execute(params![key, event])?;
+        connection.prepare_cached("INSERT INTO inbox (instance, event) VALUES (?1, ?2)")?.execute(params![key, event])?;
     }
     for number in &batch.consume {
-        connection
-            .prepare_cached("DELETE FROM inbox WHERE number = ?1")?
-            .execute([number])?;
+        connection.prepare_cached("DELETE FROM inbox WHERE number = ?1")?.execute([number])?;
     }
     Ok(Ok(applied))
 }
 
 /// The key of the new instance, or `None` when its id is taken.
 fn create(connection: &Connection, new: &NewInstance, events: &str) -> rusqlite::Result<Option<InstanceKey>> {
-    let NewInstance {
-        id,
-        name,
-        parent,
-        turn,
-        state,
-    } = new;
+    let NewInstance { id, name, parent, turn, state } = new;
     let key = connection
         .prepare_cached(
             "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call)
@@ -302,10 +262,6 @@ fn insert_turn(connection: &Connection, instance: InstanceKey, number: u32, at: 
 /// The events of a stored turn.
 pub(super) fn decode(text: &str) -> StoreResult<Vec<Event>> {
     serde_json::from_str(text).map_err(|error| {
-        RuntimeError::new(
-            ErrorKind::Store,
-            "a turn in the database is not a list of events this build knows",
-        )
-        .caused_by(&error)
+        RuntimeError::new(ErrorKind::Store, "a turn in the database is not a list of events this build knows").caused_by(&error)
     })
 }
