@@ -1,6 +1,7 @@
 //! What a runtime promises: starting, failing, retrying, waiting, stopping, and going on.
 
 use std::collections::BTreeMap;
+use std::future::IntoFuture as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -470,5 +471,3 @@ async fn outside_a_runtime_an_activity_runs_and_an_orchestration_says_what_to_wr
     let message = panic.downcast_ref::<String>().expect("it has a message");
     assert!(message.contains("runtime.start(pay(..))"), "{message}");
 }
-
-use std::future::IntoFuture as _;
