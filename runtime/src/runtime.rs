@@ -119,7 +119,7 @@ impl Builder {
             registrations: Vec::new(),
             automatic: true,
             states: States::default(),
-            settings: Settings { max_concurrent_activities: 1_000, max_loaded_instances: 10_000 },
+            settings: Settings { max_concurrent_activities: 1_000, max_loaded_instances: 10_000, verify: cfg!(debug_assertions) },
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
@@ -154,6 +154,14 @@ impl Builder {
     /// history and come back on their next event. Default: 10,000.
     pub fn max_loaded_instances(mut self, limit: usize) -> Self {
         self.settings.max_loaded_instances = limit;
+        self
+    }
+
+    /// Whether every turn is replayed on the side and compared. What no rule of the compiler can see, such as a clock behind a
+    /// trait object, is then found in the first run: the instance is parked with a report that shows both calls. It costs a second
+    /// run of the orchestrator's code. Default: in debug builds.
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.settings.verify = verify;
         self
     }
 

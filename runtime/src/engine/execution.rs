@@ -24,7 +24,11 @@ pub(crate) struct Execution {
     waker: Waker,
     recorded_shape: u64,
     outcome: Option<Recorded>,
+    /// How many events of the history it has seen.
+    position: usize,
     root_polls: u64,
+    /// In verify mode, a second execution that replays every turn of this one.
+    shadow: Option<Box<Self>>,
 }
 
 /// What one turn asks the worker to do, once the turn is durable.
@@ -47,9 +51,9 @@ pub(crate) enum Action {
     Cancel { id: CallId },
 }
 
-/// A turn that was given up because something outside it woke the orchestrator.
+/// A turn that was given up: the orchestrator cannot be trusted to do the same again.
 #[derive(Debug)]
-pub(crate) struct Foreign {
+pub(crate) struct GivenUp {
     /// What the user is told.
     pub(crate) report: String,
     /// What was delivered in vain.
@@ -57,8 +61,10 @@ pub(crate) struct Foreign {
 }
 
 /// What one turn did.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
+    /// The time the orchestrator saw.
+    pub(crate) at: Timestamp,
     pub(crate) events: Vec<Event>,
     pub(crate) actions: Vec<Action>,
     pub(crate) custom_status: Option<Payload>,
@@ -77,37 +83,58 @@ impl Execution {
             recorded_shape: 0,
             outcome: None,
             orchestrator,
+            position: 0,
             root_polls: 0,
+            shadow: None,
         }
+    }
+
+    /// Replays every turn on the side and compares, so that a difference shows in the run that makes it.
+    pub(crate) fn verified(mut self, verify: bool) -> Self {
+        let scope = self.scope.as_deref().expect("the scope is here between polls");
+        self.shadow = verify.then(|| Box::new(Self::new(self.orchestrator, scope.instance.clone(), Box::new(|| {}))));
+        self
     }
 
     /// Brings a new execution to where its history ends.
     pub(crate) fn replay(&mut self, history: Vec<Turn>) -> Result<(), Box<Mismatch>> {
-        self.scope_mut().replaying = true;
-        let mut position = 0;
-        for turn in history {
-            self.scope_mut().now = turn.at;
-            for event in turn.events {
-                position += 1;
-                self.replay_event(position, event)?;
-            }
+        if let Some(shadow) = &mut self.shadow {
+            shadow.replay(history.clone())?;
         }
-        position += 1;
+        history.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
+        self.check_settled()?;
+        let scope = self.scope_mut();
+        scope.replaying = false;
+        scope.custom_status = None;
+        Ok(())
+    }
+
+    fn replay_turn(&mut self, turn: Turn) -> Result<(), Box<Mismatch>> {
+        let scope = self.scope_mut();
+        scope.replaying = true;
+        scope.now = turn.at;
+        for event in turn.events {
+            self.position += 1;
+            self.replay_event(self.position, event)?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the code does more than its history tells.
+    fn check_settled(&mut self) -> Result<(), Box<Mismatch>> {
+        let next = self.position + 1;
         if let Some(command) = self.scope_mut().commands.front() {
             let actual = describe_command(command);
-            return Err(self.mismatch(position, "nothing further".to_owned(), actual));
+            return Err(self.mismatch(next, "nothing further".to_owned(), actual));
         }
         if self.outcome.is_some() && self.future.is_some() {
             return Err(self.mismatch(
-                position,
+                next,
                 "nothing further: the run goes on".to_owned(),
                 "the orchestrator returned".to_owned(),
             ));
         }
-        let scope = self.scope_mut();
-        scope.replaying = false;
-        scope.custom_status = None;
-        scope.cancelled.clear();
+        self.scope_mut().cancelled.clear();
         Ok(())
     }
 
@@ -178,12 +205,26 @@ impl Execution {
     /// Delivers events one by one, in order, and polls after each that woke somebody.
     ///
     /// # Errors
-    /// The report for the user when something outside the turn woke the orchestrator; the execution is then of no use.
-    pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, Foreign> {
-        let mut progress = Progress::default();
+    /// The report for the user when something outside the turn woke the orchestrator, or when, in verify mode, a replay of the
+    /// turn differs from it; the execution is then of no use.
+    pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+        let progress = self.run_turn(now, incoming)?;
+        if let Some(shadow) = &mut self.shadow {
+            let turn = Turn { at: progress.at, events: progress.events.clone() };
+            if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {
+                let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+                return Err(GivenUp { report: mismatch.to_string(), incoming });
+            }
+        }
+        Ok(progress)
+    }
+
+    fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+        let mut progress = Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false };
         let scope = self.scope_mut();
         // A clock that was set back must not make an orchestrator see time run backwards.
         scope.now = scope.now.max(now);
+        progress.at = scope.now;
         for event in incoming {
             if self.outcome.is_some() {
                 break;
@@ -194,7 +235,7 @@ impl Execution {
         }
         if self.root.was_foreign() {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-            return Err(Foreign { report: self.foreign_wake(), incoming });
+            return Err(GivenUp { report: self.foreign_wake(), incoming });
         }
         if let Some(outcome) = &self.outcome
             && self.future.take().is_some()

@@ -56,7 +56,7 @@ impl Run {
         self.clock += 1_000;
         let at = Timestamp(self.clock);
         let progress = self.execution.turn(at, incoming).expect("nothing outside woke it");
-        self.history.push(Turn { at, events: progress.events.clone() });
+        self.history.push(Turn { at: progress.at, events: progress.events.clone() });
         progress
     }
 
@@ -135,10 +135,7 @@ fn a_window_slides_and_keeps_input_order() {
     assert_eq!(activities(&run.turn(vec![completed(2, 2)])), Vec::<u64>::new(), "the first of the window is still missing");
     assert_eq!(activities(&run.turn(vec![completed(1, 0)])), [5, 6]);
     let rest: Vec<_> = (3..=10).map(|id| completed(id, 2 * (id - 1))).collect();
-    let mut progress = Progress::default();
-    for event in rest {
-        progress = run.turn(vec![event]);
-    }
+    let progress = rest.into_iter().map(|event| run.turn(vec![event])).last().expect("there are some");
     assert_eq!(output::<Vec<u32>>(&progress), (0..10).map(|n| 2 * n).collect::<Vec<_>>());
 }
 
@@ -565,6 +562,7 @@ fn time_never_runs_backwards_and_uuids_repeat() {
     run.clock = -1_000_000_000;
     let first = output::<(Duration, Payload)>(&run.turn(vec![completed(1, 2)]));
     assert_eq!(first.0, Duration::ZERO);
+    run.replayed();
 }
 
 // The library's own branches: fan-out with a window, join and select.

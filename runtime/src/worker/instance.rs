@@ -153,7 +153,7 @@ impl Instance {
         };
         let commit = match turned {
             Ok(mut progress) => {
-                new.turn.events = std::mem::take(&mut progress.events);
+                new.turn = Turn { at: progress.at, events: std::mem::take(&mut progress.events) };
                 let mut inner = self.lock();
                 inner.calls.record(&new.turn.events, &progress.actions);
                 new.state = inner.next_state(&progress, &new.turn.events);
@@ -253,7 +253,7 @@ impl Instance {
                 if fresh {
                     progress.events.remove(0);
                 }
-                self.record(worker, now, execution, progress, acks, consume);
+                self.record(worker, execution, progress, acks, consume);
             }
             Err(parked) => {
                 drop(execution);
@@ -266,7 +266,6 @@ impl Instance {
     fn record(
         self: &Arc<Self>,
         worker: &Arc<Worker>,
-        now: Timestamp,
         execution: Execution,
         mut progress: Progress,
         acks: Vec<Ack>,
@@ -278,10 +277,13 @@ impl Instance {
         let state = inner.next_state(&progress, &events);
         let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
         let outcome = events.last().and_then(Event::outcome);
-        let append =
-            (!events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn: Turn { at: now, events } });
+        let append = (!events.is_empty()).then(|| Append {
+            instance: inner.key,
+            number: inner.turns + 1,
+            turn: Turn { at: progress.at, events },
+        });
         drop(inner);
-        let children = worker.children(&self.id, now, &progress.actions);
+        let children = worker.children(&self.id, progress.at, &progress.actions);
         let turns = u32::from(append.is_some());
         let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome };
         if append.is_none() && changed.is_none() && consume.is_empty() {
@@ -519,7 +521,7 @@ impl Instance {
             );
             return self.park_again(worker, report);
         };
-        let mut execution = Execution::new(orchestrator, self.id.clone(), worker.alarm(&self.id));
+        let mut execution = worker.execution(orchestrator, &self.id);
         let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1);
         if is_fresh {
             let started = history.into_iter().flat_map(|turn| turn.events).next();

@@ -25,7 +25,7 @@ use crate::engine::execution::{Action, Execution};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::payload::Payload;
-use crate::registry::Registry;
+use crate::registry::{Registration, Registry};
 use crate::store::{self, Epoch, Lookup, NewInstance, Role, Runnable, State, Store, StoreResult, Timestamp};
 use clock::Clock;
 use instance::{Instance, Message};
@@ -35,6 +35,7 @@ use pool::{Job, Pool};
 pub(crate) struct Settings {
     pub(crate) max_concurrent_activities: usize,
     pub(crate) max_loaded_instances: usize,
+    pub(crate) verify: bool,
 }
 
 /// The one worker of a store.
@@ -50,6 +51,7 @@ pub(crate) struct Worker {
     /// Instances that were resting with nothing under way, the longest first.
     idle: Mutex<VecDeque<Arc<Instance>>>,
     max_loaded: usize,
+    verify: bool,
     /// The highest inbox number that was handed out.
     scanned: AtomicI64,
     scanning: tokio::sync::Mutex<()>,
@@ -72,6 +74,7 @@ impl Worker {
             pool: Arc::new(Pool::new(handle.clone(), settings.max_concurrent_activities, activities, states)),
             clock: Arc::new(Clock::default()),
             max_loaded: settings.max_loaded_instances,
+            verify: settings.verify,
             store,
             epoch,
             registry,
@@ -137,7 +140,7 @@ impl Worker {
             Entry::Occupied(_) => return Err(store::already_exists(&id)),
             Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
         };
-        let execution = Execution::new(orchestrator, id.clone(), self.alarm(&id));
+        let execution = self.execution(orchestrator, &id);
         let started = Event::ExecutionStarted { name: name.to_owned(), input, shape: orchestrator.shape(), parent: None };
         let (ack, answer) = oneshot::channel();
         instance.start(self, execution, started, ack);
@@ -299,8 +302,13 @@ impl Worker {
         jobs.into_iter().for_each(|job| self.pool.submit(self, job));
     }
 
+    /// An execution without a history.
+    pub(crate) fn execution(self: &Arc<Self>, orchestrator: Registration, id: &Arc<str>) -> Execution {
+        Execution::new(orchestrator, id.clone(), self.alarm(id)).verified(self.verify)
+    }
+
     /// What an execution calls when something outside its turns wakes it.
-    pub(crate) fn alarm(self: &Arc<Self>, id: &Arc<str>) -> Box<dyn Fn() + Send + Sync> {
+    fn alarm(self: &Arc<Self>, id: &Arc<str>) -> Box<dyn Fn() + Send + Sync> {
         let (worker, id): (Weak<Self>, _) = (Arc::downgrade(self), id.clone());
         Box::new(move || {
             if let Some(worker) = worker.upgrade() {
