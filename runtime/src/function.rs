@@ -120,7 +120,7 @@ pub trait Storable: Serialize + DeserializeOwned + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> Storable for T {}
 
-/// [`Storable`], in the form that an expansion names: without supertraits, a type that is not is one error.
+/// `Storable`, in the form that an expansion names: without supertraits, a type that is not is one error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in the history",
     label = "needs `Serialize`, `DeserializeOwned`, `Send` and `'static`",

@@ -1,6 +1,6 @@
 //! Durable execution for plain async Rust.
 //!
-//! Annotate functions with [`#[activity]`](activity) and [`#[orchestrator]`](orchestrator); the [`Runtime`] records every
+//! Annotate functions with [`#[activity]`](macro@activity) and [`#[orchestrator]`](macro@orchestrator); the [`Runtime`] records every
 //! decision and result in a history and, after a crash, goes on where it stopped.
 //!
 //! # Code map

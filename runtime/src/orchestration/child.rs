@@ -46,7 +46,7 @@ impl<F: Function> Orchestration<F> {
     /// The hot form: the sub-orchestration is scheduled here and awaited later.
     ///
     /// # Panics
-    /// Outside an orchestrator; pass the call to [`Runtime::start`](crate::Runtime::start) there.
+    /// Outside an orchestrator; pass the call to [`Client::start`](crate::Client::start) there.
     pub fn start(mut self) -> Self {
         self.call();
         self

@@ -62,7 +62,7 @@ pub enum Status {
     Failed,
     /// Ended from outside.
     Terminated,
-    /// Not to be run until it is resumed; [`Instance::report`] may say why.
+    /// Not to be run until it is resumed; [`State::report`] may say why.
     Suspended,
 }
 

@@ -505,6 +505,8 @@ impl Instance {
         inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
         inner.state = instance.state;
         let read = messages.last().map_or(0, |message| message.number);
+        // From here on the worker's scan may bring the same messages again.
+        inner.inbox = read;
         let arrived = std::mem::take(&mut inner.mailbox);
         let stored =
             messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), ack: None });
@@ -522,7 +524,8 @@ impl Instance {
             return self.park_again(worker, report);
         };
         let mut execution = worker.execution(orchestrator, &self.id);
-        let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1);
+        // A run that waits without a call has the same history, but is past its first turn.
+        let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1) && self.lock().state.status != Status::Running;
         if is_fresh {
             let started = history.into_iter().flat_map(|turn| turn.events).next();
             let mut inner = self.lock();

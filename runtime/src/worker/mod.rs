@@ -1,7 +1,7 @@
 //! Runs turns and activities on a store it owns.
 //!
-//! Data goes one way: a message reaches an [`Instance`](instance::Instance), which runs a turn and sends a batch to the store;
-//! when that is durable the turn's actions go to the [`Pool`](pool::Pool), the [`Clock`](clock::Clock) and other instances,
+//! Data goes one way: a message reaches an [`Instance`], which runs a turn and sends a batch to the store;
+//! when that is durable the turn's actions go to the [`Pool`], the [`Clock`] and other instances,
 //! and come back as messages.
 
 mod calls;
@@ -49,7 +49,7 @@ pub(crate) struct Worker {
     instances: Mutex<HashMap<Arc<str>, Arc<Instance>>>,
     waiters: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>>,
     /// Instances that were resting with nothing under way, the longest first.
-    idle: Mutex<VecDeque<Arc<Instance>>>,
+    idle: Mutex<VecDeque<Weak<Instance>>>,
     max_loaded: usize,
     verify: bool,
     /// The highest inbox number that was handed out.
@@ -205,7 +205,12 @@ impl Worker {
                 }
                 Ok(None) => not_found(&id),
                 Err(error) => {
-                    tracing::error!(instance = id, %error, "an instance could not be read");
+                    tracing::error!(instance = id, %error, "an instance could not be read; it is tried again");
+                    let again = worker.clone();
+                    worker.spawn(async move {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        again.route(&id.into(), Message::nudge());
+                    });
                     error
                 }
             };
@@ -275,7 +280,7 @@ impl Worker {
 
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
     pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, parent: Option<Parent>, outcome: Recorded) {
-        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let waiters = self.waiters().remove(id);
         for waiter in waiters.into_iter().flatten() {
             let _ = waiter.send(outcome.clone());
         }
@@ -288,14 +293,19 @@ impl Worker {
     pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         let id: Arc<str> = id.into();
         let (waiter, ended) = oneshot::channel();
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default().push(waiter);
+        self.waiters().entry(id.clone()).or_default().push(waiter);
+        let mut wait = Wait { worker: self, id, ended };
         self.check_running()?;
         // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
-        let is_loaded = self.instances().contains_key(&id);
-        if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &id).await? {
+        let is_loaded = self.instances().contains_key(&wait.id);
+        if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &wait.id).await? {
             return Ok(outcome);
         }
-        ended.await.map_err(|_| shutting_down())
+        (&mut wait.ended).await.map_err(|_| shutting_down())
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn submit(self: &Arc<Self>, jobs: Vec<Job>) {
@@ -327,16 +337,20 @@ impl Worker {
 
     /// Notes that an instance rests with nothing under way.
     pub(crate) fn idle(&self, instance: &Arc<Instance>) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(instance.clone());
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() > 2 * self.max_loaded {
+            idle.retain(|instance| instance.strong_count() > 0);
+        }
+        idle.push_back(Arc::downgrade(instance));
     }
 
     /// Evicts the longest idle instances while too many are loaded.
     pub(crate) fn trim(self: &Arc<Self>) {
         while self.instances().len() > self.max_loaded {
-            let Some(longest) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
-                return;
-            };
-            longest.evict(self);
+            let Some(longest) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
+            if let Some(longest) = longest.upgrade() {
+                longest.evict(self);
+            }
         }
     }
 
@@ -420,8 +434,28 @@ impl Worker {
             instance.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.waiters().clear();
         self.clock.stop();
+    }
+}
+
+/// One who waits for the end of an instance, until it is told or gives up.
+struct Wait<'w> {
+    worker: &'w Worker,
+    id: Arc<str>,
+    ended: oneshot::Receiver<Recorded>,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.ended.close();
+        let mut waiters = self.worker.waiters();
+        if let Some(waiting) = waiters.get_mut(&self.id) {
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(&self.id);
+            }
+        }
     }
 }
 
