@@ -1,0 +1,327 @@
+//! Cloud backup: every file of a directory is copied into an object store, many at once, and the run survives `kill -9`.
+//!
+//! `cargo run --release --example backup -- SOURCE DESTINATION`
+//!
+//! DESTINATION is a folder or a URL. Those of clouds need a feature of `object_store`, and its usual environment variables:
+//! `cargo run --release --example backup --features object_store/aws -- ~/photos s3://bucket/photos` (or `/gcp`, `/azure`).
+//!
+//! Run the same command again after a crash: the backup goes on, and files whose copy is recorded are not copied again. This
+//! is Durable Functions' `E2_BackupSiteContent`.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use clap::Parser;
+use dacapo::{Error, InstanceStatus, Retry, Runtime, Status, activity, orchestrator};
+use futures::stream::{self, StreamExt as _};
+use indicatif::{ProgressBar, ProgressStyle};
+use object_store::{ObjectStore, ObjectStoreScheme, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use url::Url;
+
+/// Copies a directory into an object store. Run again after a crash it goes on where it stopped.
+#[derive(Parser)]
+struct Args {
+    /// The directory to back up
+    source: PathBuf,
+    /// Where to: a folder, or a URL such as file:///mnt/backup
+    destination: String,
+    /// The database that remembers what has been done
+    #[arg(long, value_name = "URL", default_value = "sqlite:backup.db")]
+    store: String,
+    /// The name of this backup; without it one is made of source and destination, so that the same command goes on with the
+    /// same backup
+    #[arg(long)]
+    id: Option<String>,
+    /// How many files to copy at once; a backup that goes on keeps the number it was started with
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    parallel: u16,
+}
+
+/// What there is to copy.
+#[derive(Serialize, Deserialize)]
+struct Listing {
+    /// Paths below the source, sorted, and their sizes in bytes.
+    files: Vec<(String, u64)>,
+    /// Links, sockets and devices, for which an object store has no place.
+    left_out: u64,
+}
+
+/// How far the backup is.
+#[derive(Default, Serialize, Deserialize)]
+struct Progress {
+    files_done: u64,
+    files: u64,
+    bytes_done: u64,
+    bytes: u64,
+    left_out: u64,
+    /// Files that were deleted between listing and copy.
+    gone: u64,
+}
+
+/// Copies all files of `source`, `parallel` at once, and returns how many bytes that were.
+#[orchestrator]
+async fn backup_site_content(source: String, destination: String, parallel: u16) -> dacapo::Result<u64> {
+    let listing = list(source.clone()).await?;
+    let mut progress = Progress {
+        files: listing.files.len() as u64,
+        bytes: listing.files.iter().map(|(_, size)| size).sum(),
+        left_out: listing.left_out,
+        ..Progress::default()
+    };
+    dacapo::set_custom_status(&progress);
+
+    let copies = listing.files.into_iter().map(|(path, _)| copy(source.clone(), destination.clone(), path));
+    let mut copies = stream::iter(copies).buffer_unordered(usize::from(parallel));
+    while let Some(copied) = copies.next().await {
+        match copied? {
+            Some(bytes) => {
+                progress.files_done += 1;
+                progress.bytes_done += bytes;
+            }
+            None => progress.gone += 1,
+        }
+        dacapo::set_custom_status(&progress);
+    }
+    Ok(progress.bytes_done)
+}
+
+/// Lists the regular files below `source`. Links are not followed, so there are no loops.
+#[activity]
+fn list(source: String) -> dacapo::Result<Listing> {
+    let (source, database) = (PathBuf::from(source), &dacapo::state::<Shared>().database);
+    let mut listing = Listing { files: Vec::new(), left_out: 0 };
+    let mut folders = vec![source.clone()];
+    while let Some(folder) = folders.pop() {
+        let unreadable = |error: io::Error| because(format!("could not read the directory `{}`", folder.display()))(error);
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let (path, metadata) = (entry.path(), entry.metadata().map_err(unreadable)?);
+            if metadata.is_dir() {
+                folders.push(path);
+            } else if !metadata.is_file() {
+                listing.left_out += 1;
+            } else if !is_part_of(database, &path) {
+                let shown = path.display();
+                let key = path.strip_prefix(&source)?.to_str().map(|key| key.replace(std::path::MAIN_SEPARATOR, "/"));
+                let key = key.ok_or_else(|| Error::msg(format!("`{shown}` cannot be backed up: its name is not UTF-8")))?;
+                Key::parse(&key).map_err(because(format!("`{shown}` cannot be backed up")))?;
+                listing.files.push((key, metadata.len()));
+            }
+        }
+    }
+    listing.files.sort();
+    Ok(listing)
+}
+
+/// Copies one file and returns its bytes, or nothing when it has been deleted. The object appears when it is complete; so a
+/// copy that a crash interrupted is made again as if it had never begun.
+#[activity(retry = Retry::exponential(Duration::from_millis(500)).max_attempts(4))]
+async fn copy(source: String, destination: String, path: String) -> dacapo::Result<Option<u64>> {
+    let failed = format!("could not copy `{path}`");
+    let file = match tokio::fs::File::open(Path::new(&source).join(&path)).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(&source).is_dir() => return Ok(None),
+        Err(error) => return Err(because(failed)(error)),
+    };
+    let (store, root) = dacapo::state::<Shared>().store(&destination)?;
+    clear_staged(&destination, &path);
+
+    // At most three parts of 5 MiB, the least that S3 takes, are in memory for one file.
+    let key = Key::parse(format!("{root}/{path}"))?;
+    let mut object = BufWriter::with_capacity(store, key, 5 << 20).with_max_concurrency(2);
+    let mut file = BufReader::with_capacity(256 << 10, file);
+    match tokio::io::copy_buf(&mut file, &mut object).await {
+        Ok(bytes) => object.shutdown().await.map(|()| Some(bytes)).map_err(because(failed)),
+        Err(error) => {
+            let _ = object.abort().await;
+            Err(because(failed)(error))
+        }
+    }
+}
+
+/// An object store, and where in it the files go.
+type Target = (Arc<dyn ObjectStore>, Key);
+
+/// What all activities use.
+struct Shared {
+    /// The file of the history. It changes during the backup, and is no part of it.
+    database: PathBuf,
+    /// The destinations in use, by URL. One database may hold several unfinished backups.
+    stores: Mutex<HashMap<String, Target>>,
+}
+
+impl Shared {
+    /// The object store of a destination, opened once.
+    fn store(&self, destination: &str) -> dacapo::Result<Target> {
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = stores.get(destination) {
+            return Ok(found.clone());
+        }
+        let url = Url::parse(destination)?;
+        let opened = match ObjectStoreScheme::parse(&url)? {
+            // What is recorded as copied is on the disk.
+            (ObjectStoreScheme::Local, root) => (Arc::new(LocalFileSystem::new().with_fsync(true)) as Arc<dyn ObjectStore>, root),
+            _ => {
+                let (store, root) = object_store::parse_url_opts(&url, std::env::vars())
+                    .map_err(because(format!("cannot back up into `{destination}`")))?;
+                (Arc::from(store), root)
+            }
+        };
+        stores.insert(destination.to_owned(), opened.clone());
+        Ok(opened)
+    }
+}
+
+/// Removes what earlier attempts of this copy left in a folder. `LocalFileSystem` writes `name` to `name#1`, or the next free
+/// number, before it renames it, and has no other use for such names.
+fn clear_staged(destination: &str, path: &str) {
+    let folder = Url::parse(destination).ok().and_then(|url| url.to_file_path().ok());
+    if let Some(folder) = folder {
+        let staged = |number: u32| folder.join(format!("{path}#{number}"));
+        let _ = (1..).try_for_each(|number| fs::remove_file(staged(number)));
+    }
+}
+
+/// Whether `path` is the database or one of the files beside it.
+fn is_part_of(database: &Path, path: &Path) -> bool {
+    let rest = path.to_str().zip(database.to_str()).and_then(|(path, database)| path.strip_prefix(database));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+#[tokio::main]
+async fn main() -> dacapo::Result<()> {
+    let (args, begun) = (Args::parse(), Instant::now());
+    let ends = Ends::of(&args.source, &args.destination)?;
+    let id = args.id.unwrap_or_else(|| ends.id());
+    let shared = Shared { database: database_of(&args.store)?, stores: Mutex::default() };
+    shared.store(&ends.destination)?;
+
+    let runtime = Runtime::builder(&args.store).state(shared).open().await?;
+    let call = backup_site_content(ends.source.clone(), ends.destination.clone(), args.parallel);
+    let run = match runtime.start(call).id(&id).await {
+        Ok(run) => run,
+        Err(error) if error.is_already_exists() => {
+            let status = runtime.status(&id).await?;
+            if status.input().and_then(|input| input.decode::<Ends>().ok()) != Some(ends) {
+                return Err(Error::msg(format!("`{id}` in {} is another backup; give another --id", args.store)));
+            }
+            match status.runtime_status() {
+                Status::Completed => println!("backup `{id}` is complete already; to make a new one, give another --id"),
+                Status::Failed | Status::Terminated => {}
+                _ => println!("continuing backup `{id}`"),
+            }
+            runtime.attach(backup_site_content, &id)
+        }
+        Err(error) => return Err(error.into()),
+    };
+
+    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {msg}")?);
+    let mut tick = tokio::time::interval(Duration::from_millis(250));
+    let outcome = loop {
+        tokio::select! {
+            outcome = run.result() => break outcome,
+            _ = tick.tick() => show(&bar, &run.status().await?)?,
+        }
+    };
+    bar.finish_and_clear();
+    let progress: Progress = run.custom_status().await?.unwrap_or_default();
+    runtime.shutdown().await?;
+    let again = "when that is mended, give another --id to start again";
+    let bytes = outcome.map_err(|error| Error::msg(format!("backup `{id}` has failed: {error}; {again}")))?;
+    if progress.left_out > 0 {
+        println!("left out {} links and special files", progress.left_out);
+    }
+    if progress.gone > 0 {
+        println!("{} files were deleted before they could be copied", progress.gone);
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("backed up {} files, {bytes} bytes in {seconds:.2} s", progress.files_done);
+    Ok(())
+}
+
+/// Draws the progress. On a pipe the bar is hidden.
+fn show(bar: &ProgressBar, status: &InstanceStatus) -> dacapo::Result<()> {
+    if let Some(report) = status.report() {
+        return Err(Error::msg(format!("backup `{}` is parked: {report}", status.instance_id())));
+    }
+    if let Some(progress) = status.custom_status() {
+        let progress: Progress = progress.decode()?;
+        bar.set_length(progress.bytes);
+        bar.set_position(progress.bytes_done);
+        bar.set_message(format!("{} of {} files", progress.files_done, progress.files));
+    }
+    Ok(())
+}
+
+/// From where to where: an absolute path and a URL. By these, the first arguments of the orchestrator, a backup is known.
+#[derive(PartialEq, Deserialize)]
+struct Ends {
+    source: String,
+    destination: String,
+}
+
+impl Ends {
+    /// Checks that both are there and lie apart. A folder that is missing is made.
+    fn of(source: &Path, destination: &str) -> dacapo::Result<Self> {
+        let unreadable = format!("could not read the source `{}`", source.display());
+        let source = source.canonicalize().map_err(because(&unreadable))?;
+        let text = source.to_str().ok_or_else(|| Error::msg(format!("{unreadable}: its name is not UTF-8")))?;
+        if !source.is_dir() {
+            return Err(Error::msg(format!("{unreadable}: it is not a directory")));
+        }
+        let invalid = format!("cannot back up into `{destination}`");
+        let folder = if destination.contains("://") {
+            let url = Url::parse(destination).map_err(because(&invalid))?;
+            match url.scheme() {
+                "file" => url.to_file_path().map_err(|()| Error::msg(format!("{invalid}: it is no path of this machine")))?,
+                _ => return Ok(Self { source: text.to_owned(), destination: destination.trim_end_matches('/').to_owned() }),
+            }
+        } else {
+            PathBuf::from(destination)
+        };
+        let folder = resolve(&folder).map_err(because(&invalid))?;
+        if folder.starts_with(&source) || source.starts_with(&folder) {
+            return Err(Error::msg(format!("{invalid}: source and destination must lie apart, neither inside the other")));
+        }
+        fs::create_dir_all(&folder).map_err(because(&invalid))?;
+        let url = Url::from_file_path(folder).map_err(|()| Error::msg(invalid))?;
+        Ok(Self { source: text.to_owned(), destination: url.into() })
+    }
+
+    /// The name of this backup: readable, and without what an instance id must not have in it.
+    fn id(&self) -> String {
+        let [source, destination] = [self.source.as_str(), self.destination.trim_start_matches("file://")]
+            .map(|end| end.replace("://", ":").trim_matches('/').replace(['/', '\\', '#', '?'], ":"));
+        format!("{source} to {destination}")
+    }
+}
+
+/// The file of an SQLite store.
+fn database_of(store: &str) -> dacapo::Result<PathBuf> {
+    match store.strip_prefix("sqlite:").and_then(|rest| rest.split('?').next()) {
+        Some(path) => {
+            resolve(Path::new(path.strip_prefix("//").unwrap_or(path))).map_err(because(format!("cannot use `{store}`")))
+        }
+        None => Ok(PathBuf::new()),
+    }
+}
+
+/// The absolute path without links, also of what does not exist yet.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => Ok(resolve(parent)?.join(name)),
+        (found, ..) => found,
+    }
+}
+
+/// Says what could not be done before it says why.
+fn because<E: Display>(what: impl Display) -> impl FnOnce(E) -> Error {
+    move |error| Error::msg(format!("{what}: {error}"))
+}
