@@ -208,6 +208,12 @@ impl Stage {
         std::fs::read(self.log()).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
     }
 
+    /// A random place in the part of the run that belongs to one of `kills` kills, so that they spread over all of it.
+    fn place_of(&mut self, kill: u32, kills: u32, length: u32) -> u32 {
+        let part = length / (kills + 1);
+        kill * part + self.random.random_range(1..=part)
+    }
+
     /// Waits a moment that no event marks, so that the kill after it hits anything.
     fn lag(&mut self, longest: Duration) {
         std::thread::sleep(longest.mul_f64(self.random.random()));
@@ -254,11 +260,9 @@ fn a_fan_out_of_1000_outlives_26_kills() {
     const KILLS: u32 = 26;
     let mut stage = Stage::new(format!("fan_out {WIDTH}"));
     let (mut done, mut seen, mut kills) = (BTreeSet::new(), 0, Vec::new());
-    for left in (1..=KILLS).rev() {
+    for kill in 0..KILLS {
         let mut process = stage.start();
-        // Somewhere in what this kill and those after it have between them: the kills spread over the whole run.
-        let remaining = WIDTH as usize - done.len();
-        let target = seen + stage.random.random_range(1..=(2 * remaining / (left as usize + 1)).max(1));
+        let target = seen + stage.place_of(kill, KILLS, WIDTH).saturating_sub(done.len() as u32).max(1) as usize;
         if !stage.run_until_lines(&mut process, target) {
             break;
         }
@@ -279,8 +283,8 @@ fn a_fan_out_of_1000_outlives_26_kills() {
     }
     println!("{} kills, at so many recorded completions: {kills:?}", kills.len());
     assert!(kills.len() >= 20, "the run was over after {} kills: {kills:?}", kills.len());
-    assert!(kills.iter().any(|at| (250..750).contains(at)) && kills.iter().any(|at| *at >= 750), "the kills were not spread");
-
+    let quarters: BTreeSet<_> = kills.iter().map(|at| 4 * at / WIDTH as usize).collect();
+    assert_eq!(quarters.len(), 4, "the kills were not spread: {kills:?}");
     assert_eq!(stage.finish(), Status::Completed);
     let (lines, history) = (stage.lines(), stage.history());
     assert!(distinct(&lines[seen..]).is_disjoint(&done), "recorded before the last kill, and ran again");
@@ -298,10 +302,9 @@ fn a_chain_repeats_at_most_the_step_under_way() {
     const KILLS: u32 = 12;
     let mut stage = Stage::new(format!("chain {LENGTH}"));
     let (mut done, mut seen, mut kills) = (0, 0, 0);
-    for left in (1..=KILLS).rev() {
+    for kill in 0..KILLS {
         let mut process = stage.start();
-        let remaining = LENGTH - done;
-        let target = seen + stage.random.random_range(1..=(2 * remaining / (left + 1)).max(1)) as usize;
+        let target = seen + stage.place_of(kill, KILLS, LENGTH).saturating_sub(done).max(1) as usize;
         let reached = stage.run_until_lines(&mut process, target);
         stage.lag(Duration::from_millis(2));
         if !process.kill() || !reached {

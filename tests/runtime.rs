@@ -234,12 +234,17 @@ async fn an_attempt_that_takes_too_long_fails_and_is_tried_again() -> dacapo::Re
     Ok(())
 }
 
-#[activity(max_concurrent = 3)]
-async fn crowded(n: u32) -> u32 {
+/// Stays for a moment, and notes how many are there.
+async fn among_others() {
     let probe = probe();
     probe.most.fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(2)).await;
     probe.running.fetch_sub(1, Ordering::SeqCst);
+}
+
+#[activity(max_concurrent = 3)]
+async fn crowded(n: u32) -> u32 {
+    among_others().await;
     n
 }
 
@@ -259,10 +264,7 @@ async fn no_more_run_at_once_than_allowed() -> dacapo::Result<()> {
 
 #[activity]
 async fn uncapped(n: u32) -> u32 {
-    let probe = probe();
-    probe.most.fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(2)).await;
-    probe.running.fetch_sub(1, Ordering::SeqCst);
+    among_others().await;
     n
 }
 

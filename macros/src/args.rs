@@ -35,13 +35,7 @@ impl Arguments {
     /// Parses all arguments; each mistake is a finding, and the rest still counts.
     pub(crate) fn parse(role: Role, tokens: TokenStream, cx: &mut Context) -> Self {
         let krate = syn::parse_quote!(::dacapo);
-        let mut arguments = Self {
-            name: None,
-            inline: false,
-            options: Vec::new(),
-            allowed: Vec::new(),
-            krate,
-        };
+        let mut arguments = Self { name: None, inline: false, options: Vec::new(), allowed: Vec::new(), krate };
         let mut seen: Vec<Ident> = Vec::new();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -61,21 +55,14 @@ impl Arguments {
             cx.push(error);
         }
         if let (true, Some(name)) = (arguments.inline, &arguments.name) {
-            cx.on(
-                name,
-                "an inline orchestrator has no name; it runs inside its caller's history; remove `name`, or `inline`",
-            );
+            cx.on(name, "an inline orchestrator has no name; it runs inside its caller's history; remove `name`, or `inline`");
         }
         arguments
     }
 
     fn argument(&mut self, role: Role, input: ParseStream<'_>, seen: &mut Vec<Ident>, cx: &mut Context) -> syn::Result<()> {
         let key = input.call(Ident::parse_any).map_err(|_| {
-            let example = if role == Role::Activity {
-                "retry = NET"
-            } else {
-                "name = \"checkout\""
-            };
+            let example = if role == Role::Activity { "retry = NET" } else { "name = \"checkout\"" };
             input.error(format!("expected an argument, such as `{example}`"))
         })?;
         let supported = if role == Role::Activity { ACTIVITY } else { ORCHESTRATOR };
@@ -95,17 +82,11 @@ impl Arguments {
             return Ok(());
         }
         if !input.peek(Token![=]) {
-            return Err(syn::Error::new(
-                key.span(),
-                format!("`{key}` needs a value: `{key} = {}`", example(&key)),
-            ));
+            return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = {}`", example(&key))));
         }
         input.parse::<Token![=]>()?;
         if input.is_empty() || input.peek(Token![,]) {
-            return Err(syn::Error::new(
-                key.span(),
-                format!("`{key}` needs a value: `{key} = {}`", example(&key)),
-            ));
+            return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = {}`", example(&key))));
         }
         if key == "crate" {
             self.krate = crate_path(input)?;
@@ -170,11 +151,7 @@ fn zero(key: &Ident, value: &Expr) -> Option<&'static str> {
 
 fn crate_path(input: ParseStream<'_>) -> syn::Result<Path> {
     let path = input.call(Path::parse_mod_style)?;
-    let first = path
-        .segments
-        .first()
-        .map(|segment| segment.ident.to_string())
-        .unwrap_or_default();
+    let first = path.segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default();
     if path.leading_colon.is_some() || matches!(first.as_str(), "crate" | "$crate") {
         return Ok(path);
     }
@@ -210,10 +187,7 @@ fn allowed(key: &Ident, input: ParseStream<'_>) -> syn::Result<&'static str> {
     }
     let rule = rule.ok_or_else(|| {
         let list: Vec<String> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
-        syn::Error::new(
-            name.span(),
-            format!("there is no rule `{name}`; the rules are {}", list.join(", ")),
-        )
+        syn::Error::new(name.span(), format!("there is no rule `{name}`; the rules are {}", list.join(", ")))
     })?;
     if reason.is_none() {
         let message = format!("switching a rule off needs a reason; write `allow({rule}, reason = \"…\")`");

@@ -81,11 +81,7 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
     if !is_sound {
         return fallback::expand(&expansion, cx);
     }
-    let item = if arguments.inline {
-        expansion.inline()
-    } else {
-        expansion.registered(shape)
-    };
+    let item = if arguments.inline { expansion.inline() } else { expansion.registered(shape) };
     let errors = cx.check(&expansion.conditions);
     quote!(#item #errors)
 }
@@ -102,19 +98,9 @@ impl Expansion<'_> {
 
     /// A function that is recorded: its call, its marker, its registration.
     fn registered(&self, shape: u64) -> TokenStream {
-        let Self {
-            krate,
-            marker,
-            conditions,
-            outer,
-            ..
-        } = self;
+        let Self { krate, marker, conditions, outer, .. } = self;
         let (vis, fn_token, ident) = (&self.function.vis, &self.function.sig.fn_token, &self.function.sig.ident);
-        let (idents, types): (Vec<_>, Vec<_>) = self
-            .parameters
-            .iter()
-            .map(|parameter| (&parameter.ident, &parameter.ty))
-            .unzip();
+        let (idents, types): (Vec<_>, Vec<_>) = self.parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
         // The function ends where the written one does, so that the compiler's view of it is the user's.
         let end = match &self.function.sig.output {
             ReturnType::Default => self.function.sig.paren_token.span.close(),
@@ -175,11 +161,7 @@ impl Expansion<'_> {
         let sig = &self.function.sig;
         let (vis, fn_token, ident) = (&self.function.vis, &sig.fn_token, &sig.ident);
         let (generics, bounds) = (&sig.generics, &sig.generics.where_clause);
-        let (idents, types): (Vec<_>, Vec<_>) = self
-            .parameters
-            .iter()
-            .map(|parameter| (&parameter.ident, &parameter.ty))
-            .unzip();
+        let (idents, types): (Vec<_>, Vec<_>) = self.parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
         let output = signature::output(sig);
         let body = self.body();
         quote! {

@@ -21,15 +21,8 @@ pub(crate) fn function(role: Role, item: TokenStream) -> syn::Result<ItemFn> {
         Item::Mod(item) => item.mod_token.to_token_stream(),
         other => other.to_token_stream(),
     };
-    let instead = if role == Role::Activity {
-        "a `fn` or an `async fn`"
-    } else {
-        "an `async fn`"
-    };
-    let message = format!(
-        "`#[{}]` has no body to run here; it belongs on {instead} with a body",
-        role.attribute()
-    );
+    let instead = if role == Role::Activity { "a `fn` or an `async fn`" } else { "an `async fn`" };
+    let message = format!("`#[{}]` has no body to run here; it belongs on {instead} with a body", role.attribute());
     Err(syn::Error::new_spanned(token, message))
 }
 
@@ -37,9 +30,7 @@ pub(crate) fn function(role: Role, item: TokenStream) -> syn::Result<ItemFn> {
 ///
 /// A type that cannot be recorded must not reach an `impl`, where it would be reported again in other words.
 pub(crate) fn expand(expansion: &Expansion<'_>, cx: Context) -> TokenStream {
-    let Expansion {
-        function, krate, marker, ..
-    } = expansion;
+    let Expansion { function, krate, marker, .. } = expansion;
     let errors = cx.check(&expansion.conditions);
     let (outer, conditions) = (&expansion.outer, &expansion.conditions);
     let (vis, sig) = (&function.vis, &function.sig);

@@ -182,10 +182,7 @@ mod tests {
     #[test]
     fn layout_does_not_change_the_shape_and_code_does() {
         let one = of("async fn f(a: u32) -> u32 { step(a).await + 1 }");
-        assert_eq!(
-            one,
-            of("/// Docs.\npub async fn f ( a : u32 )\n    -> u32 {\n step(a) // why\n .await+1\n}")
-        );
+        assert_eq!(one, of("/// Docs.\npub async fn f ( a : u32 )\n    -> u32 {\n step(a) // why\n .await+1\n}"));
         for other in [
             "async fn f(a: u32) -> u32 { step(a).await + 2 }",
             "async fn f(a: u64) -> u32 { step(a).await + 1 }",

@@ -87,10 +87,7 @@ fn text(ty: &Type) -> String {
         return owned(reference);
     }
     let text = ty.to_token_stream().to_string();
-    ty.span().source_text().unwrap_or_else(|| {
-        text.replace(" :: ", "::")
-            .replace(" < ", "<")
-            .replace(" >", ">")
-            .replace(" ,", ",")
-    })
+    ty.span()
+        .source_text()
+        .unwrap_or_else(|| text.replace(" :: ", "::").replace(" < ", "<").replace(" >", ">").replace(" ,", ","))
 }

@@ -77,12 +77,7 @@ impl Rewrite<'_> {
 
     /// Whether `mac`, standing where its value is ignored or is `()`, should be silent while replaying.
     fn once(&self, mac: &Macro, statement: bool) -> bool {
-        let name = mac
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string())
-            .unwrap_or_default();
+        let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         is_logging(mac) && (statement || matches!(name.as_str(), "print" | "println" | "eprint" | "eprintln"))
     }
 

@@ -18,10 +18,7 @@ const FOREIGN: &[&str] = &["sleep", "spawn", "io"];
 
 /// Collects what the rules find in `function`, which must not be rewritten yet, and returns where futures were refused.
 pub(crate) fn check(function: &ItemFn, arguments: &Arguments, source: Option<&Source>, cx: &mut Context) -> Vec<LineColumn> {
-    let options = arguments
-        .allowed
-        .iter()
-        .fold(Options::new(), |options, rule| options.allow(rule));
+    let options = arguments.allowed.iter().fold(Options::new(), |options, rule| options.allow(rule));
     let mut refused = Vec::new();
     for finding in dacapo_lint::check(function, source, &options) {
         if FOREIGN.contains(&finding.rule.name) {
@@ -37,11 +34,7 @@ pub(crate) fn is_associated(function: &ItemFn, source: Option<&Source>) -> bool 
     let name = &function.sig.ident;
     let line = name.span().start().line;
     let suffix = format!("::{name}");
-    source.is_some_and(|source| {
-        source
-            .functions()
-            .any(|other| other.line == line && other.name.ends_with(&suffix))
-    })
+    source.is_some_and(|source| source.functions().any(|other| other.at.line == line && other.name.ends_with(&suffix)))
 }
 
 type Parsed = Option<Rc<Source>>;

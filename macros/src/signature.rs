@@ -37,11 +37,7 @@ pub(crate) fn parameters(sig: &syn::Signature) -> Vec<Parameter> {
             ident
         });
         let key = ident.unraw().to_string();
-        Parameter {
-            ident,
-            key,
-            ty: (*typed.ty).clone(),
-        }
+        Parameter { ident, key, ty: (*typed.ty).clone() }
     });
     named.collect()
 }
@@ -70,10 +66,7 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
         cx.at(sig.fn_token.span, message);
     }
     if let Some(token) = &sig.constness {
-        cx.at(
-            token.span,
-            format!("{noun} cannot be `const`; the runtime runs it; remove `const`"),
-        );
+        cx.at(token.span, format!("{noun} cannot be `const`; the runtime runs it; remove `const`"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
         let instead = match role {
@@ -88,19 +81,10 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
         );
     }
     if let Some(abi) = &sig.abi {
-        cx.on(
-            abi,
-            format!(
-                "{noun} cannot be `extern`; only the runtime calls it; remove `{}`",
-                abi.to_token_stream()
-            ),
-        );
+        cx.on(abi, format!("{noun} cannot be `extern`; only the runtime calls it; remove `{}`", abi.to_token_stream()));
     }
     if let Some(variadic) = &sig.variadic {
-        cx.on(
-            variadic,
-            format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"),
-        );
+        cx.on(variadic, format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"));
     }
     if let Some(receiver) = sig.receiver() {
         cx.on(receiver, method(role));
@@ -153,23 +137,11 @@ fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bool {
         for attr in &typed.attrs {
             conditional(noun, attr, cx);
         }
-        Owned {
-            noun,
-            place: "take",
-            generics: &generics,
-            cx,
-        }
-        .visit_type(&typed.ty);
+        Owned { noun, place: "take", generics: &generics, cx }.visit_type(&typed.ty);
     }
     let before = cx.len();
     if let ReturnType::Type(_, ty) = &sig.output {
-        Owned {
-            noun,
-            place: "return",
-            generics: &generics,
-            cx,
-        }
-        .visit_type(ty);
+        Owned { noun, place: "return", generics: &generics, cx }.visit_type(ty);
     }
     cx.len() == before && sig.generics.params.is_empty()
 }

@@ -45,16 +45,7 @@ const FAN_IN: &[&str] = &[
 ];
 
 /// Names that belong to `dacapo` or `futures`, by which a glob import of them is recognised.
-const FURTHER: &[&str] = &[
-    "Event",
-    "Retry",
-    "now",
-    "new_uuid",
-    "rng",
-    "set_custom_status",
-    "instance_id",
-    "is_replaying",
-];
+const FURTHER: &[&str] = &["Event", "Retry", "now", "new_uuid", "rng", "set_custom_status", "instance_id", "is_replaying"];
 
 /// What calling the function (or macro, with `!`) at `path` gives. A name that the file does not declare itself is taken by its
 /// last segment, as it may come through a re-export.
@@ -75,7 +66,5 @@ pub(crate) fn class_of(path: &[String]) -> Option<Class> {
 /// Whether `path` is a name of `dacapo` or `futures` that the rules know.
 pub(crate) fn is_vocabulary(path: &[String]) -> bool {
     let ours = path.first().is_some_and(|first| first == "dacapo" || first == "futures");
-    ours && path
-        .last()
-        .is_some_and(|last| class_of(path).is_some() || FURTHER.contains(&last.as_str()))
+    ours && path.last().is_some_and(|last| class_of(path).is_some() || FURTHER.contains(&last.as_str()))
 }

@@ -1,13 +1,15 @@
 //! The check of one orchestrator: what its body contains, what the functions it calls contain, how its calls are awaited.
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Step};
 use crate::names::Segments;
 use crate::scope::Scope;
-use crate::source::{Function, FunctionKind, Source, Use};
+use crate::source::{Function, FunctionKind, Place, Source};
+use crate::together::Module;
 use crate::walk::Walk;
 use crate::{held, loops, lower};
 use proc_macro2::Span;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use syn::ItemFn;
 
 /// How an orchestrator is checked.
@@ -42,25 +44,24 @@ impl Options {
 ///
 /// Without its source file, names are resolved as far as the function itself shows.
 pub fn check(function: &ItemFn, source: Option<&Source>, options: &Options) -> Vec<Finding> {
-    let empty = Source {
-        root: vec!["crate".to_owned()],
-        ..Source::default()
-    };
+    let empty = Source { root: vec!["crate".to_owned()], ..Source::default() };
     let source = source.unwrap_or(&empty);
-    let module = source.module_of(&function.sig.ident.to_string());
-    let mut walk = Walk::new(&source.declared, Scope::new(&source.declared.modules, module.clone(), None));
+    let module = Module { path: source.module_of(&function.sig.ident.to_string()), file: Arc::clone(&source.file), items: &[] };
+    check_in(function, source, &module, options)
+}
+
+/// [`check`] for an orchestrator that stands in this module of the source.
+pub fn check_in(function: &ItemFn, source: &Source, module: &Module<'_>, options: &Options) -> Vec<Finding> {
+    let scope = Scope::new(&source.declared.modules, module.path.clone(), None);
+    let mut walk = Walk::new(&source.declared, scope, &module.file);
     walk.body(&function.sig, &function.block, None);
 
     let mut findings: Vec<Finding> = walk.hits.iter().map(Finding::of_hit).collect();
-    let file = options.file.as_ref().unwrap_or(&source.file);
-    let functions = Functions {
-        nested: &walk.functions,
-        source,
-    };
+    let functions = Functions { nested: &walk.functions, source, file: options.file.as_deref() };
     for (path, span) in &walk.mentions {
-        functions.follow(path, *span, file, &mut findings);
+        functions.follow(path, *span, &module.file, &mut findings);
     }
-    let flow = lower::lower(function, &source.declared, &module);
+    let flow = lower::lower(function, &source.declared, &module.path);
     findings.extend(loops::judge(&flow).iter().map(Finding::of_fault));
     findings.extend(held::one_by_one(&flow).iter().map(Finding::of_held));
     findings.extend(held::unused(&flow).map(Finding::of_dropped));
@@ -74,6 +75,17 @@ pub fn check(function: &ItemFn, source: Option<&Source>, options: &Options) -> V
 struct Functions<'a> {
     nested: &'a HashMap<Segments, Function>,
     source: &'a Source,
+    /// What a file is called in chains, other than by its own name.
+    file: Option<&'a str>,
+}
+
+/// A function that was reached, where it was called, and from which one.
+struct Reached<'a> {
+    function: &'a Function,
+    called: Place,
+    from: Option<usize>,
+    /// The rules that were silenced on the way.
+    silenced: Vec<&'static str>,
 }
 
 impl<'a> Functions<'a> {
@@ -83,35 +95,32 @@ impl<'a> Functions<'a> {
     }
 
     /// Reports each rule that the function at `path` breaks, by the shortest chain that leads there.
-    fn follow(&self, path: &[String], span: Span, file: &str, findings: &mut Vec<Finding>) {
-        let Some(first) = self.get(path) else { return };
-        let mut seen: HashSet<&[String]> = HashSet::from([first.path.as_slice()]);
+    fn follow(&self, path: &[String], span: Span, file: &Arc<str>, findings: &mut Vec<Finding>) {
+        let Some(function) = self.get(path) else { return };
+        let mut seen = HashSet::from([(function.path.as_slice(), Vec::new())]);
         let mut rules = HashSet::new();
-        // Each function with the position of the one it was reached from: a breadth-first walk that remembers its way.
-        let mut reached = vec![(first, None)];
+        // A breadth-first walk that remembers its way.
+        let mut reached = vec![Reached { function, called: Place::of(span, file), from: None, silenced: Vec::new() }];
         let mut at = 0;
-        while let Some((function, _)) = reached.get(at).copied() {
-            for Use {
-                rule,
-                text,
-                instead,
-                line,
-            } in &function.hits
-            {
+        while let Some(Reached { function, silenced, .. }) = reached.get(at) {
+            let (function, silenced) = (*function, silenced.clone());
+            for hit in &function.hits {
+                let allowed = silenced.contains(&hit.rule) || self.source.silenced_at(&hit.at).any(|rule| rule == hit.rule);
                 // What a helper gives to a macro is not awaited by the orchestrator.
-                if *rule != "unchecked_macro" && rules.insert(*rule) {
-                    let place = if file.is_empty() {
-                        format!("line {line}")
-                    } else {
-                        format!("{file}:{line}")
-                    };
-                    let chain = format!("{} → {text} at {place}", way(&reached, at).join(" → "));
-                    findings.push(Finding::of_chain(rule, instead, &chain, span));
+                if hit.rule != "unchecked_macro" && !allowed && rules.insert(hit.rule) {
+                    let mut chain = way(&reached, at);
+                    chain.push(Step { text: hit.text.clone(), at: hit.at.clone() });
+                    findings.push(Finding::of_chain(hit, chain, self.file, span));
                 }
             }
             for mention in &function.mentions {
-                if let Some(next) = self.get(&mention.path).filter(|next| seen.insert(&next.path)) {
-                    reached.push((next, Some(at)));
+                let Some(next) = self.get(&mention.path) else { continue };
+                let mut silenced = silenced.clone();
+                silenced.extend(self.source.silenced_at(&mention.at));
+                silenced.sort_unstable();
+                silenced.dedup();
+                if seen.insert((&next.path, silenced.clone())) {
+                    reached.push(Reached { function: next, called: mention.at.clone(), from: Some(at), silenced });
                 }
             }
             at += 1;
@@ -119,14 +128,14 @@ impl<'a> Functions<'a> {
     }
 }
 
-/// The names of the functions on the way to the one at `end`.
-fn way<'a>(reached: &[(&'a Function, Option<usize>)], end: usize) -> Vec<&'a str> {
-    let mut names = Vec::new();
+/// The functions on the way to the one at `end`.
+fn way(reached: &[Reached<'_>], end: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
     let mut at = Some(end);
-    while let Some((function, from)) = at.and_then(|at| reached.get(at)) {
-        names.push(function.name.as_str());
-        at = *from;
+    while let Some(reached) = at.and_then(|at| reached.get(at)) {
+        steps.push(Step { text: reached.function.name.clone(), at: reached.called.clone() });
+        at = reached.from;
     }
-    names.reverse();
-    names
+    steps.reverse();
+    steps
 }

@@ -1,5 +1,6 @@
 //! What the items of a file or a block declare: types, statics, functions.
 
+use crate::by_name::Methods;
 use crate::names::{Names, Segments};
 use crate::scope::{Modules, Scope};
 use crate::source::FunctionKind;
@@ -15,6 +16,8 @@ pub(crate) struct Declared {
     pub(crate) fields: HashMap<Segments, HashMap<String, Ty>>,
     pub(crate) statics: HashMap<Segments, Held>,
     pub(crate) kinds: HashMap<Segments, FunctionKind>,
+    /// Methods that only one type of a workspace has.
+    pub(crate) methods: Methods,
 }
 
 /// A constant or a static.
@@ -27,14 +30,9 @@ pub(crate) struct Held {
 
 impl Declared {
     pub(crate) fn collect_names(&mut self, module: &Segments, items: &[Item]) {
-        self.modules.insert(module.clone(), Names::of(items));
+        self.modules.entry(module.clone()).or_default().extend(Names::of(items));
         for item in items {
-            if let Item::Mod(syn::ItemMod {
-                ident,
-                content: Some((_, items)),
-                ..
-            }) = item
-            {
+            if let Item::Mod(syn::ItemMod { ident, content: Some((_, items)), .. }) = item {
                 let mut inner = module.clone();
                 inner.push(ident.to_string());
                 self.collect_names(&inner, items);
@@ -44,12 +42,7 @@ impl Declared {
 
     pub(crate) fn collect(&mut self, module: &Segments, items: &[Item]) {
         for item in items {
-            if let Item::Mod(syn::ItemMod {
-                ident,
-                content: Some((_, items)),
-                ..
-            }) = item
-            {
+            if let Item::Mod(syn::ItemMod { ident, content: Some((_, items)), .. }) = item {
                 let mut inner = module.clone();
                 inner.push(ident.to_string());
                 self.collect(&inner, items);
@@ -86,20 +79,12 @@ impl Declared {
                 }
             }
             Item::Struct(item) => {
-                let types = item
-                    .fields
-                    .iter()
-                    .filter_map(|field| Some((field.ident.as_ref()?.to_string(), Ty::of(&field.ty, scope)?)));
+                let types =
+                    item.fields.iter().filter_map(|field| Some((field.ident.as_ref()?.to_string(), Ty::of(&field.ty, scope)?)));
                 self.fields.insert(path(&item.ident), types.collect());
             }
             Item::Const(item) => {
-                self.statics.insert(
-                    path(&item.ident),
-                    Held {
-                        ty: Ty::of(&item.ty, scope),
-                        state: false,
-                    },
-                );
+                self.statics.insert(path(&item.ident), Held { ty: Ty::of(&item.ty, scope), state: false });
             }
             Item::Static(item) => {
                 let ty = Ty::of(&item.ty, scope);

@@ -6,6 +6,7 @@ use crate::loops::Fault;
 use crate::refused::what;
 use crate::rewrite::rewrite;
 use crate::rules::{Rule, known};
+use crate::source::{Place, Use};
 use crate::walk::Hit;
 use proc_macro2::Span;
 
@@ -18,6 +19,23 @@ pub struct Finding {
     pub span: Span,
     /// What; why replay forbids it; what to write instead.
     pub message: String,
+    /// The first part of the message, without the chain.
+    pub what: String,
+    /// The last part of the message.
+    pub instead: String,
+    /// The second part of the message.
+    pub why: String,
+    /// From the function that the orchestrator calls to what it may not contain; empty where that stands in its own body.
+    pub chain: Vec<Step>,
+}
+
+/// A function on the way to what is refused, or that itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its name, or what was written: `price_of`, `SystemTime::now`.
+    pub text: String,
+    /// Where it is called.
+    pub at: Place,
 }
 
 impl Finding {
@@ -27,6 +45,10 @@ impl Finding {
             rule: known(rule),
             span,
             message,
+            what: what.to_owned(),
+            why: why.to_owned(),
+            instead: instead.to_owned(),
+            chain: Vec::new(),
         }
     }
 
@@ -43,12 +65,18 @@ impl Finding {
         Self::new(hit.rule, hit.span, &what, rule.why, advice(rule, hit.instead))
     }
 
-    /// A hit in a function that the orchestrator calls; `chain` begins with that function.
-    pub(crate) fn of_chain(rule: &'static str, instead: &'static str, chain: &str, span: Span) -> Self {
-        let first = chain.split(" → ").next().unwrap_or(chain);
-        let rule = known(rule);
-        let what = format!("`{first}` {} ({chain})", what(rule.name));
-        Self::new(rule.name, span, &what, rule.why, advice(rule, instead))
+    /// A hit in a function that the orchestrator calls. `file` is what the file of the hit is called, if not by its own name.
+    pub(crate) fn of_chain(hit: &Use, chain: Vec<Step>, file: Option<&str>, span: Span) -> Self {
+        let rule = known(hit.rule);
+        let names: Vec<&str> = chain.iter().map(|step| step.text.as_str()).collect();
+        let place = match file.unwrap_or(&hit.at.file) {
+            "" => format!("line {}", hit.at.line),
+            file => format!("{file}:{}", hit.at.line),
+        };
+        let what = format!("`{}` {}", names[0], what(rule.name));
+        let shown = format!("{what} ({} at {place})", names.join(" → "));
+        let finding = Self::new(rule.name, span, &shown, rule.why, advice(rule, hit.instead));
+        Self { what, chain, ..finding }
     }
 
     pub(crate) fn of_fault(fault: &Fault<'_>) -> Self {
@@ -56,13 +84,7 @@ impl Finding {
             Fault::Serial { node, first, calls } => Self::serial(node, first, *calls),
             Fault::Unbounded { node } => {
                 let rule = known("unbounded_loop");
-                Self::new(
-                    rule.name,
-                    node.span,
-                    "this loop makes durable calls and never ends",
-                    rule.why,
-                    rule.instead,
-                )
+                Self::new(rule.name, node.span, "this loop makes durable calls and never ends", rule.why, rule.instead)
             }
             Fault::NothingAwaited { node } => Self::new(
                 "await_in_loop",
@@ -75,27 +97,14 @@ impl Finding {
     }
 
     fn serial(node: &Loop, first: &Await, calls: usize) -> Self {
-        let called = first
-            .callee
-            .as_deref()
-            .map_or_else(|| "the awaited call".to_owned(), |name| format!("`{name}`"));
-        let shown = first
-            .expr
-            .as_ref()
-            .map_or_else(|| called.clone(), |expr| format!("`{}.await`", crate::text::short(expr)));
+        let called = first.callee.as_deref().map_or_else(|| "the awaited call".to_owned(), |name| format!("`{name}`"));
+        let shown = first.expr.as_ref().map_or_else(|| called.clone(), |expr| format!("`{}.await`", crate::text::short(expr)));
         let more = if calls > 1 {
-            format!(
-                ", and {} more {} with it,",
-                calls - 1,
-                if calls == 2 { "call" } else { "calls" }
-            )
+            format!(", and {} more {} with it,", calls - 1, if calls == 2 { "call" } else { "calls" })
         } else {
             String::new()
         };
-        let what = format!(
-            "{shown} in a `{}` loop makes N runs of {called}{more} one after another",
-            loop_name(node.kind)
-        );
+        let what = format!("{shown} in a `{}` loop makes N runs of {called}{more} one after another", loop_name(node.kind));
         let why = "nothing flows from one iteration to the next, so the total is the sum of all runs, not the slowest";
         Self::new("await_in_loop", first.span, &what, why, &rewrite(node, first, calls))
     }
@@ -108,13 +117,7 @@ impl Finding {
         let instead = format!(
             "write `let ({first}, {second}) = dacapo::{join}!({first}, {second}){tried};`, or add `.start()` where each is built"
         );
-        Self::new(
-            "await_one_by_one",
-            awaited.span,
-            &what,
-            "a call is lazy: it runs when it is awaited",
-            &instead,
-        )
+        Self::new("await_one_by_one", awaited.span, &what, "a call is lazy: it runs when it is awaited", &instead)
     }
 
     pub(crate) fn of_dropped(call: &Dropped) -> Self {

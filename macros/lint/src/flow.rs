@@ -163,9 +163,7 @@ impl Flow {
     /// `var`, what it is in, and its own fields: what changes when it is written, and is read when it is read.
     pub(crate) fn overlap(&self, var: Var) -> impl Iterator<Item = Var> {
         let variable = &self.variables[var];
-        std::iter::once(var)
-            .chain(variable.parent)
-            .chain(variable.fields.iter().map(|(_, field)| *field))
+        std::iter::once(var).chain(variable.parent).chain(variable.fields.iter().map(|(_, field)| *field))
     }
 }
 
@@ -181,9 +179,7 @@ impl Node {
             Self::Read(_) => Vec::new(),
             Self::Await(node) => vec![&node.base],
             Self::Bind { value, .. } | Self::Write { value, .. } | Self::Try(value) | Self::Deferred(value) => vec![value],
-            Self::Branch { condition, arms } => std::iter::once(&**condition)
-                .chain(arms.iter().map(|arm| &arm.body))
-                .collect(),
+            Self::Branch { condition, arms } => std::iter::once(&**condition).chain(arms.iter().map(|arm| &arm.body)).collect(),
             Self::Loop(node) => vec![&node.iterated, &node.condition, &node.body],
             Self::Exit(exit) => vec![&exit.value],
         }

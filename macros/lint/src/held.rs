@@ -39,10 +39,7 @@ pub(crate) fn one_by_one(flow: &Flow) -> Vec<OneByOne<'_>> {
             let between = before.order..awaited.order;
             before.place == awaited.place && !decisions.iter().any(|order| between.contains(order))
         };
-        let first = held[..at]
-            .iter()
-            .rev()
-            .find(|(_, _, before)| *built < before.order && straight(before));
+        let first = held[..at].iter().rev().find(|(_, _, before)| *built < before.order && straight(before));
         if let Some((_, first, _)) = first {
             found.push(OneByOne { first, second, awaited });
         }
@@ -70,7 +67,5 @@ fn collect_decisions(node: &Node, found: &mut Vec<usize>) {
 
 /// The durable calls that nothing awaits.
 pub(crate) fn unused(flow: &Flow) -> impl Iterator<Item = &Dropped> {
-    flow.dropped
-        .iter()
-        .filter(|call| call.durable || flow.awaited.contains(&call.path))
+    flow.dropped.iter().filter(|call| call.durable || flow.awaited.contains(&call.path))
 }

@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing here knows `proc_macro`; the attribute macros and the command-line check are callers of the same functions.
 
+mod by_name;
 mod calls;
 mod check;
 mod declared;
@@ -23,13 +24,15 @@ mod rules;
 mod scope;
 mod source;
 mod text;
+mod together;
 mod types;
 mod walk;
 
-pub use check::{Options, check};
-pub use finding::Finding;
+pub use check::{Options, check, check_in};
+pub use finding::{Finding, Step};
 pub use marks::{is_logging, take_sequential};
 pub use open::{Arguments, Kind, Opened, open};
 pub use pages::rules_markdown;
 pub use rules::{RULES, Rule, rule_named};
-pub use source::{Function, FunctionKind, Mention, Source, Use};
+pub use source::{Function, FunctionKind, Mention, Place, Source, Use};
+pub use together::{Externs, Module};

@@ -59,11 +59,7 @@ fn judge_loop<'a>(node: &'a Loop, flow: &'a Flow, reported: &mut HashSet<usize>,
         .collect();
     if let Some(first) = serial.first() {
         reported.extend(serial.iter().map(|awaited| awaited.id));
-        faults.push(Fault::Serial {
-            node,
-            first,
-            calls: serial.len(),
-        });
+        faults.push(Fault::Serial { node, first, calls: serial.len() });
     }
 }
 
@@ -78,14 +74,8 @@ fn ends(node: &Loop) -> bool {
     let mut ends = false;
     node.body.each(false, &mut |child| {
         ends |= match child {
-            Node::Try(_)
-            | Node::Exit(Exit {
-                way: Way::Return | Way::ReturnError,
-                ..
-            }) => true,
-            Node::Exit(Exit {
-                way: Way::Break(target), ..
-            }) => target.is_none_or(|target| !inner.contains(&target)),
+            Node::Try(_) | Node::Exit(Exit { way: Way::Return | Way::ReturnError, .. }) => true,
+            Node::Exit(Exit { way: Way::Break(target), .. }) => target.is_none_or(|target| !inner.contains(&target)),
             Node::Await(awaited) => awaited.class == Class::Terminal,
             _ => false,
         };
@@ -131,9 +121,7 @@ impl<'a> Analysis<'a> {
     /// Whether the value of `node` depends on an awaited result; `under` a condition that does, every write does.
     fn value(&mut self, node: &Node, under: bool, deferred: bool) -> bool {
         match node {
-            Node::Seq(nodes) => nodes
-                .iter()
-                .fold(false, |tainted, node| self.value(node, under, deferred) | tainted),
+            Node::Seq(nodes) => nodes.iter().fold(false, |tainted, node| self.value(node, under, deferred) | tainted),
             Node::Read(var) => self.is_tainted(*var),
             Node::Await(awaited) => self.value(&awaited.base, under, deferred) | !deferred,
             Node::Bind { vars, value } => {
@@ -155,8 +143,7 @@ impl<'a> Analysis<'a> {
             }
             Node::Branch { condition, arms } => {
                 let tainted = self.value(condition, under, deferred);
-                arms.iter()
-                    .fold(tainted, |sum, arm| self.value(&arm.body, under || tainted, deferred) | sum)
+                arms.iter().fold(tainted, |sum, arm| self.value(&arm.body, under || tainted, deferred) | sum)
             }
             Node::Loop(inner) => {
                 let tainted = self.value(&inner.iterated, under, deferred) | self.value(&inner.condition, under, deferred);
@@ -270,10 +257,7 @@ impl<'a> Analysis<'a> {
                 }
                 self.exits_on_result(&inner.iterated, branches, id) || self.exits_on_result(&inner.body, &around, id)
             }
-            other => other
-                .children()
-                .into_iter()
-                .any(|child| self.exits_on_result(child, branches, id)),
+            other => other.children().into_iter().any(|child| self.exits_on_result(child, branches, id)),
         }
     }
 

@@ -73,22 +73,8 @@ fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, st
         }
     }
     let body = lower.block(&function.block);
-    let Lower {
-        variables,
-        dropped,
-        awaited,
-        kept,
-        ..
-    } = lower;
-    (
-        Flow {
-            variables,
-            body,
-            dropped,
-            awaited,
-        },
-        kept,
-    )
+    let Lower { variables, dropped, awaited, kept, .. } = lower;
+    (Flow { variables, body, dropped, awaited }, kept)
 }
 
 impl Lower<'_> {
@@ -104,30 +90,17 @@ impl Lower<'_> {
             self.scope.bind(name.clone(), self.variables.len());
             let mutable = mutable.contains(&name);
             let started = self.started.get(self.variables.len()).cloned().flatten();
-            self.variables.push(Variable {
-                name,
-                loops: loops.clone(),
-                mutable,
-                started,
-                ..Variable::default()
-            });
+            self.variables.push(Variable { name, loops: loops.clone(), mutable, started, ..Variable::default() });
         }
         vars.push(self.variables.len());
-        self.variables.push(Variable {
-            loops,
-            ..Variable::default()
-        });
+        self.variables.push(Variable { loops, ..Variable::default() });
         vars
     }
 
     /// Binds a pattern to a value: what it borrows and what was started go over.
     fn bind(&mut self, pat: &Pat, init: Option<&Expr>, value: Node) -> Node {
         let started = init.and_then(|init| self.started(init, &value, false));
-        let aliases: Vec<Var> = init
-            .filter(|init| borrows_mutably(init))
-            .and_then(|init| self.root(init))
-            .into_iter()
-            .collect();
+        let aliases: Vec<Var> = init.filter(|init| borrows_mutably(init)).and_then(|init| self.root(init)).into_iter().collect();
         let vars = self.declare(pat);
         for var in &vars {
             if started.is_some() {
@@ -136,10 +109,7 @@ impl Lower<'_> {
             self.variables[*var].aliases.clone_from(&aliases);
             self.variables[*var].mutable |= !aliases.is_empty();
         }
-        Node::Bind {
-            vars,
-            value: Box::new(value),
-        }
+        Node::Bind { vars, value: Box::new(value) }
     }
 
     pub(crate) fn block(&mut self, block: &Block) -> Node {
@@ -191,13 +161,7 @@ impl Lower<'_> {
                     return node;
                 };
                 let body = self.arm(|lower| lower.expr(diverge));
-                Node::Branch {
-                    condition: Box::new(node),
-                    arms: vec![Arm {
-                        body,
-                        error: is_variant(&local.pat, "Ok"),
-                    }],
-                }
+                Node::Branch { condition: Box::new(node), arms: vec![Arm { body, error: is_variant(&local.pat, "Ok") }] }
             }
         }
     }
@@ -242,11 +206,7 @@ impl Lower<'_> {
                     Expr::Await(inner) => self.await_expr(&inner.base, inner.await_token.span, true),
                     Expr::Call(call) if is_named(&call.func, "Err") => {
                         let value = Box::new(self.exprs(&call.args));
-                        Node::Exit(Exit {
-                            value,
-                            way: Way::ReturnError,
-                            order: self.order,
-                        })
+                        Node::Exit(Exit { value, way: Way::ReturnError, order: self.order })
                     }
                     other => self.expr(other),
                 };
@@ -278,10 +238,7 @@ impl Lower<'_> {
                 let then = self.arm(|lower| lower.block(&expr.then_branch));
                 self.scope.leave();
                 let (on_error, on_success) = outcome_of(&expr.cond);
-                let mut arms = vec![Arm {
-                    body: then,
-                    error: on_error,
-                }];
+                let mut arms = vec![Arm { body: then, error: on_error }];
                 if let Some((_, other)) = &expr.else_branch {
                     let body = self.arm(|lower| lower.expr(other));
                     arms.push(Arm { body, error: on_success });
@@ -293,29 +250,15 @@ impl Lower<'_> {
                 let value = self.variables.len();
                 let loops = self.loops.iter().map(|(id, _)| *id).collect();
                 let started = self.started(&expr.expr, &condition, false);
-                self.variables.push(Variable {
-                    loops,
-                    started,
-                    ..Variable::default()
-                });
-                let condition = Box::new(Node::Bind {
-                    vars: vec![value],
-                    value: Box::new(condition),
-                });
+                self.variables.push(Variable { loops, started, ..Variable::default() });
+                let condition = Box::new(Node::Bind { vars: vec![value], value: Box::new(condition) });
                 let arms = expr.arms.iter().map(|arm| {
                     self.scope.enter();
                     let bound = self.bind(&arm.pat, Some(&expr.expr), Node::Read(value));
-                    let guard = if let Pat::Guard(pat) = &arm.pat {
-                        self.expr(&pat.guard)
-                    } else {
-                        Node::empty()
-                    };
+                    let guard = if let Pat::Guard(pat) = &arm.pat { self.expr(&pat.guard) } else { Node::empty() };
                     let body = self.arm(|lower| lower.expr(&arm.body));
                     self.scope.leave();
-                    Arm {
-                        body: Node::Seq(vec![bound, guard, body]),
-                        error: is_variant(&arm.pat, "Err"),
-                    }
+                    Arm { body: Node::Seq(vec![bound, guard, body]), error: is_variant(&arm.pat, "Err") }
                 });
                 let arms = arms.collect();
                 Node::Branch { condition, arms }
@@ -340,10 +283,8 @@ impl Lower<'_> {
                 self.loop_node(node, LoopKind::Endless, &expr.attrs, expr.loop_token.span)
             }
             Expr::Return(expr) => {
-                let error = expr
-                    .expr
-                    .as_ref()
-                    .is_some_and(|value| matches!(&**value, Expr::Call(call) if is_named(&call.func, "Err")));
+                let error =
+                    expr.expr.as_ref().is_some_and(|value| matches!(&**value, Expr::Call(call) if is_named(&call.func, "Err")));
                 self.exit(expr.expr.as_deref(), if error { Way::ReturnError } else { Way::Return })
             }
             Expr::Break(expr) => {
@@ -359,44 +300,23 @@ impl Lower<'_> {
                 if let Some(started) = self.started(&assign.right, &value, false) {
                     self.mark_started(&assign.left, &started);
                 }
-                Node::Write {
-                    vars: self.places(&assign.left),
-                    value: Box::new(value),
-                }
+                Node::Write { vars: self.places(&assign.left), value: Box::new(value) }
             }
             Expr::Binary(binary) => {
                 let value = self.exprs([&*binary.left, &*binary.right]);
-                if compound(&binary.op) {
-                    Node::Write {
-                        vars: self.places(&binary.left),
-                        value: Box::new(value),
-                    }
-                } else {
-                    value
-                }
+                if compound(&binary.op) { Node::Write { vars: self.places(&binary.left), value: Box::new(value) } } else { value }
             }
             Expr::MethodCall(call) => self.method_call(call),
             Expr::Call(call) => {
                 let value = self.exprs(std::iter::once(&*call.func).chain(&call.args));
-                let value = if self.reads_time(call) {
-                    Node::Seq(vec![value, Node::Read(NOW)])
-                } else {
-                    value
-                };
+                let value = if self.reads_time(call) { Node::Seq(vec![value, Node::Read(NOW)]) } else { value };
                 let vars: Vec<Var> = call
                     .args
                     .iter()
                     .filter(|argument| borrows_mutably(argument))
                     .flat_map(|argument| self.places(argument))
                     .collect();
-                if vars.is_empty() {
-                    value
-                } else {
-                    Node::Write {
-                        vars,
-                        value: Box::new(value),
-                    }
-                }
+                if vars.is_empty() { value } else { Node::Write { vars, value: Box::new(value) } }
             }
             Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
             other => {
@@ -411,32 +331,17 @@ impl Lower<'_> {
     fn method_call(&mut self, call: &syn::ExprMethodCall) -> Node {
         let method = call.method.to_string();
         let value = self.exprs(std::iter::once(&*call.receiver).chain(&call.args));
-        let mut vars: Vec<Var> = call
-            .args
-            .iter()
-            .filter(|argument| borrows_mutably(argument))
-            .flat_map(|argument| self.places(argument))
-            .collect();
+        let mut vars: Vec<Var> =
+            call.args.iter().filter(|argument| borrows_mutably(argument)).flat_map(|argument| self.places(argument)).collect();
         if !READS.contains(&method.as_str()) {
-            let changed: Vec<Var> = self
-                .places(&call.receiver)
-                .into_iter()
-                .filter(|var| self.variables[*var].mutable)
-                .collect();
+            let changed: Vec<Var> = self.places(&call.receiver).into_iter().filter(|var| self.variables[*var].mutable).collect();
             let started = call.args.iter().find_map(|argument| self.started(argument, &value, false));
             if let (Some(started), false) = (started, changed.is_empty()) {
                 self.mark_started(&call.receiver, &started);
             }
             vars.extend(changed);
         }
-        if vars.is_empty() {
-            value
-        } else {
-            Node::Write {
-                vars,
-                value: Box::new(value),
-            }
-        }
+        if vars.is_empty() { value } else { Node::Write { vars, value: Box::new(value) } }
     }
 
     /// Whether the call is `dacapo::now()`.
@@ -466,14 +371,7 @@ impl Lower<'_> {
             order: self.order,
             place: self.place.clone(),
         }));
-        if borrowed.is_empty() {
-            node
-        } else {
-            Node::Write {
-                vars: borrowed,
-                value: Box::new(node),
-            }
-        }
+        if borrowed.is_empty() { node } else { Node::Write { vars: borrowed, value: Box::new(node) } }
     }
 
     /// Whether the file declares a function at `path`.

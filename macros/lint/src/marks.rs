@@ -5,9 +5,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Macro};
 
 /// Names of the macros that print or log.
-const LOGGING: &[&str] = &[
-    "print", "println", "eprint", "eprintln", "dbg", "trace", "debug", "info", "warn", "error", "event", "log",
-];
+const LOGGING: &[&str] =
+    &["print", "println", "eprint", "eprintln", "dbg", "trace", "debug", "info", "warn", "error", "event", "log"];
 
 /// Crates and modules such a macro may be named through.
 const LOGGERS: &[&str] = &["std", "core", "tracing", "log"];

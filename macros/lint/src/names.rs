@@ -15,6 +15,8 @@ pub(crate) struct Names {
     pub(crate) globs: Vec<Segments>,
     /// Items declared here.
     pub(crate) items: HashSet<String>,
+    /// In the root of a crate: what its dependencies are called there, to what they are known as here.
+    pub(crate) externs: HashMap<String, String>,
 }
 
 impl Names {
@@ -31,20 +33,22 @@ impl Names {
         self.imports.is_empty() && self.globs.is_empty() && self.items.is_empty()
     }
 
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.imports.extend(other.imports);
+        self.globs.extend(other.globs);
+        self.items.extend(other.items);
+        self.externs.extend(other.externs);
+    }
+
     fn add(&mut self, item: &Item) {
         let ident = match item {
             Item::Use(item) => {
-                let mut path = if item.leading_colon.is_some() {
-                    vec![String::new()]
-                } else {
-                    Segments::new()
-                };
+                let mut path = if item.leading_colon.is_some() { vec![String::new()] } else { Segments::new() };
                 return self.add_use(&item.tree, &mut path);
             }
             Item::ExternCrate(item) => {
                 let name = item.rename.as_ref().map_or(&item.ident, |(_, rename)| rename);
-                self.imports
-                    .insert(name.to_string(), vec![String::new(), item.ident.to_string()]);
+                self.imports.insert(name.to_string(), vec![String::new(), item.ident.to_string()]);
                 return;
             }
             Item::Type(item) => {
@@ -103,11 +107,7 @@ impl Names {
     fn import(&mut self, name: String, last: &str, path: &Segments) {
         let mut full = path.clone();
         let name = if last == "self" {
-            if name == "self" {
-                path.last().cloned().unwrap_or_default()
-            } else {
-                name
-            }
+            if name == "self" { path.last().cloned().unwrap_or_default() } else { name }
         } else {
             full.push(last.to_owned());
             name
@@ -121,7 +121,5 @@ impl Names {
 /// The segments of a path as written; a leading `::` is an empty segment.
 pub(crate) fn segments(path: &syn::Path) -> Segments {
     let lead = path.leading_colon.map(|_| String::new());
-    lead.into_iter()
-        .chain(path.segments.iter().map(|segment| segment.ident.to_string()))
-        .collect()
+    lead.into_iter().chain(path.segments.iter().map(|segment| segment.ident.to_string())).collect()
 }

@@ -58,18 +58,8 @@ pub(crate) enum Piece {
 
 /// Opens the arguments of `mac`.
 pub fn open(mac: &Macro) -> Opened {
-    let name = mac
-        .path
-        .segments
-        .last()
-        .map(|segment| segment.ident.to_string())
-        .unwrap_or_default();
-    grammar::parse(&name, mac).map_or_else(
-        || Opened::Unknown {
-            awaits: first_await(mac.tokens.clone()),
-        },
-        Opened::Known,
-    )
+    let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+    grammar::parse(&name, mac).map_or_else(|| Opened::Unknown { awaits: first_await(mac.tokens.clone()) }, Opened::Known)
 }
 
 impl Arguments {

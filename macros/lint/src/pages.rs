@@ -20,14 +20,7 @@ pub fn rules_markdown() -> String {
 impl Rule {
     /// The rule's own page: what, why, instead, and both examples.
     pub fn markdown(&self) -> String {
-        let Self {
-            name,
-            refuses,
-            why,
-            instead,
-            bad,
-            good,
-        } = self;
+        let Self { name, refuses, why, instead, bad, good } = self;
         let mut page = String::new();
         // Writing to a string cannot fail.
         let _ = write!(

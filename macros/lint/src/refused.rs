@@ -35,11 +35,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("chrono::{Utc,Local}::{now,today}", "clock", NOW),
     ("chrono::offset::{Utc,Local}::{now,today}", "clock", NOW),
     ("chrono::prelude::{Utc,Local}::{now,today}", "clock", NOW),
-    (
-        "time::{OffsetDateTime,PrimitiveDateTime,UtcDateTime}::{now,now_utc,now_local}",
-        "clock",
-        NOW,
-    ),
+    ("time::{OffsetDateTime,PrimitiveDateTime,UtcDateTime}::{now,now_utc,now_local}", "clock", NOW),
     ("time::Instant::{now,elapsed}", "clock", NOW),
     ("jiff::{Timestamp,Zoned}::now", "clock", NOW),
     ("tokio::time::Instant::{now,elapsed}", "clock", NOW),
@@ -60,11 +56,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("rand::{OsRng,ThreadRng}", "random", RNG),
     ("rand_core::{OsRng,SysRng}", "random", RNG),
     ("rand::**::{from_os_rng,from_entropy,try_from_os_rng}", "random", RNG),
-    (
-        "{rand_chacha,rand_pcg,rand_xoshiro,rand_xorshift}::**::{from_os_rng,from_entropy,try_from_os_rng}",
-        "random",
-        RNG,
-    ),
+    ("{rand_chacha,rand_pcg,rand_xoshiro,rand_xorshift}::**::{from_os_rng,from_entropy,try_from_os_rng}", "random", RNG),
     ("fastrand::Rng::{with_seed,fork}", "", ""),
     ("fastrand::**", "random", RNG),
     ("fastrand::Rng::{new,default}", "random", RNG),
@@ -97,17 +89,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("tokio::select!", "race", "use `dacapo::select!`"),
     ("tokio::join!", "race", "use `dacapo::join!`"),
     ("tokio::try_join!", "race", "use `dacapo::try_join!`"),
-    (
-        "{futures,futures_util,futures_lite}::{select!,select_biased!,stream_select!}",
-        "race",
-        "use `dacapo::select!`",
-    ),
+    ("{futures,futures_util,futures_lite}::{select!,select_biased!,stream_select!}", "race", "use `dacapo::select!`"),
     ("std::fs::**", "io", ACTIVITY),
-    (
-        "std::net::{IpAddr,Ipv4Addr,Ipv6Addr,SocketAddr,SocketAddrV4,SocketAddrV6}::*",
-        "",
-        "",
-    ),
+    ("std::net::{IpAddr,Ipv4Addr,Ipv6Addr,SocketAddr,SocketAddrV4,SocketAddrV6}::*", "", ""),
     ("std::net::**", "io", ACTIVITY),
     ("std::io::{stdin,stdout,stderr}", "io", ACTIVITY),
     ("std::os::**", "io", ACTIVITY),
@@ -128,18 +112,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("{aws_sdk_*,azure_*,google_cloud_*}::**", "io", ACTIVITY),
     ("std::env::{split_paths,join_paths}", "", ""),
     ("std::env::**", "environment", ARGUMENT),
-    (
-        "std::process::{exit,abort}",
-        "environment",
-        "return an `Err`: it ends the orchestration and is recorded",
-    ),
+    ("std::process::{exit,abort}", "environment", "return an `Err`: it ends the orchestration and is recorded"),
     ("std::process::**", "environment", ARGUMENT),
     ("std::thread::available_parallelism", "environment", ARGUMENT),
-    (
-        "{num_cpus,hostname,gethostname,whoami,sysinfo,dotenvy,dotenv}::**",
-        "environment",
-        ARGUMENT,
-    ),
+    ("{num_cpus,hostname,gethostname,whoami,sysinfo,dotenvy,dotenv}::**", "environment", ARGUMENT),
     (
         "std::collections::HashMap::{iter,iter_mut,keys,values,values_mut,drain,into_iter,into_keys,into_values,retain,extract_if}",
         "hash_order",
@@ -165,18 +141,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("crossbeam::channel::**", "shared_state", STATE),
     ("std::any::{type_name,type_name_of_val}", "address", VALUES),
     ("std::any::TypeId::of", "address", VALUES),
-    (
-        "std::thread::current",
-        "address",
-        "use `dacapo::instance_id()` to tell runs apart",
-    ),
+    ("std::thread::current", "address", "use `dacapo::instance_id()` to tell runs apart"),
     ("std::backtrace::Backtrace::{capture,force_capture}", "address", VALUES),
     ("std::panic::Location::caller", "address", VALUES),
-    (
-        "std::{rc::Rc,sync::Arc,rc::Weak,sync::Weak}::{ptr_eq,as_ptr,into_raw}",
-        "address",
-        VALUES,
-    ),
+    ("std::{rc::Rc,sync::Arc,rc::Weak,sync::Weak}::{ptr_eq,as_ptr,into_raw}", "address", VALUES),
     ("std::ptr::**", "address", VALUES),
 ];
 
@@ -202,15 +170,11 @@ static PATTERNS: LazyLock<HashMap<String, Vec<Pattern>>> = LazyLock::new(|| {
     for (text, rule, instead) in TABLE {
         let segments = split(text);
         for first in alternatives(segments[0]) {
-            let key = if first.contains(['*', ':']) {
-                first.split([':', '*']).next().unwrap_or(first)
-            } else {
-                first
-            };
-            patterns.entry(head(key)).or_default().push(Pattern {
-                segments: segments.clone(),
-                refused: Refused { rule, instead },
-            });
+            let key = if first.contains(['*', ':']) { first.split([':', '*']).next().unwrap_or(first) } else { first };
+            patterns
+                .entry(head(key))
+                .or_default()
+                .push(Pattern { segments: segments.clone(), refused: Refused { rule, instead } });
         }
     }
     patterns
@@ -249,14 +213,11 @@ fn starts(pattern: &[&'static str], names: &[&str]) -> bool {
     let (Some(first), false) = (pattern.first(), names.is_empty()) else {
         return names.is_empty();
     };
-    alternatives(first)
-        .into_iter()
-        .filter(|choice| *choice != "*" && *choice != "**")
-        .any(|choice| {
-            let parts: Vec<&'static str> = choice.split("::").collect();
-            let shared = parts.len().min(names.len());
-            parts.iter().zip(names).all(|(part, name)| segment_fits(part, name)) && starts(&pattern[1..], &names[shared..])
-        })
+    alternatives(first).into_iter().filter(|choice| *choice != "*" && *choice != "**").any(|choice| {
+        let parts: Vec<&'static str> = choice.split("::").collect();
+        let shared = parts.len().min(names.len());
+        parts.iter().zip(names).all(|(part, name)| segment_fits(part, name)) && starts(&pattern[1..], &names[shared..])
+    })
 }
 
 /// Whether a static of this type holds state.
@@ -286,10 +247,7 @@ fn split(text: &'static str) -> Vec<&'static str> {
 }
 
 fn alternatives(segment: &'static str) -> Vec<&'static str> {
-    let inner = segment
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-        .unwrap_or(segment);
+    let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(segment);
     inner.split(',').collect()
 }
 

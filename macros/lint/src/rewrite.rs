@@ -15,18 +15,10 @@ pub(crate) fn rewrite(node: &Loop, first: &Await, calls: usize) -> String {
             "collect the calls and await them together with `join_all` or `dacapo::fan_out(..).limit(n)`, or {MEANT}"
         );
     };
-    let (join, fan_out) = if first.tried {
-        ("try_join_all", "try_fan_out")
-    } else {
-        ("join_all", "fan_out")
-    };
+    let (join, fan_out) = if first.tried { ("try_join_all", "try_fan_out") } else { ("join_all", "fan_out") };
     let tried = if first.tried { "?" } else { "" };
     let items = iterator(iterated);
-    let simple = if calls == 1 {
-        first.expr.as_ref().filter(|expr| is_simple(expr, pattern))
-    } else {
-        None
-    };
+    let simple = if calls == 1 { first.expr.as_ref().filter(|expr| is_simple(expr, pattern)) } else { None };
     let bound = text(pattern);
     let Some(call) = simple else {
         return format!(
@@ -35,11 +27,7 @@ pub(crate) fn rewrite(node: &Loop, first: &Await, calls: usize) -> String {
     };
     if is_exactly(call, pattern) {
         // The items are calls already.
-        return format!(
-            "write `let {} = {join}({}).await{tried};`, or {MEANT}",
-            collector(body),
-            whole(iterated)
-        );
+        return format!("write `let {} = {join}({}).await{tried};`, or {MEANT}", collector(body), whole(iterated));
     }
     let function = mapped(call, pattern);
     format!(
@@ -77,10 +65,7 @@ fn iterator(expr: &Expr) -> String {
         }
         Expr::Range(_) => format!("({})", short(expr)),
         Expr::MethodCall(call)
-            if !matches!(
-                call.method.to_string().as_str(),
-                "clone" | "to_vec" | "collect" | "unwrap_or_default"
-            ) =>
+            if !matches!(call.method.to_string().as_str(), "clone" | "to_vec" | "collect" | "unwrap_or_default") =>
         {
             short(expr)
         }
@@ -99,11 +84,7 @@ fn collector(body: &syn::Block) -> String {
         fn visit_expr_method_call(&mut self, call: &syn::ExprMethodCall) {
             let takes = matches!(call.method.to_string().as_str(), "push" | "push_back");
             if let (true, Expr::Path(path), None) = (takes, &*call.receiver, &self.0) {
-                self.0 = path
-                    .path
-                    .get_ident()
-                    .map(ToString::to_string)
-                    .filter(|_| !is_named(&call.receiver, "self"));
+                self.0 = path.path.get_ident().map(ToString::to_string).filter(|_| !is_named(&call.receiver, "self"));
             }
             visit::visit_expr_method_call(self, call);
         }

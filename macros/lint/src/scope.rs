@@ -39,13 +39,7 @@ pub(crate) struct Scope<'a, T> {
 
 impl<'a, T: Clone> Scope<'a, T> {
     pub(crate) fn new(modules: &'a Modules, module: Segments, self_type: Option<Segments>) -> Self {
-        Self {
-            modules,
-            module,
-            self_type,
-            frames: Vec::new(),
-            blocks: 0,
-        }
+        Self { modules, module, self_type, frames: Vec::new(), blocks: 0 }
     }
 
     /// Opens a scope for the locals of a pattern, a closure or a loop.
@@ -149,16 +143,9 @@ impl<'a, T: Clone> Scope<'a, T> {
     /// Whether an import in scope comes from `name`.
     pub(crate) fn imports_crate(&self, name: &str) -> bool {
         let from = |names: &Names| {
-            names
-                .globs
-                .iter()
-                .chain(names.imports.values())
-                .any(|path| path.first().is_some_and(|first| first == name))
+            names.globs.iter().chain(names.imports.values()).any(|path| path.first().is_some_and(|first| first == name))
         };
-        let blocks = self
-            .frames
-            .iter()
-            .any(|frame| matches!(frame, Frame::Block { names, .. } if from(names)));
+        let blocks = self.frames.iter().any(|frame| matches!(frame, Frame::Block { names, .. } if from(names)));
         blocks || self.modules.get(&self.module).is_some_and(from)
     }
 
@@ -203,26 +190,37 @@ pub(crate) fn resolve_in(modules: &Modules, module: &[String], written: &[String
         return Segments::new();
     };
     match first.as_str() {
-        "" => return external(&written[1..]),
-        "crate" => return canonical(modules, written, depth),
+        "" => return outside(modules, module, &written[1..], depth),
+        "crate" => return canonical(modules, &join(&module[..1.min(module.len())], &written[1..]), depth),
         "self" => return canonical(modules, &join(module, &written[1..]), depth),
         "super" => {
             let parent = &module[..module.len().saturating_sub(1).max(1)];
             let rest = &written[1..];
             let again = rest.first().is_some_and(|name| name == "super");
-            return if again {
-                resolve_in(modules, parent, rest, depth)
-            } else {
-                canonical(modules, &join(parent, rest), depth)
-            };
+            return if again { resolve_in(modules, parent, rest, depth) } else { canonical(modules, &join(parent, rest), depth) };
         }
         _ => {}
     }
-    let found = modules
-        .get(module)
-        .filter(|_| depth < DEPTH)
-        .and_then(|names| in_names(modules, names, module, written, depth));
-    found.unwrap_or_else(|| external(written))
+    let found = modules.get(module).filter(|_| depth < DEPTH).and_then(|names| in_names(modules, names, module, written, depth));
+    found.unwrap_or_else(|| outside(modules, module, written, depth))
+}
+
+/// A path that begins with a crate: another one that was read as well, or one of which only names are known.
+fn outside(modules: &Modules, module: &[String], written: &[String], depth: usize) -> Segments {
+    let root = module.get(..1).and_then(|root| modules.get(root));
+    let known = written.first().and_then(|first| root?.externs.get(first)).filter(|_| depth < DEPTH);
+    known.map_or_else(
+        || external(written),
+        |name| {
+            let path = join(std::slice::from_ref(name), &written[1..]);
+            external(&canonical(modules, &path, depth + 1))
+        },
+    )
+}
+
+/// Whether a path begins with a crate whose source was read.
+pub(crate) fn is_own(modules: &Modules, path: &[String]) -> bool {
+    path.first().is_some_and(|first| first == "crate") || path.get(..1).is_some_and(|root| modules.contains_key(root))
 }
 
 /// Looks the first segment up in the names of one module.
@@ -235,7 +233,7 @@ fn in_names(modules: &Modules, names: &Names, module: &[String], written: &[Stri
         let full = join(import, &written[1..]);
         let crate_itself = import.first() == Some(first);
         return Some(if crate_itself {
-            external(&full)
+            outside(modules, module, &full, depth + 1)
         } else {
             resolve_in(modules, module, &full, depth + 1)
         });
@@ -264,10 +262,7 @@ fn through_glob(modules: &Modules, base: &[String], written: &[String], depth: u
 
 /// Follows re-exports of the file's own modules.
 fn canonical(modules: &Modules, path: &[String], depth: usize) -> Segments {
-    let inside = (1..=path.len())
-        .rev()
-        .find(|end| modules.contains_key(&path[..*end]))
-        .unwrap_or(0);
+    let inside = (1..=path.len()).rev().find(|end| modules.contains_key(&path[..*end])).unwrap_or(0);
     if depth >= DEPTH || inside == 0 || inside == path.len() {
         return path.to_vec();
     }

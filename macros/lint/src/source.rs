@@ -6,19 +6,23 @@
 use crate::declared::Declared;
 use crate::names::Segments;
 use crate::scope::Scope;
-use crate::types::{Local, Ty};
+use crate::types::Ty;
 use crate::walk::{Hit, Walk};
-use std::collections::HashMap;
+use proc_macro2::Span;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
-use syn::{Attribute, ImplItem, Item, Signature, TraitItem};
+use std::sync::Arc;
+use syn::{ImplItem, Item, TraitItem};
 
 /// A parsed source file: its `use` declarations, modules, functions and impls.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    pub(crate) file: String,
+    pub(crate) file: Arc<str>,
     pub(crate) root: Segments,
     pub(crate) declared: Declared,
     pub(crate) functions: HashMap<Segments, Function>,
+    pub(crate) silenced: HashMap<(Arc<str>, usize), HashSet<&'static str>>,
 }
 
 /// What kind of function a name leads to.
@@ -41,8 +45,8 @@ pub struct Function {
     pub path: Vec<String>,
     /// What it is.
     pub kind: FunctionKind,
-    /// The line of its name, from 1.
-    pub line: usize,
+    /// Where its name stands.
+    pub at: Place,
     /// What its own body contains that an orchestrator may not.
     pub hits: Vec<Use>,
     /// The functions its body mentions.
@@ -58,8 +62,8 @@ pub struct Use {
     pub text: String,
     /// What to write instead; empty for the rule's own advice.
     pub instead: &'static str,
-    /// The line, from 1.
-    pub line: usize,
+    /// Where it stands.
+    pub at: Place,
 }
 
 /// A function that a body calls or names.
@@ -67,8 +71,26 @@ pub struct Use {
 pub struct Mention {
     /// Its resolved path; begins with `crate` for a function of the same crate.
     pub path: Vec<String>,
+    /// Where it stands.
+    pub at: Place,
+}
+
+/// A place in a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it stands in chains.
+    pub file: Arc<str>,
     /// The line, from 1.
     pub line: usize,
+    /// The bytes of the file.
+    pub range: Range<usize>,
+}
+
+impl Place {
+    /// Where `span` stands in `file`.
+    pub fn of(span: Span, file: &Arc<str>) -> Self {
+        Self { file: Arc::clone(file), line: span.start().line, range: span.byte_range() }
+    }
 }
 
 impl Source {
@@ -85,10 +107,7 @@ impl Source {
     /// # Errors
     /// When the text is not Rust.
     pub fn parse_file(text: &str, file: &Path) -> syn::Result<Self> {
-        let name = file
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self::parse_as(text, &name, module_path(file))
     }
 
@@ -98,22 +117,18 @@ impl Source {
     /// When the text is not Rust.
     pub fn parse_as(text: &str, file: &str, root: Vec<String>) -> syn::Result<Self> {
         // The error's span must be made after the positions are the compiler's again.
-        Self::read(text, file, root).map_err(|message| syn::Error::new(proc_macro2::Span::call_site(), message))
+        Self::read(text, file, root).map_err(|message| syn::Error::new(Span::call_site(), message))
     }
 
     fn read(text: &str, file: &str, root: Segments) -> Result<Self, String> {
         let _own = OwnPositions::begin();
         let items = syn::parse_file(text).map_err(|error| error.to_string())?.items;
-        let mut source = Self {
-            file: file.to_owned(),
-            root: root.clone(),
-            ..Self::default()
-        };
+        let mut source = Self { file: Arc::from(file), root: root.clone(), ..Self::default() };
         source.declared.collect_names(&root, &items);
         source.declared.collect(&root, &items);
-        let mut functions = HashMap::new();
-        source.walk(&root, &items, &mut functions);
-        source.functions = functions;
+        let mut functions = Vec::new();
+        source.walk(&source.file, &root, &items, &mut functions);
+        source.functions = functions.into_iter().map(|function| (function.path.clone(), function)).collect();
         Ok(source)
     }
 
@@ -137,130 +152,75 @@ impl Source {
             .map(|(path, _)| path)
             .collect();
         found.sort();
-        found
-            .first()
-            .map_or_else(|| self.root.clone(), |path| path[..path.len() - 1].to_vec())
+        found.first().map_or_else(|| self.root.clone(), |path| path[..path.len() - 1].to_vec())
     }
 
-    fn walk(&self, module: &Segments, items: &[Item], functions: &mut HashMap<Segments, Function>) {
+    /// Every function that the items of a module of `file` declare.
+    pub(crate) fn walk(&self, file: &Arc<str>, module: &Segments, items: &[Item], functions: &mut Vec<Function>) {
+        let scope = || Scope::new(&self.declared.modules, module.clone(), None);
         for item in items {
+            let mut walk = Walk::new(&self.declared, scope(), file);
             match item {
-                Item::Fn(item) => {
-                    self.function_at(
-                        &Scope::new(&self.declared.modules, module.clone(), None),
-                        module,
-                        &item.attrs,
-                        &item.sig,
-                        &item.block,
-                        functions,
-                    );
-                }
+                Item::Fn(item) => walk.function(module, &item.attrs, &item.sig, &item.block),
                 Item::Impl(item) => {
-                    let scope = Scope::<Local>::new(&self.declared.modules, module.clone(), None);
-                    let Some(ty) = Ty::of(&item.self_ty, &scope) else {
+                    let Some(ty) = Ty::of(&item.self_ty, &scope()) else {
                         continue;
                     };
-                    let scope = scope.with_self(ty.path.clone());
+                    walk = Walk::new(&self.declared, scope().with_self(ty.path.clone()), file);
                     for item in &item.items {
                         if let ImplItem::Fn(item) = item {
-                            self.function_at(&scope, &ty.path, &item.attrs, &item.sig, &item.block, functions);
+                            walk.function(&ty.path, &item.attrs, &item.sig, &item.block);
                         }
                     }
                 }
                 Item::Trait(item) => {
-                    let mut path = module.clone();
-                    path.push(item.ident.to_string());
-                    let scope = Scope::<Local>::new(&self.declared.modules, module.clone(), None).with_self(path.clone());
+                    let path: Segments = module.iter().cloned().chain([item.ident.to_string()]).collect();
+                    walk = Walk::new(&self.declared, scope().with_self(path.clone()), file);
                     for item in &item.items {
-                        if let TraitItem::Fn(syn::TraitItemFn {
-                            attrs,
-                            sig,
-                            default: Some(block),
-                            ..
-                        }) = item
-                        {
-                            self.function_at(&scope, &path, attrs, sig, block, functions);
+                        if let TraitItem::Fn(syn::TraitItemFn { attrs, sig, default: Some(block), .. }) = item {
+                            walk.function(&path, attrs, sig, block);
                         }
                     }
                 }
                 Item::Mod(item) => {
                     if let Some((_, items)) = &item.content {
-                        let mut inner = module.clone();
-                        inner.push(item.ident.to_string());
-                        self.walk(&inner, items, functions);
+                        let inner = module.iter().cloned().chain([item.ident.to_string()]).collect();
+                        self.walk(file, &inner, items, functions);
                     }
                 }
                 Item::Macro(item) => {
                     if let Some(ident) = &item.ident {
-                        let mut path = module.clone();
-                        path.push(format!("{ident}!"));
-                        let mut walk = Walk::new(&self.declared, Scope::new(&self.declared.modules, module.clone(), None));
+                        let name = format!("{ident}!");
+                        let path = module.iter().cloned().chain([name.clone()]).collect();
                         walk.scan(item.mac.tokens.clone());
-                        let function = Function::of(format!("{ident}!"), path.clone(), FunctionKind::Plain, ident.span(), &walk);
-                        functions.insert(path, function);
+                        functions.push(Function::of(name, path, FunctionKind::Plain, ident.span(), &walk));
                     }
                 }
                 _ => {}
             }
+            functions.extend(walk.functions.into_values());
         }
-    }
-
-    fn function_at(
-        &self,
-        scope: &Scope<'_, Local>,
-        owner: &[String],
-        attrs: &[Attribute],
-        sig: &Signature,
-        block: &syn::Block,
-        functions: &mut HashMap<Segments, Function>,
-    ) {
-        let mut walk = Walk::new(&self.declared, scope.clone());
-        walk.function(owner, attrs, sig, block);
-        functions.extend(walk.functions);
     }
 }
 
 impl Function {
-    pub(crate) fn of(name: String, path: Segments, kind: FunctionKind, span: proc_macro2::Span, walk: &Walk<'_>) -> Self {
-        let hits = walk.hits.iter().map(
-            |Hit {
-                 rule,
-                 text,
-                 instead,
-                 span,
-             }| Use {
-                rule,
-                text: text.clone(),
-                instead,
-                line: span.start().line,
-            },
-        );
-        let mentions = walk.mentions.iter().map(|(path, span)| Mention {
-            path: path.clone(),
-            line: span.start().line,
+    pub(crate) fn of(name: String, path: Segments, kind: FunctionKind, span: Span, walk: &Walk<'_>) -> Self {
+        let hits = walk.hits.iter().map(|Hit { rule, text, instead, span }| Use {
+            rule,
+            text: text.clone(),
+            instead,
+            at: Place::of(*span, &walk.file),
         });
-        Self {
-            name,
-            path,
-            kind,
-            line: span.start().line,
-            hits: hits.collect(),
-            mentions: mentions.collect(),
-        }
+        let mentions = walk.mentions.iter().map(|(path, span)| Mention { path: path.clone(), at: Place::of(*span, &walk.file) });
+        Self { name, path, kind, at: Place::of(span, &walk.file), hits: hits.collect(), mentions: mentions.collect() }
     }
 }
 
 /// The module a file is, by the usual layout.
 fn module_path(file: &Path) -> Segments {
-    let parts: Vec<String> = file
-        .with_extension("")
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
-        .collect();
-    let inside = parts
-        .iter()
-        .rposition(|part| part == "src")
-        .map_or(&[] as &[String], |at| &parts[at + 1..]);
+    let parts: Vec<String> =
+        file.with_extension("").components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let inside = parts.iter().rposition(|part| part == "src").map_or(&[] as &[String], |at| &parts[at + 1..]);
     let mut path = vec!["crate".to_owned()];
     if inside.first().is_some_and(|first| first == "bin") {
         return path;

@@ -18,12 +18,7 @@ pub(crate) fn short(node: &impl ToTokens) -> String {
 
 fn write(tokens: TokenStream, out: &mut String) {
     let mut before: Option<TokenTree> = None;
-    let mut state = State {
-        operand: true,
-        prefix: false,
-        bars: false,
-        path: false,
-    };
+    let mut state = State { operand: true, prefix: false, bars: false, path: false };
     for token in tokens {
         if before.as_ref().is_some_and(|before| state.spaced(before, &token)) {
             out.push(' ');

@@ -16,16 +16,7 @@ pub(crate) struct Ty {
 pub(crate) type Local = Option<Ty>;
 
 /// Associated functions that make a value of their own type.
-const CONSTRUCTORS: &[&str] = &[
-    "new",
-    "with_capacity",
-    "default",
-    "from",
-    "from_iter",
-    "now",
-    "with_hasher",
-    "now_utc",
-];
+const CONSTRUCTORS: &[&str] = &["new", "with_capacity", "default", "from", "from_iter", "now", "with_hasher", "now_utc"];
 
 /// Methods that give the same type back.
 const SAME: &[&str] = &["clone", "to_owned", "as_ref", "as_mut", "borrow", "borrow_mut", "by_ref"];
@@ -58,28 +49,13 @@ impl Ty {
             Type::Paren(ty) => Self::of(&ty.elem, scope),
             Type::Group(ty) => Self::of(&ty.elem, scope),
             Type::Tuple(ty) => {
-                let args = ty
-                    .elems
-                    .iter()
-                    .map(|ty| Self::of(ty, scope).unwrap_or_else(Self::unknown))
-                    .collect();
-                Some(Self {
-                    path: vec!["()".to_owned()],
-                    args,
-                })
+                let args = ty.elems.iter().map(|ty| Self::of(ty, scope).unwrap_or_else(Self::unknown)).collect();
+                Some(Self { path: vec!["()".to_owned()], args })
             }
             Type::Path(ty) if ty.qself.is_none() => {
                 let path = scope.resolve(&crate::names::segments(&ty.path));
-                let args = ty
-                    .path
-                    .segments
-                    .last()
-                    .map(|last| generics(&last.arguments, scope))
-                    .unwrap_or_default();
-                let looked_through = matches!(
-                    path.last().map(String::as_str),
-                    Some("Box" | "Arc" | "Rc" | "Cow" | "MutexGuard")
-                );
+                let args = ty.path.segments.last().map(|last| generics(&last.arguments, scope)).unwrap_or_default();
+                let looked_through = matches!(path.last().map(String::as_str), Some("Box" | "Arc" | "Rc" | "Cow" | "MutexGuard"));
                 match args.last() {
                     Some(inner) if looked_through => Some(inner.clone()),
                     _ => Some(Self { path, args }),
@@ -90,10 +66,7 @@ impl Ty {
     }
 
     fn unknown() -> Self {
-        Self {
-            path: vec!["_".to_owned()],
-            args: Vec::new(),
-        }
+        Self { path: vec!["_".to_owned()], args: Vec::new() }
     }
 
     fn named(path: Segments) -> Self {
@@ -103,11 +76,7 @@ impl Ty {
     /// The value inside an `Option` or a `Result`, or the type itself.
     pub(crate) fn inner(self) -> Self {
         let wraps = matches!(self.path.last().map(String::as_str), Some("Option" | "Result"));
-        if wraps {
-            self.args.into_iter().next().unwrap_or_else(Self::unknown)
-        } else {
-            self
-        }
+        if wraps { self.args.into_iter().next().unwrap_or_else(Self::unknown) } else { self }
     }
 }
 
@@ -139,11 +108,7 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
         },
         Expr::Path(expr) if expr.qself.is_none() => match scope.value(&expr.path) {
             Meaning::Local(ty) => ty,
-            Meaning::Path(path) => declared
-                .statics
-                .get(&path)
-                .and_then(|held| held.ty.clone())
-                .or(Some(Ty::named(path))),
+            Meaning::Path(path) => declared.statics.get(&path).and_then(|held| held.ty.clone()).or(Some(Ty::named(path))),
         },
         Expr::Field(expr) => {
             let base = type_of(&expr.base, scope, declared)?;
@@ -151,11 +116,7 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
                 let syn::Member::Unnamed(index) = &expr.member else {
                     return None;
                 };
-                return if base.path == ["()"] {
-                    base.args.get(index.index as usize).cloned()
-                } else {
-                    None
-                };
+                return if base.path == ["()"] { base.args.get(index.index as usize).cloned() } else { None };
             };
             declared.fields.get(&base.path)?.get(&name.to_string()).cloned()
         }
@@ -180,16 +141,8 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
                 return None;
             }
             let count = func.path.segments.len();
-            let args = func
-                .path
-                .segments
-                .iter()
-                .nth(count.checked_sub(2)?)
-                .map(|owner| generics(&owner.arguments, scope));
-            Some(Ty {
-                path: owner.to_vec(),
-                args: args.unwrap_or_default(),
-            })
+            let args = func.path.segments.iter().nth(count.checked_sub(2)?).map(|owner| generics(&owner.arguments, scope));
+            Some(Ty { path: owner.to_vec(), args: args.unwrap_or_default() })
         }
         Expr::MethodCall(call) => {
             let method = call.method.to_string();
@@ -243,11 +196,7 @@ pub(crate) fn bind(pat: &Pat, ty: Local, scope: &mut Scope<'_, Local>) {
             }
         }
         Pat::TupleStruct(pat) if pat.elems.len() == 1 => {
-            let peels = pat
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident == "Some" || last.ident == "Ok");
+            let peels = pat.path.segments.last().is_some_and(|last| last.ident == "Some" || last.ident == "Ok");
             bind(&pat.elems[0], ty.filter(|_| peels).map(Ty::inner), scope);
         }
         other => {

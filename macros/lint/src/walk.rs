@@ -7,12 +7,13 @@ use crate::declared::{Declared, bind_parameters, kind_of};
 use crate::names::{Segments, segments};
 use crate::open::{Arguments, Kind, Opened, Piece, open, placeholders};
 use crate::refused::refused;
-use crate::scope::{Meaning, Scope};
+use crate::scope::{Meaning, Scope, is_own};
 use crate::source::Function;
 use crate::types::{Local, Ty, bind, collected, type_of};
 use methods::{fixed_hasher, receiver_text};
 use proc_macro2::Span;
 use std::collections::HashMap;
+use std::sync::Arc;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Block, Expr, Item, Pat, ReturnType, Signature, Stmt, Type};
@@ -35,6 +36,7 @@ pub(crate) struct Walk<'a> {
     scope: Scope<'a, Local>,
     /// Inside a chain or a binding whose outcome does not depend on the order of iteration.
     any_order: bool,
+    pub(crate) file: Arc<str>,
     pub(crate) hits: Vec<Hit>,
     pub(crate) mentions: Vec<(Segments, Span)>,
     /// The functions walked: the body's nested ones, and those given to [`Walk::function`].
@@ -48,12 +50,13 @@ const ANY_ORDER: &[&str] = &["count", "len", "sum", "product", "all", "any", "mi
 const UNORDERED: &[&str] = &["BTreeMap", "BTreeSet", "BinaryHeap", "HashMap", "HashSet", "DashMap"];
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(declared: &'a Declared, scope: Scope<'a, Local>) -> Self {
+    pub(crate) fn new(declared: &'a Declared, scope: Scope<'a, Local>, file: &Arc<str>) -> Self {
         Self {
             declared,
             nested: Declared::default(),
             scope,
             any_order: false,
+            file: Arc::clone(file),
             hits: Vec::new(),
             mentions: Vec::new(),
             functions: HashMap::new(),
@@ -62,7 +65,7 @@ impl<'a> Walk<'a> {
 
     /// Walks a function that is not the orchestrator and keeps it in [`Walk::functions`].
     pub(crate) fn function(&mut self, owner: &[String], attrs: &[Attribute], sig: &Signature, block: &Block) {
-        let mut walk = Walk::new(self.declared, self.scope.for_item());
+        let mut walk = Walk::new(self.declared, self.scope.for_item(), &self.file);
         walk.nested = self.nested.clone();
         walk.body(sig, block, Some(owner.to_vec()));
         let path: Segments = owner.iter().cloned().chain([sig.ident.to_string()]).collect();
@@ -122,16 +125,11 @@ impl<'a> Walk<'a> {
     }
 
     fn hit(&mut self, rule: &'static str, text: String, instead: &'static str, span: Span) {
-        self.hits.push(Hit {
-            rule,
-            text,
-            instead,
-            span,
-        });
+        self.hits.push(Hit { rule, text, instead, span });
     }
 
     fn mention(&mut self, path: Segments, span: Span) {
-        if path.len() > 1 && path[0] == "crate" {
+        if path.len() > 1 && is_own(&self.declared.modules, &path) {
             self.mentions.push((path, span));
         }
     }
@@ -143,11 +141,7 @@ impl<'a> Walk<'a> {
     /// A path that stands as a value: a call's callee, or a function handed on.
     fn value(&mut self, path: &syn::Path, resolved: Segments) {
         let text = segments(path).join("::");
-        let held = self
-            .nested
-            .statics
-            .get(&resolved)
-            .or_else(|| self.declared.statics.get(&resolved));
+        let held = self.nested.statics.get(&resolved).or_else(|| self.declared.statics.get(&resolved));
         if held.is_some_and(|held| held.state) {
             self.hit("shared_state", text, "", path.span());
         } else if let Some(line) = refused(&resolved) {
@@ -216,12 +210,7 @@ impl<'a> Walk<'a> {
     /// Takes up the items of a block: what they declare, then their bodies.
     fn items(&mut self, block: &Block) {
         let owner = self.scope.here();
-        let items = || {
-            block
-                .stmts
-                .iter()
-                .filter_map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None })
-        };
+        let items = || block.stmts.iter().filter_map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None });
         for item in items() {
             let mut declared = Declared::default();
             declared.item(&self.scope, &owner, item);
@@ -269,9 +258,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
             _ => false,
         };
         let any_order = self.any_order || collects;
-        self.in_any_order(any_order, |walk| {
-            call.args.iter().for_each(|argument| walk.visit_expr(argument))
-        });
+        self.in_any_order(any_order, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
     }
 
     fn visit_expr_path(&mut self, expr: &'ast syn::ExprPath) {
@@ -300,9 +287,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         let extends = method == "extend" && unordered(self.type_of(&call.receiver));
         self.method(call);
         self.in_any_order(any_order, |walk| walk.visit_expr(&call.receiver));
-        self.in_any_order(extends, |walk| {
-            call.args.iter().for_each(|argument| walk.visit_expr(argument))
-        });
+        self.in_any_order(extends, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
     }
 
     fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
@@ -367,12 +352,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_expr_unsafe(&mut self, expr: &'ast syn::ExprUnsafe) {
-        self.hit(
-            "address",
-            "unsafe".to_owned(),
-            "do it in an `#[activity]`",
-            expr.unsafe_token.span,
-        );
+        self.hit("address", "unsafe".to_owned(), "do it in an `#[activity]`", expr.unsafe_token.span);
         self.visit_block(&expr.block);
     }
 
@@ -391,11 +371,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     fn visit_macro(&mut self, mac: &'ast syn::Macro) {
         let path = self.scope.macro_path(&mac.path);
         let text = format!("{}!", segments(&mac.path).join("::"));
-        let span = mac
-            .path
-            .segments
-            .last()
-            .map_or_else(|| mac.path.span(), |last| last.ident.span());
+        let span = mac.path.segments.last().map_or_else(|| mac.path.span(), |last| last.ident.span());
         let refused = refused(&path);
         if let Some(line) = refused {
             self.hit(line.rule, text.clone(), line.instead, span);
@@ -404,7 +380,12 @@ impl<'ast> Visit<'ast> for Walk<'_> {
             Opened::Known(arguments) => self.arguments(&arguments),
             Opened::Unknown { awaits } => {
                 if refused.is_none() {
-                    self.mention(path, span);
+                    let named = path.last().and_then(|name| self.declared.methods.macro_named(name));
+                    let here = path.len() == 1 || is_own(&self.declared.modules, &path);
+                    match named.filter(|_| here) {
+                        Some(path) => self.mentions.push((path.clone(), span)),
+                        None => self.mention(path, span),
+                    }
                     if let Some(awaits) = awaits {
                         self.hit("unchecked_macro", text.clone(), "", awaits);
                     }

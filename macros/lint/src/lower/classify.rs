@@ -41,18 +41,13 @@ impl Lower<'_> {
                 };
                 let callee = func.path.segments.last().map(|last| last.ident.to_string());
                 if callee.as_deref() == Some("pin") {
-                    return call
-                        .args
-                        .first()
-                        .map_or((Class::Call, None, None), |inner| self.classify(inner));
+                    return call.args.first().map_or((Class::Call, None, None), |inner| self.classify(inner));
                 }
                 let class = if self.is_declared(&path) { None } else { class_of(&path) };
                 match class {
-                    Some(Class::Timeout) => call
-                        .args
-                        .iter()
-                        .nth(1)
-                        .map_or((Class::Call, callee, None), |inner| self.classify(inner)),
+                    Some(Class::Timeout) => {
+                        call.args.iter().nth(1).map_or((Class::Call, callee, None), |inner| self.classify(inner))
+                    }
                     Some(class) => (class, callee, None),
                     None => (Class::Call, callee, None),
                 }
@@ -69,11 +64,7 @@ impl Lower<'_> {
                     return (Class::Call, None, None);
                 };
                 let variable = &self.variables[var];
-                let class = if variable.started.is_some() {
-                    Class::Started
-                } else {
-                    variable.class.unwrap_or(Class::Call)
-                };
+                let class = if variable.started.is_some() { Class::Started } else { variable.class.unwrap_or(Class::Call) };
                 (class, variable.callee.clone(), Some(var))
             }
             _ => (Class::Call, None, None),

@@ -17,10 +17,7 @@ impl Lower<'_> {
             inner = match inner {
                 Expr::Paren(expr) => &expr.expr,
                 Expr::MethodCall(call)
-                    if matches!(
-                        call.method.to_string().as_str(),
-                        "retry" | "timeout" | "id" | "checked" | "limit"
-                    ) =>
+                    if matches!(call.method.to_string().as_str(), "retry" | "timeout" | "id" | "checked" | "limit") =>
                 {
                     &call.receiver
                 }
@@ -44,23 +41,10 @@ impl Lower<'_> {
         let text = crate::names::segments(&func.path).join("::");
         let constant = path.last().is_some_and(|name| !name.contains(char::is_lowercase));
         let ours = path.first().is_some_and(|first| first == "dacapo" || first == "futures");
-        let durable = if event {
-            constant
-        } else {
-            self.is_durable(&path) || (ours && class_of(&path).is_some())
-        };
-        let text = if event {
-            format!("{text}.wait()")
-        } else {
-            format!("{text}(..)")
-        };
+        let durable = if event { constant } else { self.is_durable(&path) || (ours && class_of(&path).is_some()) };
+        let text = if event { format!("{text}.wait()") } else { format!("{text}(..)") };
         if !event || durable {
-            self.dropped.push(Dropped {
-                path,
-                text,
-                durable,
-                span,
-            });
+            self.dropped.push(Dropped { path, text, durable, span });
         }
     }
 

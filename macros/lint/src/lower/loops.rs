@@ -28,13 +28,7 @@ impl Lower<'_> {
                 lower.variables[*var].aliases.clone_from(&aliases);
                 lower.variables[*var].mutable |= !aliases.is_empty();
             }
-            (
-                Node::Bind {
-                    vars,
-                    value: Box::new(Node::Seq(reads)),
-                },
-                lower.block(&expr.body),
-            )
+            (Node::Bind { vars, value: Box::new(Node::Seq(reads)) }, lower.block(&expr.body))
         });
         self.scope.leave();
         node.iterated = iterated;
@@ -45,8 +39,7 @@ impl Lower<'_> {
     pub(super) fn in_loop(&mut self, label: &Option<syn::Label>, lower: impl FnOnce(&mut Self) -> (Node, Node)) -> Loop {
         self.loop_count += 1;
         let id = self.loop_count;
-        self.loops
-            .push((id, label.as_ref().map(|label| label.name.ident.to_string())));
+        self.loops.push((id, label.as_ref().map(|label| label.name.ident.to_string())));
         self.place_count += 1;
         self.place.push(self.place_count);
         let (condition, body) = lower(self);
@@ -76,21 +69,13 @@ impl Lower<'_> {
             None => self.loops.last().map(|(id, _)| *id),
             Some(label) => {
                 let name = label.ident.to_string();
-                self.loops
-                    .iter()
-                    .rev()
-                    .find(|(_, label)| label.as_ref() == Some(&name))
-                    .map(|(id, _)| *id)
+                self.loops.iter().rev().find(|(_, label)| label.as_ref() == Some(&name)).map(|(id, _)| *id)
             }
         }
     }
 
     pub(super) fn exit(&mut self, value: Option<&Expr>, way: Way) -> Node {
         let value = Box::new(value.map_or_else(Node::empty, |value| self.expr(value)));
-        Node::Exit(Exit {
-            value,
-            way,
-            order: self.order,
-        })
+        Node::Exit(Exit { value, way, order: self.order })
     }
 }

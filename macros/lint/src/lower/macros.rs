@@ -10,48 +10,27 @@ use syn::spanned::Spanned;
 
 impl Lower<'_> {
     pub(super) fn macro_call(&mut self, mac: &Macro) -> Node {
-        let name = mac
-            .path
-            .segments
-            .last()
-            .map(|last| last.ident.to_string())
-            .unwrap_or_default();
+        let name = mac.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         let Opened::Known(arguments) = open(mac) else {
             return self.tokens(mac.tokens.clone());
         };
         if matches!(arguments.kind(), Kind::Join | Kind::Select) {
             return self.fan_in(&arguments, mac.path.span());
         }
-        let captures: Vec<Node> = arguments
-            .captures()
-            .iter()
-            .filter_map(|name| self.scope.local(name).copied())
-            .map(Node::Read)
-            .collect();
+        let captures: Vec<Node> =
+            arguments.captures().iter().filter_map(|name| self.scope.local(name).copied()).map(Node::Read).collect();
         self.scope.enter();
         let mut nodes = captures;
         arguments.pieces().iter().for_each(|piece| self.piece(piece, &mut nodes));
         self.scope.leave();
         let value = Node::Seq(nodes);
         match name.as_str() {
-            "panic" | "todo" | "unimplemented" | "unreachable" | "bail" => Node::Exit(Exit {
-                value: Box::new(value),
-                way: Way::ReturnError,
-                order: self.order,
-            }),
+            "panic" | "todo" | "unimplemented" | "unreachable" | "bail" => {
+                Node::Exit(Exit { value: Box::new(value), way: Way::ReturnError, order: self.order })
+            }
             "ensure" => {
-                let fails = Node::Exit(Exit {
-                    value: Box::new(Node::empty()),
-                    way: Way::ReturnError,
-                    order: self.order,
-                });
-                Node::Branch {
-                    condition: Box::new(value),
-                    arms: vec![Arm {
-                        body: fails,
-                        error: false,
-                    }],
-                }
+                let fails = Node::Exit(Exit { value: Box::new(Node::empty()), way: Way::ReturnError, order: self.order });
+                Node::Branch { condition: Box::new(value), arms: vec![Arm { body: fails, error: false }] }
             }
             _ => value,
         }
@@ -71,9 +50,7 @@ impl Lower<'_> {
     /// `join!`, `try_join!` and `select!` await their futures; the arms of `select!` run under its outcome.
     pub(super) fn fan_in(&mut self, arguments: &Arguments, span: Span) -> Node {
         let futures = arguments.futures();
-        let paced = futures
-            .iter()
-            .any(|future| matches!(self.classify(future).0, Class::Timer | Class::Event));
+        let paced = futures.iter().any(|future| matches!(self.classify(future).0, Class::Timer | Class::Event));
         for future in &futures {
             if let Some(path) = self.callee_path(future) {
                 self.awaited.insert(path);
@@ -98,14 +75,8 @@ impl Lower<'_> {
             return condition;
         }
         let outcome = self.variables.len();
-        self.variables.push(Variable {
-            loops: self.loops.iter().map(|(id, _)| *id).collect(),
-            ..Variable::default()
-        });
-        let condition = Box::new(Node::Bind {
-            vars: vec![outcome],
-            value: Box::new(condition),
-        });
+        self.variables.push(Variable { loops: self.loops.iter().map(|(id, _)| *id).collect(), ..Variable::default() });
+        let condition = Box::new(Node::Bind { vars: vec![outcome], value: Box::new(condition) });
         let mut arms = Vec::new();
         let mut bound = None;
         let mut entered = 0;
@@ -118,10 +89,7 @@ impl Lower<'_> {
                 }
                 Piece::Expression(expr) => {
                     let body = self.arm(|lower| lower.expr(expr));
-                    arms.push(Arm {
-                        body: Node::Seq(bound.take().into_iter().chain([body]).collect()),
-                        error: false,
-                    });
+                    arms.push(Arm { body: Node::Seq(bound.take().into_iter().chain([body]).collect()), error: false });
                 }
                 _ => {}
             }

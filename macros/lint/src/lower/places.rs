@@ -16,9 +16,7 @@ impl Lower<'_> {
             return Vec::new();
         };
         let place = self.innermost_field(expr).unwrap_or(root);
-        std::iter::once(place)
-            .chain(self.variables[root].aliases.iter().copied())
-            .collect()
+        std::iter::once(place).chain(self.variables[root].aliases.iter().copied()).collect()
     }
 
     /// The field of a variable that a place begins with.
@@ -41,16 +39,8 @@ impl Lower<'_> {
             return Some(*var);
         }
         let var = self.variables.len();
-        let Variable {
-            loops, mutable, aliases, ..
-        } = self.variables[parent].clone();
-        self.variables.push(Variable {
-            loops,
-            mutable,
-            aliases,
-            parent: Some(parent),
-            ..Variable::default()
-        });
+        let Variable { loops, mutable, aliases, .. } = self.variables[parent].clone();
+        self.variables.push(Variable { loops, mutable, aliases, parent: Some(parent), ..Variable::default() });
         self.variables[parent].fields.push((name, var));
         Some(var)
     }

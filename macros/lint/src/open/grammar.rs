@@ -245,11 +245,7 @@ fn json_value(input: ParseStream<'_>, pieces: &mut Pieces) -> Result<()> {
     if input.peek(token::Brace) || input.peek(token::Bracket) {
         let ahead = input.fork();
         let group: proc_macro2::Group = ahead.parse()?;
-        let grammar = if group.delimiter() == Delimiter::Brace {
-            json_object
-        } else {
-            json_array
-        };
+        let grammar = if group.delimiter() == Delimiter::Brace { json_object } else { json_array };
         if (ahead.is_empty() || ahead.peek(Token![,]))
             && let Ok(inner) = grammar.parse2(group.stream())
         {

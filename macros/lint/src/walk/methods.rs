@@ -3,7 +3,7 @@
 use super::Walk;
 use crate::names::segments;
 use crate::refused::refused;
-use crate::scope::Meaning;
+use crate::scope::{Meaning, is_own};
 use crate::types::Ty;
 use syn::Expr;
 
@@ -20,6 +20,9 @@ const PARALLEL: &[&str] = &[
     "par_sort_unstable",
 ];
 
+/// Types that need no import.
+const PRELUDE: &[&str] = &["Box", "Option", "Result", "Some", "String", "Vec"];
+
 impl Walk<'_> {
     /// A method on a value whose type the source shows, and a few methods that only one kind of value has.
     pub(super) fn method(&mut self, call: &syn::ExprMethodCall) {
@@ -33,6 +36,7 @@ impl Walk<'_> {
             if matches!(method.as_str(), "as_ptr" | "as_mut_ptr") && call.args.is_empty() {
                 self.hit("address", format!(".{method}()"), "", span);
             }
+            self.mention_by_name(call);
             return;
         };
         let mut path = ty.path.clone();
@@ -40,22 +44,35 @@ impl Walk<'_> {
         if let Some(line) = refused(&path) {
             let excused = line.rule == "hash_order" && (self.any_order || fixed_hasher(&ty));
             if !excused {
-                let text = receiver_text(&call.receiver).map_or_else(
-                    || format!("{}::{method}", ty.path[ty.path.len() - 1]),
-                    |name| format!("{name}.{method}()"),
-                );
+                let text = receiver_text(&call.receiver)
+                    .map_or_else(|| format!("{}::{method}", ty.path[ty.path.len() - 1]), |name| format!("{name}.{method}()"));
                 self.hit(line.rule, text, line.instead, span);
             }
-        } else if ty.path[0] == "crate" {
+        } else if is_own(&self.declared.modules, &ty.path) {
             if self.foreign_static(call, &ty) {
                 self.hit("shared_state", format!("{}.{method}", ty.path[ty.path.len() - 1]), "", span);
             } else {
-                self.mention(path, span);
+                let known = self.declared.kinds.contains_key(&path);
+                let of_a_trait = self.declared.methods.of_a_trait(&method, call.args.len()).filter(|_| !known);
+                match of_a_trait {
+                    Some(path) => self.mentions.push((path.clone(), span)),
+                    None => self.mention(path, span),
+                }
             }
         } else if self.foreign_static(call, &ty) {
             self.hit("shared_state", format!("{}.{method}", ty.path[ty.path.len() - 1]), "", span);
         } else if matches!(method.as_str(), "as_ptr" | "as_mut_ptr") && call.args.is_empty() {
             self.hit("address", format!(".{method}()"), "", span);
+        } else if ty.path.len() == 1 && !PRELUDE.contains(&ty.path[0].as_str()) && ty.path[0].starts_with(char::is_uppercase) {
+            // A type parameter.
+            self.mention_by_name(call);
+        }
+    }
+
+    /// The only method of that name in a workspace, where the type of the receiver does not tell.
+    fn mention_by_name(&mut self, call: &syn::ExprMethodCall) {
+        if let Some(path) = self.declared.methods.named(&call.method.to_string(), call.args.len()) {
+            self.mentions.push((path.clone(), call.method.span()));
         }
     }
 
@@ -77,9 +94,7 @@ impl Walk<'_> {
             let Expr::Path(argument) = argument else {
                 return false;
             };
-            self.scope
-                .resolve(&segments(&argument.path))
-                .starts_with(&["std", "sync", "atomic", "Ordering"].map(str::to_owned))
+            self.scope.resolve(&segments(&argument.path)).starts_with(&["std", "sync", "atomic", "Ordering"].map(str::to_owned))
         });
         let closure = matches!(call.args.first(), Some(Expr::Closure(_)));
         match call.method.to_string().as_str() {

@@ -310,10 +310,7 @@ const CORRECT: &[(&str, &str)] = &[
 fn correct_orchestrators_are_accepted() {
     for (name, function) in CORRECT {
         let found = findings(&format!("{FIRST}\n#[orchestrator]\n{function}"));
-        let shown: Vec<String> = found
-            .iter()
-            .map(|finding| format!("{:?}: {}", finding.span.start(), finding.message))
-            .collect();
+        let shown: Vec<String> = found.iter().map(|finding| format!("{:?}: {}", finding.span.start(), finding.message)).collect();
         assert!(shown.is_empty(), "{name}: {shown:#?}");
     }
 }

@@ -8,12 +8,8 @@ use std::time::{Duration, Instant};
 fn a_check_is_fast_and_a_source_is_parsed_once() {
     let mut text = String::from("use std::time::SystemTime;\nuse std::collections::HashMap;\n");
     for n in 0..400 {
-        writeln!(
-            text,
-            "fn helper_{n}(x: u64) -> u64 {{\n    let y = x + 1;\n    let z = helper_{}(y);\n    z\n}}",
-            n + 1
-        )
-        .expect("a string");
+        writeln!(text, "fn helper_{n}(x: u64) -> u64 {{\n    let y = x + 1;\n    let z = helper_{}(y);\n    z\n}}", n + 1)
+            .expect("a string");
     }
     text.push_str("fn helper_400(x: u64) -> u64 { x }\n#[orchestrator]\nasync fn run(ids: Vec<u64>) -> Result<u64, E> {\n    let mut acc = 0;\n");
     for n in 0..12 {

@@ -214,10 +214,7 @@ fn the_message_has_the_rewrite_in_the_users_names() {
          [await_in_loop, see docs/rules.md#await_in_loop]"
     );
     let text = message("for id in &ids { price(*id, 3).await; }");
-    assert!(
-        text.contains("`let results = join_all(ids.iter().map(|id| price(*id, 3))).await;`"),
-        "{text}"
-    );
+    assert!(text.contains("`let results = join_all(ids.iter().map(|id| price(*id, 3))).await;`"), "{text}");
     let text = message("for n in 0..9 { price(n).await; }");
     assert!(text.contains("join_all((0..9).map(price)).await;"), "{text}");
     let text = message("for id in ids { let a = reserve(id).await?; ship(a).await?; }");
@@ -227,10 +224,7 @@ fn the_message_has_the_rewrite_in_the_users_names() {
         ),
         "{text}"
     );
-    assert!(
-        text.contains("try_join_all(ids.into_iter().map(|id| async move { … })).await?"),
-        "{text}"
-    );
+    assert!(text.contains("try_join_all(ids.into_iter().map(|id| async move { … })).await?"), "{text}");
 }
 
 #[test]

@@ -34,10 +34,7 @@ fn known_macros_are_opened_and_written_back() {
         ("json!([1, 2])", 2),
         ("json!(x.await)", 1),
         ("info!(\"text\")", 1),
-        (
-            "info!(target: \"t\", parent: &span, a.b = %x, ?y, z, \"s\" = 1, \"{} {v}\", w, v = u)",
-            9,
-        ),
+        ("info!(target: \"t\", parent: &span, a.b = %x, ?y, z, \"s\" = 1, \"{} {v}\", w, v = u)", 9),
         ("debug!({ a = x, b = ?y }, \"text\")", 3),
         ("warn!(key = 1, other:? = x, third:debug = y; \"text {}\", z)", 5),
         ("event!(Level::INFO, a = 1, \"x\")", 3),
@@ -48,10 +45,7 @@ fn known_macros_are_opened_and_written_back() {
         ("env!(\"X\")", 0),
         ("join!(a, b(c),)", 2),
         ("futures::try_join!(a, b)", 2),
-        (
-            "select! { a = f(x) => a, Ok(b) = g => { b } _ = h(), if ready => break, else => 1 }",
-            8,
-        ),
+        ("select! { a = f(x) => a, Ok(b) = g => { b } _ = h(), if ready => break, else => 1 }", 8),
         ("dacapo::select!(a = &mut f => return a, b = g => { x }, )", 4),
         ("dbg!(&a, b)", 2),
     ] {
@@ -66,10 +60,7 @@ fn expressions_are_replaced_in_place() {
     for future in arguments.futures_mut() {
         *future = parse_quote!(wrap(#future));
     }
-    assert_eq!(
-        arguments.to_tokens().to_string(),
-        "a = wrap (f (x)) => a , _ = wrap (g) => { 1 }"
-    );
+    assert_eq!(arguments.to_tokens().to_string(), "a = wrap (f (x)) => a , _ = wrap (g) => { 1 }");
     let mut arguments = opened("json!({ \"a\": [x.await] })");
     for expr in arguments.expressions_mut() {
         if matches!(expr, syn::Expr::Await(_)) {
@@ -79,10 +70,7 @@ fn expressions_are_replaced_in_place() {
     assert_eq!(arguments.to_tokens().to_string(), "{ \"a\" : [y] }");
     assert_eq!(opened("try_join!(a, b)").futures().len(), 2);
     assert_eq!(opened("vec![a]").futures().len(), 0);
-    assert_eq!(
-        opened("format!(\"{a} {{b}} {c:?} {0} {d:w$}\", x)").captures(),
-        ["a", "c", "d", "w"]
-    );
+    assert_eq!(opened("format!(\"{a} {{b}} {c:?} {0} {d:w$}\", x)").captures(), ["a", "c", "d", "w"]);
 }
 
 #[test]

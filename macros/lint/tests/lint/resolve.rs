@@ -24,23 +24,11 @@ fn imports_are_followed() {
         ("", "use std::time::SystemTime as T; T::now();"),
         ("", "{ use std::time::*; Instant::now(); }"),
         ("mod inner { pub use std::time::SystemTime; }", "inner::SystemTime::now();"),
-        (
-            "mod inner { pub use std::time::SystemTime as T; } use inner::T as U;",
-            "U::now();",
-        ),
-        (
-            "mod inner { pub use std::time::SystemTime; } use crate::inner::*;",
-            "SystemTime::now();",
-        ),
-        (
-            "mod inner { pub use std::time::SystemTime; } use self::inner::SystemTime;",
-            "SystemTime::now();",
-        ),
+        ("mod inner { pub use std::time::SystemTime as T; } use inner::T as U;", "U::now();"),
+        ("mod inner { pub use std::time::SystemTime; } use crate::inner::*;", "SystemTime::now();"),
+        ("mod inner { pub use std::time::SystemTime; } use self::inner::SystemTime;", "SystemTime::now();"),
         ("use ::std::time::SystemTime;", "SystemTime::now();"),
-        (
-            "use core::time::Duration; use std::time;",
-            "let f = time::SystemTime::now; f();",
-        ),
+        ("use core::time::Duration; use std::time;", "let f = time::SystemTime::now; f();"),
     ] {
         assert_eq!(rules(&file(uses, body)), CLOCK, "{uses} {body}");
     }
@@ -55,23 +43,14 @@ fn a_name_of_ones_own_is_no_false_alarm() {
         ),
         ("struct SystemTime; impl SystemTime { fn now() {} }", "SystemTime::now();"),
         ("use crate::testing::SystemTime;", "SystemTime::now();"),
-        (
-            "use std::time::SystemTime;",
-            "struct SystemTime; impl SystemTime { fn now() {} } SystemTime::now();",
-        ),
-        (
-            "use std::time::SystemTime;",
-            "{ use crate::fake::SystemTime; SystemTime::now(); }",
-        ),
+        ("use std::time::SystemTime;", "struct SystemTime; impl SystemTime { fn now() {} } SystemTime::now();"),
+        ("use std::time::SystemTime;", "{ use crate::fake::SystemTime; SystemTime::now(); }"),
         ("use rand::random;", "let random = || 4; random();"),
         ("use rand::random;", "fn random() -> u8 { 4 } random();"),
         ("use rand::random;", "for random in [|| 1] { random(); }"),
         ("use rand::random;", "[1].iter().map(|random| random);"),
         ("use rand::random;", "match f { Some(random) => random(), None => 1 };"),
-        (
-            "use std::time::*; mod my { pub struct SystemTime; } use my::SystemTime;",
-            "SystemTime::now();",
-        ),
+        ("use std::time::*; mod my { pub struct SystemTime; } use my::SystemTime;", "SystemTime::now();"),
         ("mod rand { pub fn random() {} }", "rand::random();"),
         ("", "Instant::now(); SystemTime::now();"),
         ("use a::b as c; use c::d as b;", "b::x(); c::y();"),
@@ -83,18 +62,9 @@ fn a_name_of_ones_own_is_no_false_alarm() {
 
 #[test]
 fn shadowing_ends_with_its_block() {
-    assert_eq!(
-        rules(&file("use rand::random;", "{ let random = || 4; random(); } random::<u8>();")),
-        ["random"]
-    );
-    assert_eq!(
-        rules(&file("use rand::random;", "random::<u8>(); let random = || 4; random();")),
-        ["random"]
-    );
-    assert_eq!(
-        rules(&file("use rand::random;", "let random = random::<u8>(); drop(random);")),
-        ["random"]
-    );
+    assert_eq!(rules(&file("use rand::random;", "{ let random = || 4; random(); } random::<u8>();")), ["random"]);
+    assert_eq!(rules(&file("use rand::random;", "random::<u8>(); let random = || 4; random();")), ["random"]);
+    assert_eq!(rules(&file("use rand::random;", "let random = random::<u8>(); drop(random);")), ["random"]);
 }
 
 #[test]
@@ -120,19 +90,13 @@ fn crate_paths_of_a_file_that_is_a_module_are_followed() {
     let source = Source::parse_file(text, "/home/me/shop/src/orders.rs".as_ref()).expect("the text is Rust");
     let found = check(&crate::common::orchestrator(text), Some(&source), &Options::new());
     assert_eq!(found.len(), 3);
-    assert!(
-        found[0].message.contains("price → std::process::id at orders.rs:1"),
-        "{}",
-        found[0].message
-    );
+    assert!(found[0].message.contains("price → std::process::id at orders.rs:1"), "{}", found[0].message);
 }
 
 #[test]
 fn without_a_source_the_function_itself_is_what_is_seen() {
-    let text = file(
-        "use std::time::SystemTime;",
-        "SystemTime::now(); std::time::Instant::now(); { use chrono::Utc; Utc::now(); }",
-    );
+    let text =
+        file("use std::time::SystemTime;", "SystemTime::now(); std::time::Instant::now(); { use chrono::Utc; Utc::now(); }");
     let found = check(&crate::common::orchestrator(&text), None, &Options::new());
     assert_eq!(found.len(), 2);
 }

@@ -68,20 +68,14 @@ fn clock() {
         "use std::time::SystemTime;",
         "let at: Option<SystemTime> = None; let _t = at.unwrap_or_else(SystemTime::now);",
     );
-    fine(
-        "use std::time::{SystemTime, Duration};",
-        "let _t = SystemTime::UNIX_EPOCH + Duration::from_secs(1);",
-    );
+    fine("use std::time::{SystemTime, Duration};", "let _t = SystemTime::UNIX_EPOCH + Duration::from_secs(1);");
     fine(
         "mod my { pub mod clock { pub struct Instant; impl Instant { pub fn now() -> Self { Self } } } }",
         "let _t = my::clock::Instant::now();",
     );
     fine("use dacapo::now;", "let _t = now();");
     breaks("clock", "", "let start = dacapo::now(); let _t = start.elapsed();");
-    fine(
-        "struct Timer; impl Timer { fn elapsed(&self) -> u64 { 1 } }",
-        "let timer = Timer; let _t = timer.elapsed();",
-    );
+    fine("struct Timer; impl Timer { fn elapsed(&self) -> u64 { 1 } }", "let timer = Timer; let _t = timer.elapsed();");
 }
 
 #[test]
@@ -102,16 +96,8 @@ fn random() {
     breaks("random", "", "let _n = rand::rng();");
     breaks("random", "use rand::prelude::*;", "let _n = thread_rng();");
     breaks("random", "", "let _n = fastrand::u8(..);");
-    breaks(
-        "random",
-        "use rand::rngs::{StdRng, OsRng};",
-        "let _n = StdRng::from_rng(OsRng);",
-    );
-    breaks(
-        "random",
-        "use rand::{SeedableRng, rngs::StdRng};",
-        "let _n = StdRng::from_os_rng();",
-    );
+    breaks("random", "use rand::rngs::{StdRng, OsRng};", "let _n = StdRng::from_rng(OsRng);");
+    breaks("random", "use rand::{SeedableRng, rngs::StdRng};", "let _n = StdRng::from_os_rng();");
     breaks("random", "", "let _s = std::collections::hash_map::RandomState::new();");
     fine("use rand::{SeedableRng, rngs::StdRng};", "let _n = StdRng::seed_from_u64(7);");
     fine("", "let _n = fastrand::Rng::with_seed(7); let _r = dacapo::rng();");
@@ -124,18 +110,11 @@ fn sleep_spawn_race() {
     breaks("sleep", "", "futures_timer::Delay::new(d);");
     breaks("spawn", "", "tokio::task::spawn_blocking(|| 1);");
     breaks("spawn", "use tokio::task::JoinSet;", "let _s: JoinSet<()> = JoinSet::new();");
-    breaks(
-        "spawn",
-        "use rayon::prelude::*;",
-        "let _n: Vec<u8> = name.as_bytes().par_iter().cloned().collect();",
-    );
+    breaks("spawn", "use rayon::prelude::*;", "let _n: Vec<u8> = name.as_bytes().par_iter().cloned().collect();");
     breaks("spawn", "", "let _x = futures::executor::block_on(async {});");
     breaks("race", "use tokio::select;", "select! { _ = dacapo::sleep(d) => {} }");
     breaks("race", "", "futures::select_biased! { _ = a => {} }");
-    fine(
-        "use dacapo::select;",
-        "select! { _ = dacapo::sleep(d) => {}, x = call(name) => drop(x) }",
-    );
+    fine("use dacapo::select;", "select! { _ = dacapo::sleep(d) => {}, x = call(name) => drop(x) }");
     fine("", "let (a, b) = futures::join!(call(1), call(2)); drop((a, b));");
     fine("struct Sheet; impl Sheet { fn par_iter(&self) {} }", "Sheet.par_iter();");
     fine("mod thread { pub fn sleep(_: u8) {} }", "thread::sleep(1);");
@@ -153,15 +132,9 @@ fn io_and_environment() {
     breaks("environment", "", "std::process::exit(1);");
     breaks("environment", "", "let _n = std::thread::available_parallelism();");
     breaks("environment", "", "let _n = num_cpus::get();");
-    fine(
-        "",
-        "const TEXT: &str = include_str!(\"x\"); let _x = env!(\"CARGO_PKG_NAME\"); let _t = include_bytes!(\"y\");",
-    );
+    fine("", "const TEXT: &str = include_str!(\"x\"); let _x = env!(\"CARGO_PKG_NAME\"); let _t = include_bytes!(\"y\");");
     fine("", "let _e = std::io::Error::new(std::io::ErrorKind::Other, \"x\");");
-    fine(
-        "use reqwest::StatusCode;",
-        "let _o = code == StatusCode::NOT_FOUND || StatusCode::from_u16(3).is_ok();",
-    );
+    fine("use reqwest::StatusCode;", "let _o = code == StatusCode::NOT_FOUND || StatusCode::from_u16(3).is_ok();");
     fine("", "let _a: std::net::IpAddr = std::net::IpAddr::from([127, 0, 0, 1]);");
     fine("use std::path::Path;", "let _p = Path::new(&name).join(\"x\");");
 }
@@ -217,45 +190,23 @@ fn shared_state() {
         "use std::sync::atomic::{AtomicU8, Ordering}; static N: AtomicU8 = AtomicU8::new(0);",
         "let _n = N.load(Ordering::Relaxed);",
     );
-    breaks(
-        "shared_state",
-        "use std::sync::Mutex; static N: Mutex<u8> = Mutex::new(0);",
-        "let _n = N.lock();",
-    );
+    breaks("shared_state", "use std::sync::Mutex; static N: Mutex<u8> = Mutex::new(0);", "let _n = N.lock();");
     breaks("shared_state", "thread_local! { static N: u8 = 1; }", "N.with(|n| drop(n));");
     breaks(
         "shared_state",
         "use crate::state::RUNS; use std::sync::atomic::Ordering;",
         "let _n = RUNS.fetch_add(1, Ordering::Relaxed);",
     );
-    breaks(
-        "shared_state",
-        "use std::sync::LazyLock; static C: LazyLock<Config> = LazyLock::new(load);",
-        "let _n = C.limit;",
-    );
-    breaks(
-        "shared_state",
-        "",
-        "let (a, b) = std::sync::mpsc::channel::<u8>(); drop((a, b));",
-    );
-    breaks(
-        "shared_state",
-        "use tokio::sync::oneshot;",
-        "let (a, b) = oneshot::channel::<u8>(); drop((a, b));",
-    );
-    fine(
-        "static LIMIT: u8 = 3; const NAME: &str = \"x\";",
-        "let _n = LIMIT; let _m = NAME;",
-    );
+    breaks("shared_state", "use std::sync::LazyLock; static C: LazyLock<Config> = LazyLock::new(load);", "let _n = C.limit;");
+    breaks("shared_state", "", "let (a, b) = std::sync::mpsc::channel::<u8>(); drop((a, b));");
+    breaks("shared_state", "use tokio::sync::oneshot;", "let (a, b) = oneshot::channel::<u8>(); drop((a, b));");
+    fine("static LIMIT: u8 = 3; const NAME: &str = \"x\";", "let _n = LIMIT; let _m = NAME;");
     fine(
         "use std::sync::LazyLock; use regex::Regex; static R: LazyLock<Regex> = LazyLock::new(|| Regex::new(\"x\").unwrap());",
         "let _n = R.is_match(&name);",
     );
     fine("use std::cell::RefCell;", "let n = RefCell::new(1); *n.borrow_mut() += 1;");
-    fine(
-        "use dacapo::Event; const APPROVAL: Event<u8> = Event::new(\"approval\");",
-        "let _a = APPROVAL.wait().await;",
-    );
+    fine("use dacapo::Event; const APPROVAL: Event<u8> = Event::new(\"approval\");", "let _a = APPROVAL.wait().await;");
 }
 
 #[test]
@@ -273,25 +224,12 @@ fn address() {
 #[test]
 fn unchecked_macro() {
     breaks("unchecked_macro", "", "custom! { call(name).await }");
-    breaks(
-        "unchecked_macro",
-        "use std::time::SystemTime;",
-        "custom!(at => SystemTime::now());",
-    );
+    breaks("unchecked_macro", "use std::time::SystemTime;", "custom!(at => SystemTime::now());");
     fine("", "custom!(name => 1, Color::red());");
     assert_eq!(rules(&with("", "let _v = vec![std::time::SystemTime::now()];")), ["clock"]);
-    assert_eq!(
-        rules(&with("", "let _v = json!({ \"a\": [1, { \"at\": chrono::Utc::now() }] });")),
-        ["clock"]
-    );
-    assert_eq!(
-        rules(&with("", "info!(at = ?chrono::Utc::now(), \"started {name}\");")),
-        ["clock"]
-    );
-    fine(
-        "",
-        "tracing::info!(target: \"orders\", order.id = %name, ?name, \"started {}\", name.len());",
-    );
+    assert_eq!(rules(&with("", "let _v = json!({ \"a\": [1, { \"at\": chrono::Utc::now() }] });")), ["clock"]);
+    assert_eq!(rules(&with("", "info!(at = ?chrono::Utc::now(), \"started {name}\");")), ["clock"]);
+    fine("", "tracing::info!(target: \"orders\", order.id = %name, ?name, \"started {}\", name.len());");
 }
 
 #[test]
@@ -309,41 +247,20 @@ async fn run(n: u64) -> u64 {
     let found = findings(text);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0].rule.name, "clock");
-    assert!(
-        found[0]
-            .message
-            .contains("Price::of → cached_rate → SystemTime::now at orders.rs:2"),
-        "{}",
-        found[0].message
-    );
+    assert!(found[0].message.contains("Price::of → cached_rate → SystemTime::now at orders.rs:2"), "{}", found[0].message);
     assert_eq!(found[0].span.start().line, 9);
 }
 
 #[test]
 fn helpers_given_as_values_and_nested_helpers_are_followed() {
     assert_eq!(
-        rules(&with(
-            "fn stamp(_: u8) -> u64 { std::process::id() as u64 }",
-            "let _v: Vec<_> = [1].map(stamp);"
-        )),
+        rules(&with("fn stamp(_: u8) -> u64 { std::process::id() as u64 }", "let _v: Vec<_> = [1].map(stamp);")),
         ["environment"]
     );
-    assert_eq!(
-        rules(&with("", "fn inner() { std::process::abort() } inner();")),
-        ["environment"]
-    );
-    fine(
-        "fn unused() { std::process::abort() } fn pure(n: u8) -> u8 { n }",
-        "let _v = pure(1);",
-    );
+    assert_eq!(rules(&with("", "fn inner() { std::process::abort() } inner();")), ["environment"]);
+    fine("fn unused() { std::process::abort() } fn pure(n: u8) -> u8 { n }", "let _v = pure(1);");
     fine("fn a() { b() } fn b() { a() }", "a();");
-    assert_eq!(
-        rules(&with(
-            "macro_rules! now { () => { std::time::SystemTime::now() } }",
-            "let _n = now!();"
-        )),
-        ["clock"]
-    );
+    assert_eq!(rules(&with("macro_rules! now { () => { std::time::SystemTime::now() } }", "let _n = now!();")), ["clock"]);
 }
 
 #[test]
@@ -353,33 +270,18 @@ fn unused_call() {
     breaks("unused_call", uses, "let _ = notify(name).id(\"x\");");
     breaks("unused_call", uses, "child(1);");
     breaks("unused_call", "", "dacapo::sleep(d);");
-    breaks(
-        "unused_call",
-        "const GO: dacapo::Event<()> = dacapo::Event::new(\"go\");",
-        "GO.wait();",
-    );
+    breaks("unused_call", "const GO: dacapo::Event<()> = dacapo::Event::new(\"go\");", "GO.wait();");
     breaks("unused_call", "use crate::mail::send;", "send(1).await; send(2);");
     fine(uses, "child(1).detach(); notify(name).await?;");
     fine(uses, "let handle = notify(name).start(); handle.await?;");
-    fine(
-        "fn log(n: u8) {} use crate::other::helper;",
-        "log(1); let _ = log(2); helper(3);",
-    );
+    fine("fn log(n: u8) {} use crate::other::helper;", "log(1); let _ = log(2); helper(3);");
     fine("", "dacapo::set_custom_status(&name);");
 }
 
 #[test]
 fn await_one_by_one() {
-    breaks(
-        "await_one_by_one",
-        "",
-        "let a = f(name); let b = g(1); let x = a.await?; let y = b.await?; drop((x, y));",
-    );
-    breaks(
-        "await_one_by_one",
-        "",
-        "let a = f(name).retry(r); let b = g(1); return Ok((a.await?, b.await?));",
-    );
+    breaks("await_one_by_one", "", "let a = f(name); let b = g(1); let x = a.await?; let y = b.await?; drop((x, y));");
+    breaks("await_one_by_one", "", "let a = f(name).retry(r); let b = g(1); return Ok((a.await?, b.await?));");
     breaks(
         "await_one_by_one",
         "",
@@ -396,46 +298,26 @@ fn await_one_by_one() {
         "let a = f(name); let b = g(1); let x = a.await?; if x.bad { return Err(E::Bad); } b.await?;",
         "let a = A.wait(); let b = B.wait(); a.await; b.await;",
     ] {
-        fine(
-            "const A: Event<u8> = Event::new(\"a\"); const B: Event<u8> = Event::new(\"b\");",
-            body,
-        );
+        fine("const A: Event<u8> = Event::new(\"a\"); const B: Event<u8> = Event::new(\"b\");", body);
     }
 }
 
 #[test]
 fn unbounded_loop() {
     breaks("unbounded_loop", "", "loop { f(1).await; dacapo::sleep(d).await; }");
-    breaks(
-        "unbounded_loop",
-        "",
-        "while true { for x in xs { if x { break; } } GO.wait().await; }",
-    );
+    breaks("unbounded_loop", "", "while true { for x in xs { if x { break; } } GO.wait().await; }");
     fine("", "loop { if f(1).await { break; } dacapo::sleep(d).await; }");
     fine("", "loop { f(1).await?; dacapo::sleep(d).await; }");
-    fine(
-        "",
-        "loop { n += 1; if n > 3 { return dacapo::continue_as_new(run(name)).await; } dacapo::sleep(d).await; }",
-    );
+    fine("", "loop { n += 1; if n > 3 { return dacapo::continue_as_new(run(name)).await; } dacapo::sleep(d).await; }");
     fine("", "loop { n += 1; if n > 3 { break; } }");
 }
 
 #[test]
 fn a_rule_can_be_allowed() {
-    let text = with(
-        "use std::time::SystemTime;",
-        "let _t = SystemTime::now(); std::process::abort();",
-    );
+    let text = with("use std::time::SystemTime;", "let _t = SystemTime::now(); std::process::abort();");
     let source = Source::parse(&text).expect("the text is Rust");
-    let found = check(
-        &crate::common::orchestrator(&text),
-        Some(&source),
-        &Options::new().allow("clock"),
-    );
-    assert_eq!(
-        found.iter().map(|finding| finding.rule.name).collect::<Vec<_>>(),
-        ["environment"]
-    );
+    let found = check(&crate::common::orchestrator(&text), Some(&source), &Options::new().allow("clock"));
+    assert_eq!(found.iter().map(|finding| finding.rule.name).collect::<Vec<_>>(), ["environment"]);
 }
 
 #[test]
