@@ -91,7 +91,8 @@ async fn backup_site_content(source: String, destination: String, parallel: u16)
     Ok(progress.bytes_done)
 }
 
-/// Lists the regular files below `source`. Links are not followed, so there are no loops.
+/// Lists the regular files below `source`; an object store knows no empty directories. Links are not followed, so there are no
+/// loops.
 #[activity]
 fn list(source: String) -> dacapo::Result<Listing> {
     let (source, database) = (PathBuf::from(source), &dacapo::state::<Shared>().database);

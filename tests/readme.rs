@@ -1,5 +1,6 @@
 //! The README is a promise: its program is the example, its errors are those of the compiler, its rules are the table's.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 const README: &str = include_str!("../README.md");
@@ -41,11 +42,30 @@ fn the_readme_shows_the_errors_that_the_compiler_gives() {
 
 #[test]
 fn the_page_of_rules_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
-    let page = dacapo_lint::rules_markdown();
-    if std::env::var_os("DACAPO_OVERWRITE").is_some() {
-        std::fs::write(&path, &page).expect("the page can be written");
+    is_current("docs/rules.md", &dacapo_lint::rules_markdown());
+}
+
+/// The file is among those that `tests/ui.rs` compiles.
+#[test]
+fn the_good_example_of_every_rule_is_compiled() {
+    let mut program = String::from(
+        "//! The good example of every rule, one module each. Written from the table of rules.\n#![allow(unused)]\n",
+    );
+    for rule in dacapo_lint::RULES {
+        let _ = write!(program, "\nmod {} {{\n    use dacapo::{{activity, orchestrator}};\n\n", rule.name);
+        rule.good.lines().for_each(|line| drop(writeln!(program, "{}", format!("    {line}").trim_end())));
+        program.push_str("}\n");
     }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "docs/rules.md is stale; write it anew with `DACAPO_OVERWRITE=1 cargo test --test readme`");
+    program.push_str("\nfn main() {}\n");
+    is_current("tests/ui/types/pass/good_examples.rs", &program);
+}
+
+/// Compares a generated file with what it should be, or writes it anew when asked to.
+fn is_current(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("DACAPO_OVERWRITE").is_some() {
+        std::fs::write(&file, text).expect("the file can be written");
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == text, "{path} is stale; write it anew with `DACAPO_OVERWRITE=1 cargo test --test readme`");
 }

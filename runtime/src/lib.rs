@@ -34,6 +34,7 @@ pub use activity::state;
 pub use client::{Client, Handle, InstanceStatus, Start};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{Failure, FailureKind};
+pub use function::Function;
 pub use orchestration::activity::{Activity, Checked};
 pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, rng, set_custom_status};
 pub use orchestration::child::Orchestration;

@@ -80,14 +80,11 @@ async fn pick(names: Vec<String>) -> dacapo::Result<Option<String>> {
     Ok(names.get(index).cloned())
 }
 ",
-        good: "#[activity]
-async fn draw(below: usize) -> dacapo::Result<usize> {
-    Ok(below / 2)
-}
+        good: "use rand::RngExt as _;
 
 #[orchestrator]
 async fn pick(names: Vec<String>) -> dacapo::Result<Option<String>> {
-    let index = draw(names.len()).await?;
+    let index = dacapo::rng().random_range(0..names.len().max(1));
     Ok(names.get(index).cloned())
 }
 ",
@@ -379,7 +376,7 @@ async fn both(first: String, second: String) -> dacapo::Result<u64> {
         name: "unbounded_loop",
         refuses: "a `loop` or `while true` that makes durable calls and never ends",
         why: "every call is kept in the history, so the history grows without end and each replay gets slower",
-        instead: "end the generation with `dacapo::continue_as_new(..)`, or leave the loop",
+        instead: "give the loop an end: a `break`, a `return` or a `?` under a condition",
         bad: "use std::time::Duration;
 
 #[activity]
@@ -404,9 +401,10 @@ async fn probe(host: String) -> bool {
 
 #[orchestrator]
 async fn watch(host: String) -> dacapo::Result<()> {
-    probe(host.clone()).await;
-    dacapo::sleep(Duration::from_secs(60)).await;
-    dacapo::continue_as_new(watch(host)).await
+    while probe(host.clone()).await {
+        dacapo::sleep(Duration::from_secs(60)).await;
+    }
+    Ok(())
 }
 ",
     },

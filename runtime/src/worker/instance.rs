@@ -187,7 +187,7 @@ impl Instance {
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
     pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Option<Message> {
         let mut inner = self.lock();
-        if message.inbox.is_some_and(|number| number <= inner.inbox) {
+        if message.inbox.is_some_and(|number| number <= inner.inbox || worker.has_taken(number)) {
             return None;
         }
         match inner.phase {
@@ -246,6 +246,7 @@ impl Instance {
             acks.extend(message.ack);
             consume.extend(message.inbox);
         }
+        worker.take(&consume);
         events.extend(due.fired);
         match execution.turn(now, events) {
             Ok(mut progress) => {

@@ -10,7 +10,7 @@ pub(crate) mod instance;
 pub(crate) mod pool;
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     /// The highest inbox number that was handed out.
     scanned: AtomicI64,
     scanning: tokio::sync::Mutex<()>,
+    /// Inbox numbers above `scanned` that a turn has taken: a scan that read them before must not hand them out again.
+    taken: Mutex<BTreeSet<i64>>,
     stopped: AtomicBool,
 }
 
@@ -84,6 +86,7 @@ impl Worker {
             idle: Mutex::default(),
             scanned: AtomicI64::new(0),
             scanning: tokio::sync::Mutex::default(),
+            taken: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         let weak = Arc::downgrade(&worker);
@@ -368,13 +371,32 @@ impl Worker {
                     self.route(&id.into(), Message::nudge());
                 }
                 for message in messages {
-                    self.scanned.fetch_max(message.number, Ordering::Relaxed);
                     let deliver = Message { event: Some(message.event), inbox: Some(message.number), ack: None };
                     self.route(&message.id.into(), deliver);
+                    self.scanned.fetch_max(message.number, Ordering::Relaxed);
                 }
             }
             Err(error) => tracing::error!(%error, "requests of other processes could not be read"),
         }
+        let scanned = self.scanned.load(Ordering::Relaxed);
+        self.taken().retain(|number| *number > scanned);
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes messages of the inbox that a turn delivers.
+    pub(crate) fn take(&self, numbers: &[i64]) {
+        let scanned = self.scanned.load(Ordering::Relaxed);
+        if numbers.iter().any(|number| *number > scanned) {
+            self.taken().extend(numbers);
+        }
+    }
+
+    /// Whether a turn has delivered a message of the inbox already.
+    pub(crate) fn has_taken(&self, number: i64) -> bool {
+        self.taken().contains(&number)
     }
 
     /// Wakes what is due.

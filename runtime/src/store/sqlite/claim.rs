@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -20,7 +21,18 @@ pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
         RuntimeError::new(ErrorKind::Store, format!("could not lock `{}`", path.display())).caused_by(error)
     };
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| error(&e))?;
-    match file.try_lock() {
+    let mut tries = 0;
+    let locked = loop {
+        match file.try_lock() {
+            // A process that was killed lets go a moment later, when the system has taken it apart.
+            Err(TryLockError::WouldBlock) if !wait && tries < 50 => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            locked => break locked,
+        }
+    };
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) if wait => file = wait_for(file).await?,
         Err(TryLockError::WouldBlock) => {
