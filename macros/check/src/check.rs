@@ -47,7 +47,7 @@ fn found(files: &Files, source: &Source, silences: &mut Silences<'_>) -> (Vec<Fi
     let (mut seen, mut counted) = (HashSet::new(), HashSet::new());
     for module in files.modules.iter().filter(|module| module.chosen) {
         let file = &files.files[module.file];
-        for orchestrator in orchestrators(&module.path, &file.items) {
+        for orchestrator in orchestrators(source, &module.path, &file.items) {
             let name = &orchestrator.function.sig.ident;
             counted.insert((&file.name, name.span().byte_range().start));
             let place = Module { path: orchestrator.module, file: Arc::clone(&file.name), items: &[] };

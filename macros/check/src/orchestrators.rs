@@ -1,6 +1,6 @@
 //! Finds the orchestrators of a file.
 
-use dacapo_lint::{Options, rule_named};
+use dacapo_lint::{FunctionKind, Options, Source, rule_named};
 use syn::parse::ParseStream;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident, Item, ItemFn, ItemMod, LitStr, Meta, Token, parenthesized};
@@ -15,18 +15,19 @@ pub(crate) struct Orchestrator<'a> {
 }
 
 /// Every orchestrator of a file that is the module `path`, also those that stand in functions.
-pub(crate) fn orchestrators<'a>(path: &[String], items: &'a [Item]) -> Vec<Orchestrator<'a>> {
-    let mut search = Search { module: path.to_vec(), found: Vec::new() };
+pub(crate) fn orchestrators<'a>(source: &Source, path: &[String], items: &'a [Item]) -> Vec<Orchestrator<'a>> {
+    let mut search = Search { source, module: path.to_vec(), found: Vec::new() };
     items.iter().for_each(|item| search.visit_item(item));
     search.found
 }
 
-struct Search<'a> {
+struct Search<'a, 's> {
+    source: &'s Source,
     module: Vec<String>,
     found: Vec<Orchestrator<'a>>,
 }
 
-impl<'a> Visit<'a> for Search<'a> {
+impl<'a> Visit<'a> for Search<'a, '_> {
     fn visit_item_mod(&mut self, item: &'a ItemMod) {
         self.module.push(item.ident.to_string());
         visit::visit_item_mod(self, item);
@@ -34,7 +35,7 @@ impl<'a> Visit<'a> for Search<'a> {
     }
 
     fn visit_item_fn(&mut self, function: &'a ItemFn) {
-        let is_ours = |attr: &&Attribute| attr.path().segments.last().is_some_and(|last| last.ident == "orchestrator");
+        let is_ours = |attr: &&Attribute| self.source.kind_of(attr, &self.module) == FunctionKind::Orchestrator;
         if let Some(attr) = function.attrs.iter().find(is_ours) {
             self.found.push(Orchestrator { function, module: self.module.clone(), options: options(attr) });
         }

@@ -111,7 +111,7 @@ impl Declared {
         {
             self.outputs.insert(path.clone(), ty);
         }
-        self.kinds.insert(path, kind_of(attrs));
+        self.kinds.insert(path, kind_of(attrs, scope));
     }
 }
 
@@ -136,16 +136,18 @@ pub(crate) fn declared_statics(tokens: proc_macro2::TokenStream) -> Vec<String> 
     names
 }
 
-/// What the attributes of a function make of it.
-pub(crate) fn kind_of(attrs: &[Attribute]) -> FunctionKind {
-    for attr in attrs {
-        match attr.path().segments.last().map(|last| last.ident.to_string()).as_deref() {
-            Some("activity") => return FunctionKind::Activity,
-            Some("orchestrator") => return FunctionKind::Orchestrator,
-            _ => {}
-        }
-    }
-    FunctionKind::Plain
+/// What the attributes of a function make of it, also under another name: `use dacapo::activity as task`.
+pub(crate) fn kind_of<T: Clone>(attrs: &[Attribute], scope: &Scope<'_, T>) -> FunctionKind {
+    let kind = |name: Option<&String>| match name.map(String::as_str) {
+        Some("activity") => Some(FunctionKind::Activity),
+        Some("orchestrator") => Some(FunctionKind::Orchestrator),
+        _ => None,
+    };
+    let kinds = attrs.iter().filter(|attr| !attr.path().is_ident("doc")).find_map(|attr| {
+        let written = crate::names::segments(attr.path());
+        kind(written.last()).or_else(|| kind(scope.resolve(&written).last()))
+    });
+    kinds.unwrap_or(FunctionKind::Plain)
 }
 
 /// The parameters of a signature, as locals.

@@ -13,6 +13,8 @@ pub(crate) struct Names {
     pub(crate) imports: HashMap<String, Segments>,
     /// Paths imported with `*`, as written.
     pub(crate) globs: Vec<Segments>,
+    /// What the globs of a module name, in the same order; filled in when all modules are known.
+    pub(crate) bases: Vec<Segments>,
     /// Items declared here.
     pub(crate) items: HashSet<String>,
     /// In the root of a crate: what its dependencies are called there, to what they are known as here.

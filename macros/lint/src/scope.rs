@@ -3,7 +3,7 @@
 use crate::calls::is_vocabulary;
 use crate::names::{Names, Segments, segments};
 use crate::refused::spelled_out;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use syn::{Block, Pat, Stmt};
 
 /// Import chains longer than this are cycles.
@@ -223,41 +223,85 @@ pub(crate) fn is_own(modules: &Modules, path: &[String]) -> bool {
     path.first().is_some_and(|first| first == "crate") || path.get(..1).is_some_and(|root| modules.contains_key(root))
 }
 
-/// Looks the first segment up in the names of one module.
+/// Looks the first segment up in the names of one module, and in the modules whose names it imports with `*`, nearest first.
 fn in_names(modules: &Modules, names: &Names, module: &[String], written: &[String], depth: usize) -> Option<Segments> {
-    let first = &written[0];
+    if let Some(path) = declared_in(modules, names, module, written, depth) {
+        return Some(path);
+    }
+    let mut seen = HashSet::from([module]);
+    let mut reached = vec![names];
+    let mut at = 0;
+    while let Some(names) = reached.get(at) {
+        for (glob, base) in names.globs.iter().zip(&names.bases) {
+            if glob.first() == written.first() {
+                continue;
+            }
+            let Some(names) = modules.get(base) else {
+                let path = of_glob(base, written);
+                if path.is_some() {
+                    return path;
+                }
+                continue;
+            };
+            if seen.insert(base) {
+                let path = declared_in(modules, names, base, written, depth);
+                if path.is_some() {
+                    return path;
+                }
+                reached.push(names);
+            }
+        }
+        at += 1;
+    }
+    None
+}
+
+/// What `written` means if the module itself declares or imports its first segment.
+fn declared_in(modules: &Modules, names: &Names, module: &[String], written: &[String], depth: usize) -> Option<Segments> {
+    let first = written.first()?;
     if names.items.contains(first) {
         return Some(canonical(modules, &join(module, written), depth + 1));
     }
-    if let Some(import) = names.imports.get(first) {
-        let full = join(import, &written[1..]);
-        let crate_itself = import.first() == Some(first);
-        return Some(if crate_itself {
-            outside(modules, module, &full, depth + 1)
-        } else {
-            resolve_in(modules, module, &full, depth + 1)
-        });
-    }
-    names.globs.iter().find_map(|glob| {
-        if glob.first() == Some(first) {
-            return None;
-        }
-        let base = resolve_in(modules, module, glob, depth + 1);
-        through_glob(modules, &base, written, depth)
-    })
+    let import = names.imports.get(first)?;
+    let full = join(import, &written[1..]);
+    let crate_itself = import.first() == Some(first);
+    Some(if crate_itself { outside(modules, module, &full, depth + 1) } else { resolve_in(modules, module, &full, depth + 1) })
 }
 
 /// What `written` means if `base::*` brings its first segment in.
 fn through_glob(modules: &Modules, base: &[String], written: &[String], depth: usize) -> Option<Segments> {
-    if depth >= DEPTH {
-        return None;
+    match modules.get(base) {
+        Some(names) if depth < DEPTH => in_names(modules, names, base, written, depth + 1),
+        Some(_) => None,
+        None => of_glob(base, written),
     }
-    if let Some(names) = modules.get(base) {
-        return in_names(modules, names, base, written, depth + 1);
-    }
+}
+
+/// The same for a `base` whose source was not read: only what the rules know of is taken to be in it.
+fn of_glob(base: &[String], written: &[String]) -> Option<Segments> {
     let path = external(&join(base, written));
     let name = &path[..path.len() - written.len() + 1];
     (base.first().is_none_or(|first| first != "crate") && (spelled_out(name) || is_vocabulary(name))).then_some(path)
+}
+
+/// Finds out once what every `use ..::*` of a module names, so that looking a name up never does.
+pub(crate) fn settle_globs(modules: &mut Modules) {
+    // At first only what modules declare and import by name is known; then also what globs bring in, from ever further away.
+    for _ in 0..3 {
+        let settled: Vec<(Segments, Vec<Segments>)> = modules
+            .iter()
+            .filter(|(_, names)| !names.globs.is_empty())
+            .map(|(module, names)| {
+                let bases = names.globs.iter().map(|glob| resolve_in(modules, module, glob, 0));
+                (module.clone(), bases.collect())
+            })
+            .collect();
+        for (module, bases) in settled {
+            if let Some(names) = modules.get_mut(&module) {
+                names.bases = bases;
+            }
+        }
+    }
 }
 
 /// Follows re-exports of the file's own modules.

@@ -5,7 +5,7 @@
 
 use crate::declared::Declared;
 use crate::names::Segments;
-use crate::scope::Scope;
+use crate::scope::{Scope, settle_globs};
 use crate::types::Ty;
 use crate::walk::{Hit, Walk};
 use proc_macro2::Span;
@@ -125,6 +125,7 @@ impl Source {
         let items = syn::parse_file(text).map_err(|error| error.to_string())?.items;
         let mut source = Self { file: Arc::from(file), root: root.clone(), ..Self::default() };
         source.declared.collect_names(&root, &items);
+        settle_globs(&mut source.declared.modules);
         source.declared.collect(&root, &items);
         let mut functions = Vec::new();
         source.walk(&source.file, &root, &items, &mut functions);

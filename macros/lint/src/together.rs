@@ -4,10 +4,12 @@
 //! in one [`Source`].
 
 use crate::by_name::Methods;
+use crate::declared::kind_of;
+use crate::scope::{Scope, settle_globs};
 use crate::source::{Function, FunctionKind, Place, Source};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use syn::Item;
+use syn::{Attribute, Item};
 
 /// What each crate (the first segment of its paths) calls the crates it depends on, and what they are called in this source.
 pub type Externs = HashMap<String, HashMap<String, String>>;
@@ -35,6 +37,7 @@ impl Source {
             let root = source.declared.modules.entry(vec![root.clone()]).or_default();
             root.externs.extend(names.clone());
         }
+        settle_globs(&mut source.declared.modules);
         for module in modules {
             source.declared.collect(&module.path, module.items);
         }
@@ -51,6 +54,12 @@ impl Source {
             source.add(function);
         }
         source
+    }
+
+    /// What an attribute makes of a function of a module.
+    pub fn kind_of(&self, attr: &Attribute, module: &[String]) -> FunctionKind {
+        let scope = Scope::<()>::new(&self.declared.modules, module.to_vec(), None);
+        kind_of(std::slice::from_ref(attr), &scope)
     }
 
     /// Two functions with one path belong to different configurations: either can be the one that runs.

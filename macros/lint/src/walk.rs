@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         let path: Segments = owner.iter().cloned().chain([sig.ident.to_string()]).collect();
         let shown = owner.last().filter(|last| last.starts_with(char::is_uppercase));
         let name = shown.map_or_else(|| sig.ident.to_string(), |ty| format!("{ty}::{}", sig.ident));
-        let function = Function::of(name, path.clone(), kind_of(attrs), sig.ident.span(), &walk);
+        let function = Function::of(name, path.clone(), kind_of(attrs, &self.scope), sig.ident.span(), &walk);
         self.functions.extend(walk.functions);
         self.functions.insert(path, function);
     }

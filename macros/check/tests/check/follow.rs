@@ -242,6 +242,35 @@ fn statics_and_macros_of_other_crates_are_followed() {
 }
 
 #[test]
+fn the_attributes_are_known_under_other_names() {
+    let workspace = Workspace::of(
+        "mod work; mod names;
+        use dacapo::orchestrator as workflow; use crate::names::flow;
+        #[workflow] async fn one(n: u8) -> u8 { std::process::id(); work::load(n).await }
+        #[flow] async fn two(n: u8) -> u8 { std::process::id(); work::load(n).await }",
+    )
+    .file("shop/src/names.rs", "pub use dacapo::{activity as task, orchestrator as flow};")
+    .file("shop/src/work.rs", "use crate::names::*;\n#[task] pub async fn load(n: u8) -> u8 { std::process::id(); n }");
+    assert_eq!(workspace.found(), ["environment shop/src/lib.rs:3", "environment shop/src/lib.rs:4"]);
+}
+
+#[test]
+fn modules_that_import_each_other_whole_are_no_trap() {
+    let names: Vec<String> = (0..12).map(|n| format!("m{n}")).collect();
+    let all: String = names.iter().map(|name| format!("pub use crate::{name}::*;\n")).collect();
+    let mut workspace = Workspace::of(&format!(
+        "{}\nuse m0::*;\n#[orchestrator] async fn run(n: u8) {{ unknown(n); last(); }}",
+        names.iter().map(|name| format!("mod {name};")).collect::<String>()
+    ));
+    for name in &names {
+        let own = if name == "m11" { "pub fn last() { std::process::id(); }" } else { "" };
+        workspace = workspace
+            .file(&format!("shop/src/{name}.rs"), &format!("{all}{own}\npub fn {name}() {{ std::mem::take(&mut absent()); }}"));
+    }
+    assert_eq!(workspace.found(), ["environment shop/src/lib.rs:3 via last → std::process::id"]);
+}
+
+#[test]
 fn functions_that_call_each_other_are_walked_once() {
     let workspace = Workspace::of(
         "mod even; mod odd;
