@@ -146,16 +146,12 @@ impl Lower<'_> {
                 if matches!(local.pat, Pat::Wild(_)) {
                     self.note_dropped(&init.expr);
                 }
-                let call = self.held_call(&init.expr);
+                let calls: Vec<_> = named_values(&local.pat, &init.expr).into_iter().map(|value| self.held_call(value)).collect();
                 let node = self.bind(&local.pat, Some(&init.expr), value);
-                if let (Node::Bind { vars, .. }, Pat::Ident(_), Some((class, callee))) = (&node, untyped(&local.pat), call) {
-                    self.order += 1;
-                    let order = self.order;
-                    let variable = &mut self.variables[vars[0]];
-                    variable.class = Some(class);
-                    variable.callee = callee;
-                    let lazy = matches!(class, Class::Call | Class::FanIn) && variable.started.is_none();
-                    variable.held = lazy.then_some(order);
+                if let Node::Bind { vars, .. } = &node {
+                    for (var, call) in vars.iter().zip(calls) {
+                        self.hold(*var, call);
+                    }
                 }
                 let Some((_, diverge)) = &init.diverge else {
                     return node;
@@ -164,6 +160,18 @@ impl Lower<'_> {
                 Node::Branch { condition: Box::new(node), arms: vec![Arm { body, error: is_variant(&local.pat, "Ok") }] }
             }
         }
+    }
+
+    /// Notes what a variable was given: a call that runs when it is awaited, perhaps.
+    fn hold(&mut self, var: Var, call: Option<(Class, Option<String>)>) {
+        let Some((class, callee)) = call else { return };
+        self.order += 1;
+        let order = self.order;
+        let variable = &mut self.variables[var];
+        variable.class = Some(class);
+        variable.callee = callee;
+        let lazy = matches!(class, Class::Call | Class::FanIn) && variable.started.is_none();
+        variable.held = lazy.then_some(order);
     }
 
     /// The class of an initialiser that is a call nobody awaited yet.
@@ -377,5 +385,18 @@ impl Lower<'_> {
     /// Whether the file declares a function at `path`.
     pub(crate) fn is_declared(&self, path: &[String]) -> bool {
         self.nested.kinds.contains_key(path) || self.declared.kinds.contains_key(path)
+    }
+}
+
+/// The value of each name of a pattern, where both can be told apart: `a` of `f(x)`, or `(a, b)` of `(f(x), g(y))`.
+fn named_values<'e>(pat: &Pat, value: &'e Expr) -> Vec<&'e Expr> {
+    match (untyped(pat), value) {
+        (Pat::Ident(_), value) => vec![value],
+        (Pat::Tuple(names), Expr::Tuple(values))
+            if names.elems.len() == values.elems.len() && names.elems.iter().all(|name| matches!(name, Pat::Ident(_))) =>
+        {
+            values.elems.iter().collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -290,6 +290,11 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         self.in_any_order(extends, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
     }
 
+    fn visit_expr_await(&mut self, expr: &'ast syn::ExprAwait) {
+        // Whatever becomes of the outcomes: the calls below are made in the order of what they are made from.
+        self.in_any_order(false, |walk| visit::visit_expr_await(walk, expr));
+    }
+
     fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
         if let Some(ty) = self.type_of(&expr.expr) {
             let mut path = ty.path.clone();

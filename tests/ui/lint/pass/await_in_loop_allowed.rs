@@ -4,7 +4,7 @@ use dacapo::{activity, orchestrator};
 
 #[activity]
 async fn print(page: u64) {
-    drop(page);
+    println!("{page}");
 }
 
 #[orchestrator(allow(await_in_loop, reason = "the printer takes one page at a time"))]

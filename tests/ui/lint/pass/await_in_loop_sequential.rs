@@ -4,7 +4,7 @@ use dacapo::{activity, orchestrator};
 
 #[activity]
 async fn print(page: u64) -> dacapo::Result<()> {
-    drop(page);
+    println!("{page}");
     Ok(())
 }
 
