@@ -241,7 +241,7 @@ pub struct Start<F: Function> {
 }
 
 impl<F: Function> Start<F> {
-    /// The instance id. Without one it is 32 random hexadecimal digits.
+    /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
     ///
     /// At most 256 characters, not beginning with `@`, without `/`, `\`, `#`, `?` and control characters: the rule of Durable
     /// Functions, so that every id fits into a URL.
@@ -258,7 +258,7 @@ impl<F: Function> IntoFuture for Start<F> {
     fn into_future(self) -> Self::IntoFuture {
         async move {
             let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-            let id = self.id.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+            let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
             check_id(&id)?;
             self.client.create(id.clone(), F::NAME, input).await?;
             Ok(Handle { client: self.client, id, function: PhantomData })

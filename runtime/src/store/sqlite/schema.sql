@@ -1,6 +1,6 @@
 -- One row per orchestration. Times are microseconds since 1970-01-01 UTC.
 CREATE TABLE instance (
-    key           INTEGER PRIMARY KEY AUTOINCREMENT,
+    key           INTEGER PRIMARY KEY,
     id            TEXT NOT NULL UNIQUE,
     name          TEXT NOT NULL,
     status        TEXT NOT NULL,
@@ -35,11 +35,13 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_instance ON inbox (instance);
 
 -- The claim of the worker: every batch of a worker carries the epoch it was given.
+-- A key of an instance is never given again: it is above every key there is, and above `purged`, the greatest that was deleted.
 CREATE TABLE claim (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    epoch    INTEGER NOT NULL
+    epoch    INTEGER NOT NULL,
+    purged   INTEGER NOT NULL
 ) STRICT;
-INSERT INTO claim VALUES (1, 0);
+INSERT INTO claim VALUES (1, 0, 0);
 
 -- The history as a person reads it: SELECT * FROM history WHERE id = 'order-42';
 CREATE VIEW history AS

@@ -2,8 +2,10 @@
 //! transaction with one fsync, and answers all of them.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -59,14 +61,22 @@ fn encode<T: serde::Serialize + ?Sized>(value: &T) -> String {
 #[derive(Default)]
 struct Queue {
     state: Mutex<QueueState>,
+    /// Whether something waits, to be looked at without the lock.
+    filled: AtomicBool,
     arrived: Condvar,
 }
 
 #[derive(Default)]
 struct QueueState {
     waiting: Vec<Request>,
+    /// Whether the writer sleeps and has to be woken.
+    asleep: bool,
     closed: bool,
 }
+
+/// How long the writer looks for the next batch before it goes to sleep. To be put to sleep and woken costs about as much, and
+/// a chain pays for it at every step.
+const ALERT: Duration = Duration::from_micros(50);
 
 /// The writer thread and its queue.
 pub(super) struct Writer {
@@ -96,8 +106,12 @@ impl Writer {
             return request.refuse(RuntimeError::new(ErrorKind::ShuttingDown, "the store is closed"));
         }
         state.waiting.push(request);
+        self.queue.filled.store(true, Ordering::Release);
+        let asleep = state.asleep;
         drop(state);
-        self.queue.arrived.notify_one();
+        if asleep {
+            self.queue.arrived.notify_one();
+        }
     }
 
     /// Lets the thread write what waits, and waits for its end.
@@ -125,18 +139,42 @@ impl Queue {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if !state.waiting.is_empty() {
+                self.filled.store(false, Ordering::Relaxed);
                 return Some(std::mem::take(&mut state.waiting));
             }
             if state.closed {
                 return None;
             }
+            state.asleep = true;
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.asleep = false;
         }
+    }
+
+    /// Waits awake for a moment; whether something came.
+    fn look(&self) -> bool {
+        let start = Instant::now();
+        while !self.filled.load(Ordering::Acquire) {
+            if start.elapsed() > ALERT {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+        true
     }
 }
 
 fn run(queue: &Queue, connection: Connection, path: &std::path::Path, wrote: impl Fn()) {
-    while let Some(requests) = queue.take() {
+    // Looking pays only where there is another core to work meanwhile, and while batches follow each other closely.
+    let can_look = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    let mut close = false;
+    loop {
+        let start = Instant::now();
+        if can_look && close {
+            queue.look();
+        }
+        let Some(requests) = queue.take() else { return };
+        close = start.elapsed() < 2 * ALERT;
         let outside = requests.iter().any(|request| request.batch.epoch.is_none());
         let mut results = Vec::with_capacity(requests.len());
         let committed = commit(&connection, &requests, &mut results);
@@ -158,20 +196,27 @@ fn run(queue: &Queue, connection: Connection, path: &std::path::Path, wrote: imp
     }
 }
 
+/// The row of the table `claim`.
+struct Claim {
+    epoch: Epoch,
+    purged: InstanceKey,
+}
+
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
 fn commit(connection: &Connection, requests: &[Request], results: &mut Vec<StoreResult<Applied>>) -> rusqlite::Result<()> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let epoch: i64 = connection.prepare_cached("SELECT epoch FROM claim")?.query_row([], |row| row.get(0))?;
+    let mut claim = connection.prepare_cached("SELECT epoch, purged FROM claim")?;
+    let claim = claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)? }))?;
     for request in requests {
-        results.push(apply(connection, request, Epoch(epoch))?);
+        results.push(apply(connection, request, &claim)?);
     }
     connection.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }
 
-fn apply(connection: &Connection, request: &Request, epoch: Epoch) -> rusqlite::Result<StoreResult<Applied>> {
+fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite::Result<StoreResult<Applied>> {
     let batch = &request.batch;
-    if batch.epoch.is_some_and(|claimed| claimed != epoch) {
+    if batch.epoch.is_some_and(|epoch| epoch != claim.epoch) {
         return Ok(Err(fenced()));
     }
     if let Some(append) = &batch.append {
@@ -189,13 +234,13 @@ fn apply(connection: &Connection, request: &Request, epoch: Epoch) -> rusqlite::
     }
     let mut applied = Applied::default();
     if let (Some(new), Some(events)) = (&batch.create, &request.created) {
-        applied.created = create(connection, new, events)?;
+        applied.created = create(connection, claim, new, events)?;
         if applied.created.is_none() {
             return Ok(Err(already_exists(&new.id)));
         }
     }
     for (new, events) in batch.children.iter().zip(&request.children) {
-        applied.children.push(create(connection, new, events)?);
+        applied.children.push(create(connection, claim, new, events)?);
     }
     if let (Some(append), Some(events)) = (&batch.append, &request.appended) {
         insert_turn(connection, append.instance, append.number, append.turn.at.0, events)?;
@@ -225,12 +270,13 @@ fn apply(connection: &Connection, request: &Request, epoch: Epoch) -> rusqlite::
 }
 
 /// The key of the new instance, or `None` when its id is taken.
-fn create(connection: &Connection, new: &NewInstance, events: &str) -> rusqlite::Result<Option<InstanceKey>> {
+fn create(connection: &Connection, claim: &Claim, new: &NewInstance, events: &str) -> rusqlite::Result<Option<InstanceKey>> {
     let NewInstance { id, name, parent, turn, state } = new;
     let key = connection
         .prepare_cached(
-            "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING RETURNING key",
+            "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call, key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, max(?11, (SELECT coalesce(max(key), 0) FROM instance)) + 1)
+             ON CONFLICT (id) DO NOTHING RETURNING key",
         )?
         .query_row(
             params![
@@ -244,6 +290,7 @@ fn create(connection: &Connection, new: &NewInstance, events: &str) -> rusqlite:
                 state.report,
                 parent.as_ref().map(|parent| &parent.instance),
                 parent.as_ref().map(|parent| i64::try_from(parent.id).unwrap_or(i64::MAX)),
+                claim.purged,
             ],
             |row| row.get(0),
         )
