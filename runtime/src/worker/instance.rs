@@ -56,29 +56,29 @@ pub(crate) struct Instance {
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    phase: Phase,
-    mailbox: Vec<Message>,
-    key: InstanceKey,
-    parent: Option<Parent>,
-    created_at: Timestamp,
+pub(super) struct Inner {
+    pub(super) phase: Phase,
+    pub(super) mailbox: Vec<Message>,
+    pub(super) key: InstanceKey,
+    pub(super) parent: Option<Parent>,
+    pub(super) created_at: Timestamp,
     /// How many turns the history has.
-    turns: u32,
+    pub(super) turns: u32,
     /// The suspended orchestrator; away during a turn, gone while parked.
-    execution: Option<Execution>,
+    pub(super) execution: Option<Execution>,
     /// As the store has it.
-    state: State,
+    pub(super) state: State,
     /// The highest inbox number that has reached the mailbox.
-    inbox: i64,
-    calls: Calls,
+    pub(super) inbox: i64,
+    pub(super) calls: Calls,
     /// Its entry in the worker's clock.
-    armed: Option<Timestamp>,
+    pub(super) armed: Option<Timestamp>,
     /// Whether it stands in the worker's list of what can be evicted.
-    listed: bool,
+    pub(super) listed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Its history is being read.
     Loading,
     /// It waits.
@@ -92,14 +92,14 @@ enum Phase {
 }
 
 /// A turn on its way through the store.
-struct Commit {
-    execution: Option<Execution>,
-    actions: Vec<Action>,
-    acks: Vec<Ack>,
-    state: State,
+pub(super) struct Commit {
+    pub(super) execution: Option<Execution>,
+    pub(super) actions: Vec<Action>,
+    pub(super) acks: Vec<Ack>,
+    pub(super) state: State,
     /// How many turns it adds to the history.
-    turns: u32,
-    outcome: Option<Recorded>,
+    pub(super) turns: u32,
+    pub(super) outcome: Option<Recorded>,
 }
 
 impl Instance {
@@ -135,7 +135,7 @@ impl Instance {
         &self.id
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -226,7 +226,7 @@ impl Instance {
     }
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
-    fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
+    pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
         let fresh = inner.turns == 1 && inner.state.status == Status::Pending;
@@ -294,7 +294,7 @@ impl Instance {
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
-    fn commit(self: &Arc<Self>, worker: &Arc<Worker>, mut batch: Batch, commit: Commit, tries: u32) {
+    pub(super) fn commit(self: &Arc<Self>, worker: &Arc<Worker>, mut batch: Batch, commit: Commit, tries: u32) {
         batch.epoch = Some(worker.epoch());
         let (this, owner) = (self.clone(), worker.clone());
         let reply = move |result: Result<Applied, Box<Refused>>| match result {
@@ -395,7 +395,7 @@ impl Instance {
         worker.trim();
     }
 
-    fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
+    pub(super) fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
         inner.phase = Phase::Resting;
         if inner.calls.work.is_empty() && !inner.listed {
             inner.listed = true;
@@ -403,7 +403,7 @@ impl Instance {
         }
     }
 
-    fn arm(&self, worker: &Arc<Worker>, inner: &mut Inner) {
+    pub(super) fn arm(&self, worker: &Arc<Worker>, inner: &mut Inner) {
         let next = inner.calls.next_due();
         worker.clock().set(&self.id, inner.armed, next);
         inner.armed = next;
@@ -429,71 +429,6 @@ impl Instance {
         // The store's number is in the key, so that an id that is used again after a purge gives other keys.
         let key = format!("{}/{}/{id}", self.id, inner.key);
         Some(Job { instance: self.clone(), call: id, activity, input, attempt, timeout, key, abort })
-    }
-
-    /// Sets the instance aside with a report; what was to be delivered goes to the inbox.
-    fn park(self: &Arc<Self>, worker: &Arc<Worker>, report: String, incoming: Vec<Event>, acks: Vec<Ack>, inboxed: Vec<i64>) {
-        tracing::error!(instance = %self.id, report, "an orchestration is parked");
-        let mut inner = self.lock();
-        inner.phase = Phase::Turning;
-        let state = State { status: Status::Suspended, busy: true, report: Some(report), ..inner.state.clone() };
-        let key = inner.key;
-        inner.calls.stop_timers();
-        drop(inner);
-        // What came through the inbox is posted again with the rest, so that the order stays.
-        let post = incoming.into_iter().map(|event| (key, event)).collect();
-        let update = Some(Update { instance: key, state: state.clone() });
-        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 0, outcome: None };
-        self.commit(worker, Batch { update, post, consume: inboxed, ..Batch::default() }, commit, 0);
-    }
-
-    /// Parks an instance that could not be taken up. Whoever asked to resume it is told why it cannot be.
-    fn park_again(self: &Arc<Self>, worker: &Arc<Worker>, report: String) {
-        let is_resume = |message: &mut Message| matches!(message.event, Some(Event::ExecutionResumed { .. }));
-        let resumes: Vec<_> = self.lock().mailbox.extract_if(.., is_resume).collect();
-        let inboxed = resumes.iter().filter_map(|message| message.inbox).collect();
-        self.park(worker, report.clone(), Vec::new(), Vec::new(), inboxed);
-        let error = RuntimeError::new(ErrorKind::Invalid, format!("`{}` cannot be resumed: {report}", self.id));
-        resumes.into_iter().for_each(|message| message.refuse(error.clone()));
-    }
-
-    /// A message for a parked instance.
-    fn keep(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Message) {
-        match message.event {
-            Some(Event::ExecutionResumed { .. }) => {
-                inner.phase = Phase::Loading;
-                // The inbox is read again from its beginning.
-                inner.inbox = 0;
-                inner.mailbox.extend(message.inbox.is_none().then_some(message));
-                drop(inner);
-                worker.load(self.clone());
-            }
-            Some(event @ Event::ExecutionTerminated { .. }) => {
-                inner.phase = Phase::Turning;
-                let outcome = event.outcome();
-                let (key, number) = (inner.key, inner.turns + 1);
-                let state = State { status: Status::Terminated, busy: false, wake_at: None, ..inner.state.clone() };
-                drop(inner);
-                let append = Append { instance: key, number, turn: Turn { at: Timestamp::now(), events: vec![event] } };
-                let update = Some(Update { instance: key, state: state.clone() });
-                let acks = message.ack.into_iter().collect();
-                let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 1, outcome };
-                let consume = message.inbox.into_iter().collect();
-                self.commit(worker, Batch { append: Some(append), update, consume, ..Batch::default() }, commit, 0);
-            }
-            Some(event) if message.inbox.is_none() => {
-                let batch = Batch { epoch: Some(worker.epoch()), post: vec![(inner.key, event)], ..Batch::default() };
-                drop(inner);
-                let ack = message.ack;
-                let reply = move |result: Result<Applied, Box<Refused>>| {
-                    if let Some(ack) = ack {
-                        let _ = ack.send(result.map(|_| ()).map_err(|refused| refused.error));
-                    }
-                };
-                worker.store().apply(batch, Box::new(reply));
-            }
-            _ => {}
-        }
     }
 
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.

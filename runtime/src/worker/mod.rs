@@ -7,6 +7,7 @@
 mod calls;
 pub(crate) mod clock;
 pub(crate) mod instance;
+mod parking;
 pub(crate) mod pool;
 
 use std::collections::hash_map::Entry;
