@@ -51,7 +51,7 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
     let output_is_sound = signature::check(role, arguments.inline, &function.sig, &mut cx);
     let is_associated = rules::is_associated(&function, source.as_deref());
     if is_associated && function.sig.receiver().is_none() {
-        cx.at(function.sig.ident.span(), signature::method(role));
+        signature::refuse(&mut cx, &function.sig.ident, signature::method(role));
     }
     let is_sound = cx.len() == before;
     let shape = shape(&function);

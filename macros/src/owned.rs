@@ -6,6 +6,7 @@ use syn::visit::Visit;
 use syn::{Ident, Lifetime, Type, TypePath, TypeReference};
 
 use crate::context::Context;
+use crate::signature::refuse;
 
 /// Looks for types that cannot be recorded and read back.
 pub(crate) struct Owned<'a> {
@@ -20,7 +21,7 @@ impl Owned<'_> {
     fn refuse(&mut self, tokens: impl ToTokens, what: &str, instead: &str) {
         let (noun, place) = (self.noun, self.place);
         let message = format!("{noun} cannot {place} {what}; the value is recorded, and read back after a restart; {instead}");
-        self.cx.on(tokens, message);
+        refuse(self.cx, tokens, message);
     }
 }
 

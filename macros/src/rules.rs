@@ -14,9 +14,9 @@ use crate::args::Arguments;
 use crate::context::Context;
 
 /// The rules that say of a future what the type rule would say again in other words.
-const FOREIGN: &[&str] = &["sleep", "spawn", "io"];
+const FOREIGN: &[&str] = &["sleep", "spawn", "io", "race"];
 
-/// Collects what the rules find in `function`, which must not be rewritten yet, and returns where futures were refused.
+/// Collects what the rules find in `function`, which must not be rewritten yet, and returns where futures, or macros that await them, were refused.
 pub(crate) fn check(function: &ItemFn, arguments: &Arguments, source: Option<&Source>, cx: &mut Context) -> Vec<LineColumn> {
     let options = arguments.allowed.iter().fold(Options::new(), |options, rule| options.allow(rule));
     let mut refused = Vec::new();

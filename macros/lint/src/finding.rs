@@ -9,6 +9,7 @@ use crate::rules::{Rule, known};
 use crate::source::{Place, Use};
 use crate::walk::Hit;
 use proc_macro2::Span;
+use std::fmt::Display;
 
 /// One thing an orchestrator may not contain.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ pub struct Step {
 
 impl Finding {
     fn new(rule: &'static str, span: Span, what: &str, why: &str, instead: &str) -> Self {
-        let message = format!("{what}; {why}; {instead} [{rule}, see docs/rules.md#{rule}]");
+        let message = cite(rule, format_args!("{what}; {why}; {instead}"));
         Self {
             rule: known(rule),
             span,
@@ -125,6 +126,11 @@ impl Finding {
         let what = format!("`{}` is never awaited", call.text);
         Self::new(rule.name, call.span, &what, rule.why, rule.instead)
     }
+}
+
+/// The message, and where to read about the rule it speaks for.
+pub fn cite(rule: &str, message: impl Display) -> String {
+    format!("{message} [{rule}, see docs/rules.md#{rule}]")
 }
 
 fn advice(rule: &'static Rule, instead: &'static str) -> &'static str {

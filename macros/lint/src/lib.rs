@@ -29,7 +29,7 @@ mod types;
 mod walk;
 
 pub use check::{Options, check, check_in};
-pub use finding::{Finding, Step};
+pub use finding::{Finding, Step, cite};
 pub use marks::{is_logging, take_sequential};
 pub use open::{Arguments, Kind, Opened, open};
 pub use pages::rules_markdown;

@@ -5,7 +5,7 @@ mod tokens;
 
 use crate::declared::{Declared, bind_parameters, kind_of};
 use crate::names::{Segments, segments};
-use crate::open::{Arguments, Kind, Opened, Piece, open, placeholders};
+use crate::open::{Arguments, Kind, Opened, Piece, first_await, open, placeholders};
 use crate::refused::refused;
 use crate::scope::{Meaning, Scope, is_own};
 use crate::source::Function;
@@ -95,6 +95,7 @@ impl<'a> Walk<'a> {
         for (at, stmt) in block.stmts.iter().enumerate() {
             match stmt {
                 Stmt::Item(Item::Macro(item)) if item.ident.is_none() => self.visit_macro(&item.mac),
+                Stmt::Item(Item::Macro(item)) => self.macro_definition(item),
                 Stmt::Item(Item::Static(item)) if matches!(item.mutability, syn::StaticMutability::Mut(_)) => {
                     self.hit("shared_state", format!("static mut {}", item.ident), "", item.ident.span());
                 }
@@ -122,6 +123,13 @@ impl<'a> Walk<'a> {
         }
         self.visit_pat(&local.pat);
         bind(&local.pat, ty, &mut self.scope);
+    }
+
+    /// A macro of the body becomes part of it, and cannot be opened.
+    fn macro_definition(&mut self, item: &syn::ItemMacro) {
+        if let (Some(name), Some(awaits)) = (&item.ident, first_await(item.mac.tokens.clone())) {
+            self.hit("unchecked_macro", format!("{name}!"), "write an `#[orchestrator(inline)]` function", awaits);
+        }
     }
 
     fn hit(&mut self, rule: &'static str, text: String, instead: &'static str, span: Span) {
