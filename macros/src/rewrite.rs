@@ -5,20 +5,23 @@
 use dacapo_lint::{Kind, Opened, is_logging, open, take_sequential};
 use proc_macro2::{Group, LineColumn, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::visit::Visit;
 use syn::visit_mut::{VisitMut, visit_expr_mut};
-use syn::{Attribute, Block, Expr, ExprAsync, Ident, Item, Macro, Path, ReturnType, Stmt};
+use syn::{Attribute, Block, Expr, ExprAsync, Ident, Item, Local, Macro, Pat, PatIdent, Path, ReturnType, Stmt};
 
 use crate::context::Context;
 use crate::spans::{ends, respan};
 
 /// Rewrites `block` in place. What stands at a place of `refused` has been reported.
 pub(crate) fn rewrite(krate: &Path, block: &mut Block, refused: &[LineColumn], cx: &mut Context) {
-    Rewrite { krate, refused, cx }.visit_block_mut(block);
+    Rewrite { krate, refused, holders: Vec::new(), cx }.visit_block_mut(block);
 }
 
 struct Rewrite<'a> {
     krate: &'a Path,
     refused: &'a [LineColumn],
+    /// Names bound to something refused.
+    holders: Vec<Ident>,
     cx: &'a mut Context,
 }
 
@@ -43,10 +46,20 @@ impl Rewrite<'_> {
     }
 
     fn durable(&self, future: &Expr) -> Expr {
-        if !self.refused.is_empty() && stands_in(self.refused, future.to_token_stream()) {
+        if self.is_refused(future.to_token_stream()) {
             return self.call(&["Block", "new"], future);
         }
         self.call(&["Durable", "durable"], future)
+    }
+
+    /// Whether `tokens` hold something that has been reported: there, or where a name in them was bound.
+    fn is_refused(&self, tokens: TokenStream) -> bool {
+        !self.refused.is_empty()
+            && tokens.into_iter().any(|token| match token {
+                TokenTree::Group(group) => self.is_refused(group.stream()),
+                TokenTree::Ident(name) => self.refused.contains(&name.span().start()) || self.holders.contains(&name),
+                _ => false,
+            })
     }
 
     fn block(&mut self, mut block: ExprAsync) -> Expr {
@@ -145,6 +158,13 @@ impl VisitMut for Rewrite<'_> {
         }
     }
 
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        if local.init.as_ref().is_some_and(|init| self.is_refused(init.expr.to_token_stream())) {
+            self.holders.extend(names(&local.pat));
+        }
+        syn::visit_mut::visit_local_mut(self, local);
+    }
+
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
         self.macro_call(mac);
     }
@@ -153,12 +173,18 @@ impl VisitMut for Rewrite<'_> {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
-/// Whether a token begins at one of `places`.
-fn stands_in(places: &[LineColumn], tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Group(group) => stands_in(places, group.stream()),
-        other => places.contains(&other.span().start()),
-    })
+/// The names that a pattern binds.
+fn names(pattern: &Pat) -> Vec<Ident> {
+    struct Names(Vec<Ident>);
+    impl Visit<'_> for Names {
+        fn visit_pat_ident(&mut self, pattern: &PatIdent) {
+            self.0.push(pattern.ident.clone());
+            syn::visit::visit_pat_ident(self, pattern);
+        }
+    }
+    let mut names = Names(Vec::new());
+    names.visit_pat(pattern);
+    names.0
 }
 
 /// Whether anything in `tokens` could need a durable form.
