@@ -1,8 +1,8 @@
 //! What the rules of an orchestrator refuse and what they let pass, on whole programs.
 //!
 //! `lint/pass` holds correct programs, `lint/fail` programs with one mistake each and the message it earns. A file is called after
-//! the rule it shows; `real_*` are orchestrators as users write them. All correct ones are compiled in one crate, and each small
-//! mistake is compiled; the long ones with a mistake are given to the lint alone, except a handful, which saves a minute.
+//! the rule it shows; `real_*` are orchestrators as users write them. All correct ones are compiled in one crate, and each
+//! mistake in one of its own.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,12 +14,6 @@ use syn::{Item, ItemFn, LitStr, Meta};
 
 /// The compiler whose own words stand in `lint/fail/*.stderr`.
 const WORDING: &str = "rustc 1.95.";
-
-/// Mistakes made with a crate that this workspace does not depend on, or that earn more messages from the compiler.
-const LINT_ONLY: &[&str] = &["clock_chrono", "identity_alias", "identity_uuid", "real_16_compensation"];
-
-/// The long programs that are compiled although the lint alone says the same.
-const COMPILED: &[&str] = &["real_01", "real_05", "real_13", "real_17", "real_30", "real_32", "real_38"];
 
 /// Mistakes that are not found yet. One that is found must leave this list.
 const MISSED: &[&str] = &[];
@@ -49,8 +43,7 @@ fn each_mistake_is_refused_at_its_token() {
     let cases = trybuild::TestCases::new();
     for file in files("fail") {
         let name = stem(&file);
-        let is_long = name.starts_with("real_") && !COMPILED.iter().any(|compiled| name.starts_with(compiled));
-        if !is_long && !MISSED.contains(&&*name) && !LINT_ONLY.contains(&&*name) {
+        if !MISSED.contains(&&*name) {
             cases.compile_fail(file);
         }
     }
