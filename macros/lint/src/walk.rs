@@ -149,14 +149,14 @@ impl<'a> Walk<'a> {
     /// A path that stands as a value: a call's callee, or a function handed on.
     fn value(&mut self, path: &syn::Path, resolved: Segments) {
         let text = segments(path).join("::");
+        let span = path.segments.last().map_or_else(|| path.span(), |last| last.ident.span());
         let held = self.nested.statics.get(&resolved).or_else(|| self.declared.statics.get(&resolved));
         if held.is_some_and(|held| held.state) {
-            self.hit("shared_state", text, "", path.span());
+            self.hit("shared_state", text, "", span);
         } else if let Some(line) = refused(&resolved) {
-            let span = path.segments.last().map_or_else(|| path.span(), |last| last.ident.span());
             self.hit(line.rule, text, line.instead, span);
         } else {
-            self.mention(resolved, path.span());
+            self.mention(resolved, span);
         }
     }
 

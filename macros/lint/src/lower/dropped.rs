@@ -28,7 +28,6 @@ impl Lower<'_> {
                 _ => break,
             };
         }
-        let span = inner.span();
         let func = match inner {
             Expr::Call(call) if !event => &*call.func,
             Expr::Path(_) if event => inner,
@@ -39,6 +38,7 @@ impl Lower<'_> {
             return;
         };
         let text = crate::names::segments(&func.path).join("::");
+        let span = func.path.segments.last().map_or_else(|| func.span(), |last| last.ident.span());
         let constant = path.last().is_some_and(|name| !name.contains(char::is_lowercase));
         let ours = path.first().is_some_and(|first| first == "dacapo" || first == "futures");
         let durable = if event { constant } else { self.is_durable(&path) || (ours && class_of(&path).is_some()) };
