@@ -1,6 +1,6 @@
 //! A finding, and how its message reads: *what; why replay forbids it; what to write instead*.
 
-use crate::flow::{Await, Dropped, Loop, LoopKind};
+use crate::flow::{Await, Dropped, Loop, LoopKind, SerialStream};
 use crate::held::OneByOne;
 use crate::loops::Fault;
 use crate::refused::what;
@@ -10,6 +10,8 @@ use crate::source::{Place, Use};
 use crate::walk::Hit;
 use proc_macro2::Span;
 use std::fmt::Display;
+
+const SUM: &str = "nothing flows from one iteration to the next, so the total is the sum of all runs, not the slowest";
 
 /// One thing an orchestrator may not contain.
 #[derive(Debug, Clone)]
@@ -83,6 +85,7 @@ impl Finding {
     pub(crate) fn of_fault(fault: &Fault<'_>) -> Self {
         match fault {
             Fault::Serial { node, first, calls } => Self::serial(node, first, *calls),
+            Fault::Stream { step } => Self::stream(step),
             Fault::Unbounded { node } => {
                 let rule = known("unbounded_loop");
                 Self::new(rule.name, node.span, "this loop makes durable calls and never ends", rule.why, rule.instead)
@@ -106,8 +109,21 @@ impl Finding {
             String::new()
         };
         let what = format!("{shown} in a `{}` loop makes N runs of {called}{more} one after another", loop_name(node.kind));
-        let why = "nothing flows from one iteration to the next, so the total is the sum of all runs, not the slowest";
-        Self::new("await_in_loop", first.span, &what, why, &rewrite(node, first, calls))
+        Self::new("await_in_loop", first.span, &what, SUM, &rewrite(node, first, calls))
+    }
+
+    fn stream(step: &SerialStream) -> Self {
+        let called = step.callee.as_deref().map_or_else(|| "what it calls".to_owned(), |name| format!("`{name}`"));
+        let function = crate::text::short(&step.function);
+        let what = format!("`.{}(..)` on a stream makes N runs of {called} one after another", step.method);
+        let together = match step.method.as_str() {
+            "for_each" => format!("`.for_each_concurrent(n, {function})`"),
+            "try_for_each" => format!("`.try_for_each_concurrent(n, {function})`"),
+            "then" => format!("`.map({function}).buffered(n)`"),
+            _ => format!("`.map({function}).buffered(n)` and filter what that gives"),
+        };
+        let instead = format!("write {together}, or a `#[sequential]` loop if the order is meant");
+        Self::new("await_in_loop", step.span, &what, SUM, &instead)
     }
 
     pub(crate) fn of_held(held: &OneByOne<'_>) -> Self {

@@ -36,6 +36,19 @@ pub(crate) struct Variable {
     pub(crate) started: Option<Vec<LoopId>>,
     /// Bound by `let` to an un-started call; the position in evaluation order.
     pub(crate) held: Option<usize>,
+    /// Whether it is a stream, as far as the source shows.
+    pub(crate) stream: bool,
+    /// The step of that stream that makes its calls one after another.
+    pub(crate) serial: Option<SerialStream>,
+}
+
+/// A method of a stream that awaits a call for one item after another.
+#[derive(Debug, Clone)]
+pub(crate) struct SerialStream {
+    pub(crate) method: String,
+    pub(crate) function: Expr,
+    pub(crate) callee: Option<String>,
+    pub(crate) span: Span,
 }
 
 /// What is evaluated, in order.
@@ -146,6 +159,8 @@ pub(crate) struct Dropped {
     pub(crate) text: String,
     /// Known to be durable without looking further.
     pub(crate) durable: bool,
+    /// The variable that holds it, where there is one.
+    pub(crate) held: Option<Var>,
     pub(crate) span: Span,
 }
 
@@ -157,6 +172,8 @@ pub(crate) struct Flow {
     pub(crate) dropped: Vec<Dropped>,
     /// Paths of the functions whose calls are awaited somewhere.
     pub(crate) awaited: HashSet<Segments>,
+    /// Streams that are run to their end.
+    pub(crate) serial: Vec<SerialStream>,
 }
 
 impl Flow {

@@ -67,5 +67,7 @@ fn collect_decisions(node: &Node, found: &mut Vec<usize>) {
 
 /// The durable calls that nothing awaits.
 pub(crate) fn unused(flow: &Flow) -> impl Iterator<Item = &Dropped> {
-    flow.dropped.iter().filter(|call| call.durable || flow.awaited.contains(&call.path))
+    let reads = flow.body.reads();
+    let dropped = flow.dropped.iter().filter(move |call| call.held.is_none_or(|var| !reads.contains(&var)));
+    dropped.filter(|call| call.durable || flow.awaited.contains(&call.path))
 }

@@ -1,7 +1,7 @@
 //! `await_in_loop` and `unbounded_loop`: what flows from one iteration to the next.
 
 use crate::calls::Class;
-use crate::flow::{Await, Exit, Flow, Loop, LoopId, LoopKind, NOW, Node, Var, Way};
+use crate::flow::{Await, Exit, Flow, Loop, LoopId, LoopKind, NOW, Node, SerialStream, Var, Way};
 use std::collections::{HashMap, HashSet};
 
 /// What is wrong with a loop.
@@ -9,6 +9,8 @@ use std::collections::{HashMap, HashSet};
 pub(crate) enum Fault<'a> {
     /// Its iterations run one after another for no reason.
     Serial { node: &'a Loop, first: &'a Await, calls: usize },
+    /// A stream that is run to its end makes its calls one after another for no reason.
+    Stream { step: &'a SerialStream },
     /// It makes durable calls and never ends.
     Unbounded { node: &'a Loop },
     /// `#[sequential]` says something untrue.
@@ -20,6 +22,7 @@ pub(crate) fn judge(flow: &Flow) -> Vec<Fault<'_>> {
     let mut faults = Vec::new();
     let mut reported = HashSet::new();
     visit(&flow.body, flow, &mut reported, &mut faults);
+    faults.extend(flow.serial.iter().map(|step| Fault::Stream { step }));
     faults
 }
 
@@ -52,6 +55,9 @@ fn judge_loop<'a>(node: &'a Loop, flow: &'a Flow, reported: &mut HashSet<usize>,
     if analysis.carries(node) || analysis.decides(node) {
         return;
     }
+    if let Some(step) = drained(node, flow) {
+        faults.push(Fault::Stream { step });
+    }
     let once = runs_once(node);
     let serial: Vec<&Await> = awaits
         .into_iter()
@@ -61,6 +67,12 @@ fn judge_loop<'a>(node: &'a Loop, flow: &'a Flow, reported: &mut HashSet<usize>,
         reported.extend(serial.iter().map(|awaited| awaited.id));
         faults.push(Fault::Serial { node, first, calls: serial.len() });
     }
+}
+
+/// The serial calls of the stream that a loop takes its items from.
+fn drained<'a>(node: &Loop, flow: &'a Flow) -> Option<&'a SerialStream> {
+    let streams = node.condition.awaits().into_iter().filter(|awaited| awaited.class == Class::Stream);
+    streams.flat_map(|awaited| awaited.base.reads()).find_map(|var| flow.variables[var].serial.as_ref())
 }
 
 /// Whether an endless loop can be left, or hands over to the next generation.

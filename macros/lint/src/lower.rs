@@ -5,15 +5,16 @@ mod dropped;
 mod loops;
 mod macros;
 mod places;
+mod streams;
 pub(crate) mod syntax;
 
 use crate::calls::Class;
 use crate::declared::Declared;
-use crate::flow::{Arm, Await, Dropped, Exit, Flow, LoopId, LoopKind, NOW, Node, Var, Variable, Way};
+use crate::flow::{Arm, Await, Dropped, Exit, Flow, LoopId, LoopKind, NOW, Node, SerialStream, Var, Variable, Way};
 use crate::names::Segments;
 use crate::scope::{Meaning, Scope, bound_names};
-use proc_macro2::Span;
-use std::collections::HashSet;
+use proc_macro2::{LineColumn, Span};
+use std::collections::{HashMap, HashSet};
 use syn::visit;
 use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
 use syntax::{Children, READS, borrows_mutably, compound, is_named, is_variant, mutable_names, outcome_of, untyped, written};
@@ -29,6 +30,9 @@ pub(crate) struct Lower<'a> {
     kept: bool,
     dropped: Vec<Dropped>,
     awaited: HashSet<Segments>,
+    serial: Vec<SerialStream>,
+    /// What closures call in the async blocks they build, by where the closures begin.
+    built: HashMap<LineColumn, Option<String>>,
     /// The loops around, with their labels.
     loops: Vec<(LoopId, Option<String>)>,
     loop_count: usize,
@@ -60,6 +64,8 @@ fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, st
         kept: false,
         dropped: Vec::new(),
         awaited: HashSet::new(),
+        serial: Vec::new(),
+        built: HashMap::new(),
         loops: Vec::new(),
         loop_count: 0,
         order: 0,
@@ -73,8 +79,8 @@ fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, st
         }
     }
     let body = lower.block(&function.block);
-    let Lower { variables, dropped, awaited, kept, .. } = lower;
-    (Flow { variables, body, dropped, awaited }, kept)
+    let Lower { variables, dropped, awaited, serial, kept, .. } = lower;
+    (Flow { variables, body, dropped, awaited, serial }, kept)
 }
 
 impl Lower<'_> {
@@ -101,8 +107,12 @@ impl Lower<'_> {
     fn bind(&mut self, pat: &Pat, init: Option<&Expr>, value: Node) -> Node {
         let started = init.and_then(|init| self.started(init, &value, false));
         let aliases: Vec<Var> = init.filter(|init| borrows_mutably(init)).and_then(|init| self.root(init)).into_iter().collect();
+        let stream = init.is_some_and(|init| self.is_stream(init));
+        let serial = init.filter(|_| stream).and_then(|init| self.serial_step(init));
         let vars = self.declare(pat);
         for var in &vars {
+            self.variables[*var].stream = stream;
+            self.variables[*var].serial.clone_from(&serial);
             if started.is_some() {
                 self.variables[*var].started.clone_from(&started);
             }
@@ -146,11 +156,13 @@ impl Lower<'_> {
                 if matches!(local.pat, Pat::Wild(_)) {
                     self.note_dropped(&init.expr);
                 }
-                let calls: Vec<_> = named_values(&local.pat, &init.expr).into_iter().map(|value| self.held_call(value)).collect();
+                let values = named_values(&local.pat, &init.expr).unwrap_or_default();
+                let calls: Vec<_> = values.into_iter().map(|value| (self.held_call(value), self.dropped(value))).collect();
                 let node = self.bind(&local.pat, Some(&init.expr), value);
                 if let Node::Bind { vars, .. } = &node {
-                    for (var, call) in vars.iter().zip(calls) {
+                    for (var, (call, dropped)) in vars.iter().zip(calls) {
                         self.hold(*var, call);
+                        self.dropped.extend(dropped.map(|dropped| Dropped { held: Some(*var), ..dropped }));
                     }
                 }
                 let Some((_, diverge)) = &init.diverge else {
@@ -234,6 +246,7 @@ impl Lower<'_> {
                     lower.expr(&closure.body)
                 });
                 self.scope.leave();
+                self.note_closure(closure, &body);
                 Node::Deferred(Box::new(body))
             }
             Expr::Let(expr) => {
@@ -339,6 +352,7 @@ impl Lower<'_> {
     fn method_call(&mut self, call: &syn::ExprMethodCall) -> Node {
         let method = call.method.to_string();
         let value = self.exprs(std::iter::once(&*call.receiver).chain(&call.args));
+        self.note_drained(call);
         let mut vars: Vec<Var> =
             call.args.iter().filter(|argument| borrows_mutably(argument)).flat_map(|argument| self.places(argument)).collect();
         if !READS.contains(&method.as_str()) {
@@ -364,7 +378,8 @@ impl Lower<'_> {
             self.awaited.insert(path);
         }
         let lowered = self.expr(base);
-        let borrowed: Vec<Var> = written(&lowered);
+        // Taking the next item out of a stream carries nothing on.
+        let borrowed: Vec<Var> = if class == Class::Stream { Vec::new() } else { written(&lowered) };
         self.order += 1;
         let node = Node::Await(Box::new(Await {
             id: self.order,
@@ -388,15 +403,18 @@ impl Lower<'_> {
     }
 }
 
-/// The value of each name of a pattern, where both can be told apart: `a` of `f(x)`, or `(a, b)` of `(f(x), g(y))`.
-fn named_values<'e>(pat: &Pat, value: &'e Expr) -> Vec<&'e Expr> {
-    match (untyped(pat), value) {
-        (Pat::Ident(_), value) => vec![value],
-        (Pat::Tuple(names), Expr::Tuple(values))
-            if names.elems.len() == values.elems.len() && names.elems.iter().all(|name| matches!(name, Pat::Ident(_))) =>
-        {
-            values.elems.iter().collect()
-        }
-        _ => Vec::new(),
+/// The value of each name of a pattern, where both can be told apart: `a` of `f(x)`, or `(a, [b, c])` of `(f(x), [g(y), h(z)])`.
+fn named_values<'e>(pat: &Pat, value: &'e Expr) -> Option<Vec<&'e Expr>> {
+    let (names, values) = match (untyped(pat), value) {
+        (Pat::Ident(pat), value) => return pat.subpat.is_none().then(|| vec![value]),
+        (Pat::Wild(_), _) => return Some(Vec::new()),
+        (pat, Expr::Paren(value)) => return named_values(pat, &value.expr),
+        (Pat::Tuple(names), Expr::Tuple(values)) => (&names.elems, &values.elems),
+        (Pat::Slice(names), Expr::Array(values)) => (&names.elems, &values.elems),
+        _ => return None,
+    };
+    if names.len() != values.len() {
+        return None;
     }
+    names.iter().zip(values).map(|(name, value)| named_values(name, value)).collect::<Option<Vec<_>>>().map(|all| all.concat())
 }

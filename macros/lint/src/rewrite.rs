@@ -1,5 +1,6 @@
 //! The rewrite that `await_in_loop` offers, with the user's own names.
 
+use crate::calls::Class;
 use crate::flow::{Await, Loop};
 use crate::lower::syntax::is_named;
 use crate::text::{short, text};
@@ -11,6 +12,9 @@ const MEANT: &str = "mark the loop `#[sequential]` if the order is meant";
 /// What to write instead of the loop.
 pub(crate) fn rewrite(node: &Loop, first: &Await, calls: usize) -> String {
     let Some((pattern, iterated, body)) = &node.source else {
+        if node.condition.awaits().iter().any(|awaited| awaited.class == Class::Stream) {
+            return format!("put the call into the stream, `.map(|item| async move {{ … }}).buffered(n)`, or {MEANT}");
+        }
         return format!(
             "collect the calls and await them together with `join_all` or `dacapo::fan_out(..).limit(n)`, or {MEANT}"
         );

@@ -5,17 +5,25 @@ use crate::calls::class_of;
 use crate::flow::Dropped;
 use crate::scope::Meaning;
 use crate::source::FunctionKind;
-use syn::Expr;
 use syn::spanned::Spanned;
+use syn::{Expr, ExprCall};
 
 impl Lower<'_> {
     /// Keeps a statement that builds a call and drops it.
     pub(super) fn note_dropped(&mut self, expr: &Expr) {
+        let dropped = self.dropped(expr);
+        self.dropped.extend(dropped);
+    }
+
+    /// The call that `expr` builds, if it is one.
+    pub(super) fn dropped(&self, expr: &Expr) -> Option<Dropped> {
         let mut inner = expr;
         let mut event = false;
         loop {
             inner = match inner {
                 Expr::Paren(expr) => &expr.expr,
+                Expr::Assign(assign) if matches!(*assign.left, Expr::Infer(_)) => &assign.right,
+                Expr::Call(call) if self.drops(call) => call.args.first()?,
                 Expr::MethodCall(call)
                     if matches!(call.method.to_string().as_str(), "retry" | "timeout" | "id" | "checked" | "limit") =>
                 {
@@ -31,11 +39,11 @@ impl Lower<'_> {
         let func = match inner {
             Expr::Call(call) if !event => &*call.func,
             Expr::Path(_) if event => inner,
-            _ => return,
+            _ => return None,
         };
-        let Expr::Path(func) = func else { return };
+        let Expr::Path(func) = func else { return None };
         let Meaning::Path(path) = self.scope.value(&func.path) else {
-            return;
+            return None;
         };
         let text = crate::names::segments(&func.path).join("::");
         let span = func.path.segments.last().map_or_else(|| func.span(), |last| last.ident.span());
@@ -43,8 +51,17 @@ impl Lower<'_> {
         let ours = path.first().is_some_and(|first| first == "dacapo" || first == "futures");
         let durable = if event { constant } else { self.is_durable(&path) || (ours && class_of(&path).is_some()) };
         let text = if event { format!("{text}.wait()") } else { format!("{text}(..)") };
-        if !event || durable {
-            self.dropped.push(Dropped { path, text, durable, span });
+        (!event || durable).then_some(Dropped { path, text, durable, held: None, span })
+    }
+
+    /// Whether the call is `drop(..)` of the standard library.
+    fn drops(&self, call: &ExprCall) -> bool {
+        let Expr::Path(func) = &*call.func else { return false };
+        let Meaning::Path(path) = self.scope.value(&func.path) else { return false };
+        match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [name] => name == "drop",
+            [.., "mem", name] => name == "drop" || name == "forget",
+            _ => false,
         }
     }
 

@@ -28,7 +28,7 @@ impl Lower<'_> {
             "panic" | "todo" | "unimplemented" | "unreachable" | "bail" => {
                 Node::Exit(Exit { value: Box::new(value), way: Way::ReturnError, order: self.order })
             }
-            "ensure" => {
+            name if name == "ensure" || name.trim_start_matches("debug_").starts_with("assert") => {
                 let fails = Node::Exit(Exit { value: Box::new(Node::empty()), way: Way::ReturnError, order: self.order });
                 Node::Branch { condition: Box::new(value), arms: vec![Arm { body: fails, error: false }] }
             }
