@@ -2,7 +2,9 @@
 
 use crate::calls::Class;
 use crate::flow::{Await, Exit, Flow, Loop, LoopId, LoopKind, NOW, Node, SerialStream, Var, Way};
+use crate::lower::syntax::base_of;
 use std::collections::{HashMap, HashSet};
+use syn::Expr;
 
 /// What is wrong with a loop.
 #[derive(Debug)]
@@ -58,7 +60,10 @@ fn judge_loop<'a>(node: &'a Loop, flow: &'a Flow, reported: &mut HashSet<usize>,
     if let Some(step) = drained(node, flow) {
         faults.push(Fault::Stream { step });
     }
-    let once = runs_once(node);
+    let mut once = runs_once(node);
+    if is_batched(node) {
+        collect_rest(&node.body, &mut once);
+    }
     let serial: Vec<&Await> = awaits
         .into_iter()
         .filter(|awaited| !reported.contains(&awaited.id) && !once.contains(&awaited.id) && !analysis.exempt(awaited, node.id))
@@ -66,6 +71,33 @@ fn judge_loop<'a>(node: &'a Loop, flow: &'a Flow, reported: &mut HashSet<usize>,
     if let Some(first) = serial.first() {
         reported.extend(serial.iter().map(|awaited| awaited.id));
         faults.push(Fault::Serial { node, first, calls: serial.len() });
+    }
+}
+
+/// Whether the loop goes over batches of items: `for batch in items.chunks(2)`.
+fn is_batched(node: &Loop) -> bool {
+    let mut iterated = node.source.as_ref().map(|(_, iterated, _)| iterated);
+    while let Some(expr) = iterated {
+        if let Expr::MethodCall(call) = expr
+            && ["chunks", "chunks_exact", "array_chunks", "as_chunks", "rchunks", "tuples"].iter().any(|name| call.method == name)
+        {
+            return true;
+        }
+        iterated = base_of(expr);
+    }
+    false
+}
+
+/// The awaits of a batch too small for a fan-in: alone on their way, where another way has one.
+fn collect_rest(node: &Node, rest: &mut HashSet<usize>) {
+    if let Node::Branch { arms, .. } = node {
+        let awaits: Vec<Vec<&Await>> = arms.iter().map(|arm| arm.body.awaits()).collect();
+        if awaits.iter().flatten().any(|awaited| awaited.class == Class::FanIn) {
+            rest.extend(awaits.iter().filter(|alone| alone.len() == 1).flatten().map(|awaited| awaited.id));
+        }
+    }
+    if !matches!(node, Node::Deferred(_) | Node::Loop(_)) {
+        node.children().into_iter().for_each(|child| collect_rest(child, rest));
     }
 }
 

@@ -17,7 +17,9 @@ use proc_macro2::{LineColumn, Span};
 use std::collections::{HashMap, HashSet};
 use syn::visit;
 use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
-use syntax::{Children, READS, borrows_mutably, compound, is_named, is_variant, mutable_names, outcome_of, untyped, written};
+use syntax::{
+    Children, READS, borrows_mutably, compound, is_named, is_variant, mutable_names, named_values, outcome_of, written,
+};
 
 pub(crate) struct Lower<'a> {
     pub(crate) declared: &'a Declared,
@@ -171,29 +173,6 @@ impl Lower<'_> {
                 let body = self.arm(|lower| lower.expr(diverge));
                 Node::Branch { condition: Box::new(node), arms: vec![Arm { body, error: is_variant(&local.pat, "Ok") }] }
             }
-        }
-    }
-
-    /// Notes what a variable was given: a call that runs when it is awaited, perhaps.
-    fn hold(&mut self, var: Var, call: Option<(Class, Option<String>)>) {
-        let Some((class, callee)) = call else { return };
-        self.order += 1;
-        let order = self.order;
-        let variable = &mut self.variables[var];
-        variable.class = Some(class);
-        variable.callee = callee;
-        let lazy = matches!(class, Class::Call | Class::FanIn) && variable.started.is_none();
-        variable.held = lazy.then_some(order);
-    }
-
-    /// The class of an initialiser that is a call nobody awaited yet.
-    fn held_call(&self, expr: &Expr) -> Option<(Class, Option<String>)> {
-        match expr {
-            Expr::Call(_) | Expr::MethodCall(_) | Expr::Async(_) | Expr::Reference(_) | Expr::Paren(_) | Expr::Macro(_) => {
-                let (class, callee, _) = self.classify(expr);
-                Some((class, callee))
-            }
-            _ => None,
         }
     }
 
@@ -401,20 +380,4 @@ impl Lower<'_> {
     pub(crate) fn is_declared(&self, path: &[String]) -> bool {
         self.nested.kinds.contains_key(path) || self.declared.kinds.contains_key(path)
     }
-}
-
-/// The value of each name of a pattern, where both can be told apart: `a` of `f(x)`, or `(a, [b, c])` of `(f(x), [g(y), h(z)])`.
-fn named_values<'e>(pat: &Pat, value: &'e Expr) -> Option<Vec<&'e Expr>> {
-    let (names, values) = match (untyped(pat), value) {
-        (Pat::Ident(pat), value) => return pat.subpat.is_none().then(|| vec![value]),
-        (Pat::Wild(_), _) => return Some(Vec::new()),
-        (pat, Expr::Paren(value)) => return named_values(pat, &value.expr),
-        (Pat::Tuple(names), Expr::Tuple(values)) => (&names.elems, &values.elems),
-        (Pat::Slice(names), Expr::Array(values)) => (&names.elems, &values.elems),
-        _ => return None,
-    };
-    if names.len() != values.len() {
-        return None;
-    }
-    names.iter().zip(values).map(|(name, value)| named_values(name, value)).collect::<Option<Vec<_>>>().map(|all| all.concat())
 }

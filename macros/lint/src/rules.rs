@@ -208,7 +208,7 @@ async fn region(name: String, region: String) -> dacapo::Result<String> {
     Rule {
         name: "hash_order",
         refuses: "iterating a `HashMap`, `HashSet`, `DashMap` or `hashbrown` collection; look-ups are fine",
-        why: "its order differs from process to process, so a replay makes its calls in another order",
+        why: "its order differs from process to process, and so do the calls, texts and sums that are made from it",
         instead: "use a `BTreeMap` or an `IndexMap`, or collect and sort first",
         bad: "use std::collections::HashMap;
 

@@ -3,7 +3,7 @@
 use crate::declared::Declared;
 use crate::names::Segments;
 use crate::scope::{Meaning, Scope};
-use syn::{Expr, GenericArgument, Pat, PathArguments, Type};
+use syn::{BinOp, Expr, GenericArgument, Lit, Pat, PathArguments, Type};
 
 /// A type by resolved path; references and boxes are looked through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Ty {
         Self { path: vec!["_".to_owned()], args: Vec::new() }
     }
 
-    fn named(path: Segments) -> Self {
+    pub(crate) fn named(path: Segments) -> Self {
         Self { path, args: Vec::new() }
     }
 
@@ -102,6 +102,18 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
         Expr::Await(expr) => type_of(&expr.base, scope, declared),
         Expr::Struct(expr) => Some(Ty::named(scope.resolve(&crate::names::segments(&expr.path)))),
         Expr::Cast(expr) => Ty::of(&expr.ty, scope),
+        Expr::Lit(expr) => match &expr.lit {
+            Lit::Int(number) => {
+                Some(Ty::named(vec![if number.suffix().is_empty() { "{integer}" } else { number.suffix() }.to_owned()]))
+            }
+            Lit::Float(_) => Some(Ty::named(vec!["f64".to_owned()])),
+            _ => None,
+        },
+        // `&a & &b` of sets is a set.
+        Expr::Binary(expr) if matches!(expr.op, BinOp::BitAnd(_) | BinOp::BitOr(_) | BinOp::BitXor(_) | BinOp::Sub(_)) => {
+            let left = type_of(&expr.left, scope, declared)?;
+            left.path.last().is_some_and(|last| last.ends_with("Set")).then_some(left)
+        }
         Expr::Block(expr) => match expr.block.stmts.as_slice() {
             [syn::Stmt::Expr(last, None)] => type_of(last, scope, declared),
             _ => None,

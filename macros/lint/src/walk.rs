@@ -1,18 +1,22 @@
 //! The walk over one function body: every refused path, macro, method and construct, and every function of the file it mentions.
 
+mod any_order;
+mod formats;
 mod methods;
 mod tokens;
 
 use crate::declared::{Declared, bind_parameters, kind_of};
+use crate::lower::syntax::untyped;
 use crate::names::{Segments, segments};
-use crate::open::{Arguments, Kind, Opened, Piece, first_await, open, placeholders};
+use crate::open::{Opened, first_await, open};
 use crate::refused::refused;
 use crate::scope::{Meaning, Scope, is_own};
 use crate::source::Function;
-use crate::types::{Local, Ty, bind, collected, type_of};
-use methods::{fixed_hasher, receiver_text};
+use crate::types::{Local, Ty, bind, type_of};
+use any_order::{is_unordered, sorted_in, starts_calls};
+use methods::{fixed_hasher, receiver_text, token_of};
 use proc_macro2::Span;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
@@ -36,18 +40,18 @@ pub(crate) struct Walk<'a> {
     scope: Scope<'a, Local>,
     /// Inside a chain or a binding whose outcome does not depend on the order of iteration.
     any_order: bool,
+    /// The type that is written for the value being walked.
+    expected: Local,
+    /// Inside a chain that sums floats up.
+    rounds: bool,
+    /// The names that are sorted behind the statement being walked.
+    sorted: HashSet<String>,
     pub(crate) file: Arc<str>,
     pub(crate) hits: Vec<Hit>,
     pub(crate) mentions: Vec<(Segments, Span)>,
     /// The functions walked: the body's nested ones, and those given to [`Walk::function`].
     pub(crate) functions: HashMap<Segments, Function>,
 }
-
-/// Ends of an iterator chain that give the same outcome in any order.
-const ANY_ORDER: &[&str] = &["count", "len", "sum", "product", "all", "any", "min", "max", "is_empty"];
-
-/// Collections that do not keep the order of what they are collected from.
-const UNORDERED: &[&str] = &["BTreeMap", "BTreeSet", "BinaryHeap", "HashMap", "HashSet", "DashMap"];
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(declared: &'a Declared, scope: Scope<'a, Local>, file: &Arc<str>) -> Self {
@@ -56,6 +60,9 @@ impl<'a> Walk<'a> {
             nested: Declared::default(),
             scope,
             any_order: false,
+            expected: None,
+            rounds: false,
+            sorted: HashSet::new(),
             file: Arc::clone(file),
             hits: Vec::new(),
             mentions: Vec::new(),
@@ -84,12 +91,12 @@ impl<'a> Walk<'a> {
             ReturnType::Type(_, ty) => Ty::of(ty, &self.scope).map(Ty::inner),
             ReturnType::Default => None,
         };
-        self.block(block, output.as_ref().is_some_and(is_unordered));
+        self.block(block, output);
         self.scope.leave();
     }
 
-    /// Walks a block; `any_order` when its value does not depend on the order of iteration.
-    fn block(&mut self, block: &Block, any_order: bool) {
+    /// Walks a block whose value is an `output`.
+    fn block(&mut self, block: &Block, output: Local) {
         self.scope.enter_block(block);
         self.items(block);
         for (at, stmt) in block.stmts.iter().enumerate() {
@@ -102,7 +109,10 @@ impl<'a> Walk<'a> {
                 Stmt::Item(_) => {}
                 Stmt::Local(local) => self.local(local, &block.stmts[at + 1..]),
                 Stmt::Expr(expr, semi) => {
-                    self.in_any_order(any_order && semi.is_none(), |walk| walk.visit_expr(expr));
+                    let expected = output.clone().filter(|_| semi.is_none());
+                    let before = std::mem::replace(&mut self.sorted, sorted_in(&block.stmts[at + 1..]));
+                    self.expecting(expected, false, |walk| walk.visit_expr(expr));
+                    self.sorted = before;
                 }
                 Stmt::Macro(stmt) => self.visit_macro(&stmt.mac),
             }
@@ -112,11 +122,13 @@ impl<'a> Walk<'a> {
 
     /// Walks a `let`; `later` are the statements after it.
     fn local(&mut self, local: &syn::Local, later: &[Stmt]) {
-        let ordered = self.put_in_order(local, later);
+        let ordered = matches!(untyped(&local.pat), Pat::Ident(name) if sorted_in(later).contains(&name.ident.to_string()));
+        let ordered = ordered && !local.init.as_ref().is_some_and(|init| starts_calls(&init.expr));
         let mut ty = None;
         if let Some(init) = &local.init {
             ty = self.type_of(&init.expr);
-            self.in_any_order(ordered, |walk| walk.visit_expr(&init.expr));
+            let written = if let Pat::Type(typed) = &local.pat { Ty::of(&typed.ty, &self.scope) } else { None };
+            self.expecting(written, ordered, |walk| walk.visit_expr(&init.expr));
             if let Some((_, diverge)) = &init.diverge {
                 self.visit_expr(diverge);
             }
@@ -160,53 +172,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn arguments(&mut self, arguments: &Arguments) {
-        if matches!(arguments.kind(), Kind::Format | Kind::Log) {
-            for (text, span) in arguments.literals() {
-                if placeholders(&text).iter().any(|(_, spec)| spec.ends_with('p')) {
-                    self.hit("address", "{:p}".to_owned(), "", span);
-                }
-            }
-        }
-        self.pieces(arguments.pieces());
-    }
-
-    fn pieces(&mut self, pieces: &[Piece]) {
-        let mut opened = 0;
-        for piece in pieces {
-            match piece {
-                Piece::Expression(expr) | Piece::Future(expr) => self.visit_expr(expr),
-                Piece::Pattern(pattern) => {
-                    self.scope.enter();
-                    opened += 1;
-                    bind(pattern, None, &mut self.scope);
-                }
-                Piece::Group(_, _, inner) => self.pieces(inner),
-                Piece::Tokens(_) => {}
-            }
-        }
-        (0..opened).for_each(|_| self.scope.leave());
-    }
-
-    /// Whether what `local` binds is put in order: by its type, or by sorting it in a later statement of the block.
-    fn put_in_order(&self, local: &syn::Local, later: &[Stmt]) -> bool {
-        let mut pat = &local.pat;
-        if let Pat::Type(typed) = pat {
-            if Ty::of(&typed.ty, &self.scope)
-                .is_some_and(|ty| ty.path.last().is_some_and(|last| UNORDERED.contains(&last.as_str())))
-            {
-                return true;
-            }
-            pat = &typed.pat;
-        }
-        let Pat::Ident(pat) = pat else { return false };
-        later.iter().any(|stmt| {
-            let Stmt::Expr(Expr::MethodCall(call), _) = stmt else {
-                return false;
-            };
-            call.method.to_string().starts_with("sort")
-                && matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident(&pat.ident))
-        })
+    /// Walks a value whose type is `expected` where one is written; `any_order` when it is put in order later.
+    fn expecting(&mut self, expected: Local, any_order: bool, visit: impl FnOnce(&mut Self)) {
+        let any_order = any_order || expected.as_ref().is_some_and(is_unordered);
+        let before = std::mem::replace(&mut self.expected, expected);
+        self.in_any_order(any_order, visit);
+        self.expected = before;
     }
 
     fn in_any_order(&mut self, any_order: bool, visit: impl FnOnce(&mut Self)) {
@@ -243,24 +214,22 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A collection that does not keep the order it is filled in.
-fn is_unordered(ty: &Ty) -> bool {
-    ty.path.last().is_some_and(|last| UNORDERED.contains(&last.as_str()))
-}
-
 impl<'ast> Visit<'ast> for Walk<'_> {
     fn visit_block(&mut self, block: &'ast Block) {
-        self.block(block, false);
+        self.block(block, None);
     }
 
     fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        self.expected = None;
         self.visit_expr(&call.func);
         let collects = match &*call.func {
             Expr::Path(func) => match self.scope.value(&func.path) {
-                Meaning::Path(path) => path.split_last().is_some_and(|(last, owner)| {
-                    let owner = owner.last().is_some_and(|owner| UNORDERED.contains(&owner.as_str()));
-                    owner && (last == "from_iter" || last == "from")
-                }),
+                Meaning::Path(path) => {
+                    self.serializes(&path, call);
+                    path.split_last().is_some_and(|(last, owner)| {
+                        (last == "from_iter" || last == "from") && is_unordered(&Ty::named(owner.to_vec()))
+                    })
+                }
                 Meaning::Local(_) => false,
             },
             _ => false,
@@ -286,15 +255,16 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        let method = call.method.to_string();
-        let unordered = |ty: Local| ty.as_ref().is_some_and(is_unordered);
-        let any_order = self.any_order
-            || ANY_ORDER.contains(&method.as_str())
-            || method.starts_with("sorted")
-            || (call.turbofish.is_some() && method == "collect" && unordered(collected(call, &self.scope)));
-        let extends = method == "extend" && unordered(self.type_of(&call.receiver));
+        let expected = self.expected.take();
+        let rounds = self.sums_floats(call, expected);
+        let any_order = self.any_order || self.ends_in_any_order(call);
+        let any_order = any_order && !rounds && !starts_calls(&Expr::MethodCall(call.clone()));
+        let extends = call.method == "extend" && self.type_of(&call.receiver).as_ref().is_some_and(is_unordered);
         self.method(call);
+        let before = self.rounds;
+        self.rounds |= rounds;
         self.in_any_order(any_order, |walk| walk.visit_expr(&call.receiver));
+        self.rounds = before;
         self.in_any_order(extends, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
     }
 
@@ -304,15 +274,17 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
+        let any_order = self.loops_in_any_order(expr);
         if let Some(ty) = self.type_of(&expr.expr) {
             let mut path = ty.path.clone();
             path.push("into_iter".to_owned());
-            if let Some(line) = refused(&path).filter(|line| line.rule == "hash_order" && !fixed_hasher(&ty)) {
-                let text = receiver_text(&expr.expr).unwrap_or_else(|| ty.path[ty.path.len() - 1].clone());
-                self.hit(line.rule, format!("for … in {text}"), line.instead, expr.expr.span());
+            let line = refused(&path).filter(|line| line.rule == "hash_order" && !fixed_hasher(&ty));
+            if let Some(line) = line.filter(|_| !any_order) {
+                let text = receiver_text(&expr.expr).unwrap_or_else(|| crate::text::short(&expr.expr));
+                self.hit(line.rule, format!("for … in {text}"), line.instead, token_of(&expr.expr));
             }
         }
-        self.visit_expr(&expr.expr);
+        self.in_any_order(any_order, |walk| walk.visit_expr(&expr.expr));
         self.scope.enter();
         bind(&expr.pat, None, &mut self.scope);
         self.visit_block(&expr.body);
@@ -360,7 +332,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         for input in &expr.inputs {
             bind(input, None, &mut self.scope);
         }
-        self.in_any_order(false, |walk| walk.visit_expr(&expr.body));
+        self.expecting(None, false, |walk| walk.visit_expr(&expr.body));
         self.scope.leave();
     }
 
@@ -390,7 +362,10 @@ impl<'ast> Visit<'ast> for Walk<'_> {
             self.hit(line.rule, text.clone(), line.instead, span);
         }
         match open(mac) {
-            Opened::Known(arguments) => self.arguments(&arguments),
+            Opened::Known(arguments) => {
+                self.shows(mac, &arguments);
+                self.arguments(&arguments);
+            }
             Opened::Unknown { awaits } => {
                 if refused.is_none() {
                     let named = path.last().and_then(|name| self.declared.methods.macro_named(name));

@@ -5,18 +5,24 @@
 mod address_values;
 #[path = "pass/await_in_loop_allowed.rs"]
 mod await_in_loop_allowed;
+#[path = "pass/await_in_loop_asserted.rs"]
+mod await_in_loop_asserted;
 #[path = "pass/await_in_loop_batches.rs"]
 mod await_in_loop_batches;
 #[path = "pass/await_in_loop_builds_calls.rs"]
 mod await_in_loop_builds_calls;
 #[path = "pass/await_in_loop_loop_carried.rs"]
 mod await_in_loop_loop_carried;
+#[path = "pass/await_in_loop_odd_rest.rs"]
+mod await_in_loop_odd_rest;
 #[path = "pass/await_in_loop_results_decide.rs"]
 mod await_in_loop_results_decide;
 #[path = "pass/await_in_loop_sequential.rs"]
 mod await_in_loop_sequential;
 #[path = "pass/await_in_loop_started_before.rs"]
 mod await_in_loop_started_before;
+#[path = "pass/await_in_loop_streams.rs"]
+mod await_in_loop_streams;
 #[path = "pass/await_in_loop_time_and_events.rs"]
 mod await_in_loop_time_and_events;
 #[path = "pass/await_one_by_one_together.rs"]
@@ -33,6 +39,8 @@ mod clock_own_type;
 mod clock_shadowed_import;
 #[path = "pass/environment_constant.rs"]
 mod environment_constant;
+#[path = "pass/hash_order_free.rs"]
+mod hash_order_free;
 #[path = "pass/hash_order_lookups.rs"]
 mod hash_order_lookups;
 #[path = "pass/hash_order_own_type.rs"]
@@ -151,5 +159,7 @@ mod unbounded_loop_exits;
 mod unchecked_macro_plain;
 #[path = "pass/unused_call_other.rs"]
 mod unused_call_other;
+#[path = "pass/unused_call_values.rs"]
+mod unused_call_values;
 
 fn main() {}

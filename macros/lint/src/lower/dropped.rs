@@ -1,14 +1,37 @@
-//! Calls that a statement builds and drops.
+//! Calls that a statement builds and does not await: those it holds, and those it drops.
 
 use super::Lower;
-use crate::calls::class_of;
-use crate::flow::Dropped;
+use crate::calls::{Class, class_of};
+use crate::flow::{Dropped, Var};
 use crate::scope::Meaning;
 use crate::source::FunctionKind;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprCall};
 
 impl Lower<'_> {
+    /// Notes what a variable was given: a call that runs when it is awaited, perhaps.
+    pub(super) fn hold(&mut self, var: Var, call: Option<(Class, Option<String>)>) {
+        let Some((class, callee)) = call else { return };
+        self.order += 1;
+        let order = self.order;
+        let variable = &mut self.variables[var];
+        variable.class = Some(class);
+        variable.callee = callee;
+        let lazy = matches!(class, Class::Call | Class::FanIn) && variable.started.is_none();
+        variable.held = lazy.then_some(order);
+    }
+
+    /// The class of an initialiser that is a call nobody awaited yet.
+    pub(super) fn held_call(&self, expr: &Expr) -> Option<(Class, Option<String>)> {
+        match expr {
+            Expr::Call(_) | Expr::MethodCall(_) | Expr::Async(_) | Expr::Reference(_) | Expr::Paren(_) | Expr::Macro(_) => {
+                let (class, callee, _) = self.classify(expr);
+                Some((class, callee))
+            }
+            _ => None,
+        }
+    }
+
     /// Keeps a statement that builds a call and drops it.
     pub(super) fn note_dropped(&mut self, expr: &Expr) {
         let dropped = self.dropped(expr);

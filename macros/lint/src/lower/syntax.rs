@@ -221,3 +221,19 @@ impl Visit<'_> for Starts {
 
     fn visit_expr_await(&mut self, _: &syn::ExprAwait) {}
 }
+
+/// The value of each name of a pattern, where both can be told apart: `a` of `f(x)`, or `(a, [b, c])` of `(f(x), [g(y), h(z)])`.
+pub(crate) fn named_values<'e>(pat: &Pat, value: &'e Expr) -> Option<Vec<&'e Expr>> {
+    let (names, values) = match (untyped(pat), value) {
+        (Pat::Ident(pat), value) => return pat.subpat.is_none().then(|| vec![value]),
+        (Pat::Wild(_), _) => return Some(Vec::new()),
+        (pat, Expr::Paren(value)) => return named_values(pat, &value.expr),
+        (Pat::Tuple(names), Expr::Tuple(values)) => (&names.elems, &values.elems),
+        (Pat::Slice(names), Expr::Array(values)) => (&names.elems, &values.elems),
+        _ => return None,
+    };
+    if names.len() != values.len() {
+        return None;
+    }
+    names.iter().zip(values).map(|(name, value)| named_values(name, value)).collect::<Option<Vec<_>>>().map(|all| all.concat())
+}

@@ -5,7 +5,9 @@ use crate::names::segments;
 use crate::refused::refused;
 use crate::scope::{Meaning, is_own};
 use crate::types::Ty;
+use proc_macro2::Span;
 use syn::Expr;
+use syn::spanned::Spanned;
 
 /// `rayon`'s entries into parallel iteration.
 const PARALLEL: &[&str] = &[
@@ -22,6 +24,8 @@ const PARALLEL: &[&str] = &[
 
 /// Types that need no import.
 const PRELUDE: &[&str] = &["Box", "Option", "Result", "Some", "String", "Vec"];
+
+const ROUNDS: &str = "sum in a fixed order, for floats round differently in another: use a `BTreeMap`, or collect and sort first";
 
 impl Walk<'_> {
     /// A method on a value whose type the source shows, and a few methods that only one kind of value has.
@@ -46,7 +50,8 @@ impl Walk<'_> {
             if !excused {
                 let text = receiver_text(&call.receiver)
                     .map_or_else(|| format!("{}::{method}", ty.path[ty.path.len() - 1]), |name| format!("{name}.{method}()"));
-                self.hit(line.rule, text, line.instead, span);
+                let instead = if line.rule == "hash_order" && self.rounds { ROUNDS } else { line.instead };
+                self.hit(line.rule, text, instead, span);
             }
         } else if is_own(&self.declared.modules, &ty.path) {
             if self.foreign_static(call, &ty) {
@@ -126,5 +131,16 @@ pub(super) fn receiver_text(expr: &Expr) -> Option<String> {
         Expr::Reference(expr) => receiver_text(&expr.expr),
         Expr::Paren(expr) => receiver_text(&expr.expr),
         _ => None,
+    }
+}
+
+/// The token by which a value is best known.
+pub(super) fn token_of(expr: &Expr) -> Span {
+    match expr {
+        Expr::Reference(expr) => token_of(&expr.expr),
+        Expr::Paren(expr) => token_of(&expr.expr),
+        Expr::Field(expr) => expr.member.span(),
+        Expr::Binary(expr) => expr.op.span(),
+        other => other.span(),
     }
 }

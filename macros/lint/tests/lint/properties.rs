@@ -24,6 +24,12 @@ const STATEMENTS: &[&str] = &[
     "for id in ids.clone() { if g(id).await { break; } }",
     "loop { dacapo::sleep(d).await; }",
     "let text = format!(\"{}\", uuid::Uuid::new_v4());",
+    "let _kept = g(7); let z = g(8).await;",
+    "let [x, y] = [g(1), g(2)]; let p = x.await; let q = y.await;",
+    "let all: Vec<u8> = futures::stream::iter(ids.clone()).then(g).collect().await;",
+    "let m: std::collections::HashMap<u8, u8> = make(); let mut n = 0; for (_, x) in &m { n += x; }",
+    "let m: std::collections::HashMap<u8, u8> = make(); let text = format!(\"{m:?}\");",
+    "for id in ids.clone() { let r = g(id).await; assert!(r > 0); }",
     "#[sequential] for id in ids.clone() { g(id).await; }",
 ];
 
