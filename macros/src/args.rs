@@ -1,6 +1,6 @@
 //! The arguments of the two attributes.
 
-use dacapo_lint::{RULES, rule_named};
+use dacapo_lint::{RULES, cite, rule_named};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -173,7 +173,7 @@ fn allowed(key: &Ident, input: ParseStream<'_>) -> syn::Result<&'static str> {
         return Err(syn::Error::new(whole, usage));
     }
     let name = inner.call(Ident::parse_any)?;
-    let rule = rule_named(&name.to_string()).map(|rule| rule.name);
+    let rule = rule_named(&name.to_string());
     let reason = (|| {
         inner.parse::<Token![,]>().ok()?;
         (inner.call(Ident::parse_any).ok()? == "reason").then_some(())?;
@@ -186,9 +186,15 @@ fn allowed(key: &Ident, input: ParseStream<'_>) -> syn::Result<&'static str> {
         inner.parse::<TokenTree>()?;
     }
     let rule = rule.ok_or_else(|| {
-        let list: Vec<String> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
+        let list: Vec<String> =
+            RULES.iter().filter(|rule| rule.can_be_allowed()).map(|rule| format!("`{}`", rule.name)).collect();
         syn::Error::new(name.span(), format!("there is no rule `{name}`; the rules are {}", list.join(", ")))
     })?;
+    if !rule.can_be_allowed() {
+        let message = format!("`{}` cannot be switched off; {}; write {}", rule.name, rule.why, rule.instead);
+        return Err(syn::Error::new(name.span(), cite(rule.name, message)));
+    }
+    let rule = rule.name;
     if reason.is_none() {
         let message = format!("switching a rule off needs a reason; write `allow({rule}, reason = \"…\")`");
         return Err(syn::Error::new(whole, message));

@@ -16,12 +16,16 @@ pub(crate) fn list() -> String {
 
 /// The page of a rule: what, why, instead, and an example of both.
 pub(crate) fn page(name: &str) -> Option<String> {
-    let Rule { name, refuses, why, instead, bad, good } = rule_named(name)?;
+    let rule = rule_named(name)?;
+    let Rule { name, refuses, why, instead, bad, good } = rule;
     let (bad, good) = (indented(bad), indented(good));
-    Some(format!(
-        "{name}\n\n  Refuses  {refuses}.\n  Why      {why}.\n  Instead  {instead}.\n\nRefused:\n\n{bad}\nWrite:\n\n{good}\n\
-         Where it is right all the same, for one orchestrator or for one line:\n\n    \
+    let allowed = format!(
+        "\nWhere it is right all the same, for one orchestrator, or for one line of `cargo dacapo check`:\n\n    \
          #[orchestrator(allow({name}, reason = \"..\"))]\n    // dacapo: allow({name}) the reason\n"
+    );
+    let allowed = if rule.can_be_allowed() { &*allowed } else { "" };
+    Some(format!(
+        "{name}\n\n  Refuses  {refuses}.\n  Why      {why}.\n  Instead  {instead}.\n\nRefused:\n\n{bad}\nWrite:\n\n{good}{allowed}"
     ))
 }
 

@@ -19,6 +19,13 @@ pub struct Rule {
     pub good: &'static str,
 }
 
+impl Rule {
+    /// Whether it can be switched off. A function with a wrong signature could not be compiled, whatever its author knows.
+    pub fn can_be_allowed(&self) -> bool {
+        self.name != "signature"
+    }
+}
+
 /// The rule called `name`.
 pub fn rule_named(name: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.name == name)
@@ -207,7 +214,8 @@ async fn region(name: String, region: String) -> dacapo::Result<String> {
     },
     Rule {
         name: "hash_order",
-        refuses: "iterating a `HashMap`, `HashSet`, `DashMap` or `hashbrown` collection; look-ups are fine",
+        refuses: "iterating a `HashMap`, `HashSet`, `DashMap` or `hashbrown` collection, or making a text of it; look-ups are fine, \
+                  and so is what comes to the same in any order",
         why: "its order differs from process to process, and so do the calls, texts and sums that are made from it",
         instead: "use a `BTreeMap` or an `IndexMap`, or collect and sort first",
         bad: "use std::collections::HashMap;
@@ -307,7 +315,7 @@ async fn twice(shop: String) -> dacapo::Result<u64> {
     },
     Rule {
         name: "await_in_loop",
-        refuses: "awaiting independent calls in a loop, one after another",
+        refuses: "awaiting independent calls one after another, in a loop or in the steps of a stream",
         why: "each iteration waits for the one before although nothing flows from it: the total is the sum of all, not the slowest",
         instead: "`join_all` or `try_join_all`, `dacapo::fan_out(..).limit(n)`, or `#[sequential]` on the loop if the order is meant",
         bad: "#[activity]
@@ -410,7 +418,7 @@ async fn watch(host: String) -> dacapo::Result<()> {
     },
     Rule {
         name: "unused_call",
-        refuses: "a durable call as a statement of its own or behind `let _ =`, never awaited",
+        refuses: "a durable call that is dropped, or bound to a name, and never awaited",
         why: "a call is lazy: without `.await` it never runs",
         instead: "`.await` it, or `.detach()` a sub-orchestration that nobody waits for",
         bad: "#[activity]

@@ -60,7 +60,7 @@ impl Lower<'_> {
     pub(super) fn loop_node(&mut self, mut node: Loop, kind: LoopKind, attrs: &[syn::Attribute], span: Span) -> Node {
         node.kind = kind;
         node.span = span;
-        node.sequential = attrs.iter().find(|attr| is_sequential(attr)).map(Spanned::span);
+        node.sequential = attrs.iter().find(|attr| is_sequential(attr)).map(|attr| attr.path().span());
         Node::Loop(Box::new(node))
     }
 
