@@ -344,15 +344,17 @@ impl Instance {
         let parked = execution.is_none() && outcome.is_none();
         inner.execution = execution.filter(|_| outcome.is_none());
         let mut jobs = Vec::new();
+        worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
             match action {
                 Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, .. } => match children.next().flatten() {
-                    Some(_) => worker.begin(&instance),
-                    None => inner.mailbox.push(Message::of(id_taken(id, &instance))),
-                },
+                Action::StartChild { id, instance, .. } => {
+                    if children.next().flatten().is_none() {
+                        inner.mailbox.push(Message::of(id_taken(id, &instance)));
+                    }
+                }
                 Action::Cancel { id } => {
                     if let Some(running) = inner.calls.running.remove(&id) {
                         running.abort();
@@ -376,6 +378,7 @@ impl Instance {
         } else if parked {
             inner.phase = Phase::Parked;
             left = std::mem::take(&mut inner.mailbox);
+            self.list(worker, &mut inner);
         } else if inner.mailbox.is_empty() {
             self.rest(worker, &mut inner);
         } else {
@@ -397,7 +400,14 @@ impl Instance {
 
     pub(super) fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
         inner.phase = Phase::Resting;
-        if inner.calls.work.is_empty() && !inner.listed {
+        if inner.calls.only_children() {
+            self.list(worker, inner);
+        }
+    }
+
+    /// Stands in the worker's list of what can be evicted.
+    fn list(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
+        if !inner.listed {
             inner.listed = true;
             worker.idle(self);
         }
@@ -493,11 +503,16 @@ impl Instance {
         worker.submit(jobs);
     }
 
-    /// Lets a resting instance go to its history when nothing of it is under way. `false` when it may not be.
+    /// Lets a resting instance go to its history when no activity of it is under way. `false` when it may not be.
     pub(crate) fn evict(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
         let mut inner = self.lock();
         inner.listed = false;
-        if inner.phase != Phase::Resting || !inner.calls.work.is_empty() || !inner.mailbox.is_empty() {
+        let may_go = match inner.phase {
+            Phase::Resting => inner.calls.only_children(),
+            Phase::Parked => true,
+            Phase::Loading | Phase::Turning | Phase::Gone => false,
+        };
+        if !may_go || !inner.mailbox.is_empty() {
             return false;
         }
         inner.phase = Phase::Gone;
