@@ -174,6 +174,11 @@ impl State {
     pub fn pending() -> Self {
         Self { status: Status::Pending, busy: true, wake_at: None, custom_status: None, report: None }
     }
+
+    /// Whether its next timer, or its start, is due.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.wake_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// What a batch brought about.

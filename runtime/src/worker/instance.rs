@@ -3,6 +3,7 @@
 //! Invariant: at most one turn or commit of an instance is under way. What arrives meanwhile waits in the mailbox, and the
 //! next turn takes all of it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::store::{
 };
 use crate::worker::Worker;
 use crate::worker::calls::{Calls, Due};
+use crate::worker::parking::{Waiting, wrong_state};
 use crate::worker::pool::Job;
 
 /// The answer to whoever sent a message, once the message is durable.
@@ -41,6 +43,23 @@ impl Message {
     /// Makes the instance look for itself: at its timers, at its waker.
     pub(crate) fn nudge() -> Self {
         Self { event: None, inbox: None, ack: None }
+    }
+
+    /// Whether it asks to go on with a suspended instance.
+    pub(crate) fn is_resume(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionResumed { .. }))
+    }
+
+    /// The activity an attempt of which it tells the outcome of.
+    fn ended_attempt(&self) -> Option<CallId> {
+        match self.event {
+            Some(Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn is_suspend(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionSuspended { .. }))
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {
@@ -85,7 +104,7 @@ pub(super) enum Phase {
     Resting,
     /// A turn or a commit is under way.
     Turning,
-    /// It cannot be run; its messages go to the inbox.
+    /// It is not to be run now; its messages go to the inbox.
     Parked,
     /// It is no longer in the worker's map.
     Gone,
@@ -227,24 +246,37 @@ impl Instance {
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
     pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
+        let fresh = inner.turns == 1 && inner.state.status == Status::Pending;
+        let mut later = Vec::new();
+        if !fresh && let Some(at) = inner.mailbox.iter().position(Message::is_suspend) {
+            if at == 0 {
+                let asked = inner.mailbox.remove(0);
+                return self.suspend(worker, inner, asked);
+            }
+            later = inner.mailbox.split_off(at);
+        }
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
-        let fresh = inner.turns == 1 && inner.state.status == Status::Pending;
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
         let (now, mailbox) = if fresh {
             (inner.created_at, inner.mailbox.drain(..1).collect())
         } else {
-            (Timestamp::now(), std::mem::take(&mut inner.mailbox))
+            (Timestamp::now(), std::mem::replace(&mut inner.mailbox, later))
         };
+        let is_suspended = inner.state.status == Status::Suspended;
         let due = if fresh { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
         drop(inner);
 
         let (mut events, mut acks, mut consume) = (Vec::with_capacity(mailbox.len()), Vec::new(), Vec::new());
         for message in mailbox {
+            consume.extend(message.inbox);
+            if message.is_resume() && !is_suspended {
+                message.refuse(wrong_state(&self.id, "it is not suspended"));
+                continue;
+            }
             events.extend(message.event);
             acks.extend(message.ack);
-            consume.extend(message.inbox);
         }
         worker.take(&consume);
         events.extend(due.fired);
@@ -258,7 +290,7 @@ impl Instance {
             }
             Err(parked) => {
                 drop(execution);
-                self.park(worker, parked.report, parked.incoming, acks, consume);
+                self.park(worker, parked.report, Waiting { post: parked.incoming, acks, consume });
             }
         }
     }
@@ -458,6 +490,19 @@ impl Instance {
             messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), ack: None });
         inner.mailbox =
             stored.chain(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read))).collect();
+        let is_resumed = inner.mailbox.iter().any(Message::is_resume);
+        let state = &inner.state;
+        let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
+        if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(Timestamp::now()) {
+            inner.phase = Phase::Parked;
+            inner.inbox = 0;
+            let mailbox = std::mem::take(&mut inner.mailbox);
+            self.arm(worker, &mut inner);
+            drop(inner);
+            return mailbox.into_iter().for_each(|message| self.deliver(worker, message));
+        }
+        // The history tells first that it goes on, then what has come meanwhile.
+        inner.mailbox.sort_by_key(|message| !message.is_resume());
         drop(inner);
 
         let Some(orchestrator) = worker.registry().orchestrator(&instance.name).copied() else {
@@ -473,9 +518,16 @@ impl Instance {
         // A run that waits without a call has the same history, but is past its first turn.
         let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1) && self.lock().state.status != Status::Running;
         if is_fresh {
+            let due = history[0].at;
+            if is_resumed && due > Timestamp::now() {
+                let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
+                return self.schedule(worker, due, resumes);
+            }
             let started = history.into_iter().flat_map(|turn| turn.events).next();
             let mut inner = self.lock();
             inner.state.status = Status::Pending;
+            // It was suspended before its first turn, of which its history tells nothing.
+            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
             inner.mailbox.insert(0, Message { event: started, inbox: None, ack: None });
         } else if let Err(mismatch) = execution.replay(history) {
             return self.park_again(worker, mismatch.to_string());
@@ -486,8 +538,11 @@ impl Instance {
         inner.calls.forget_all_but_running();
         inner.calls.record(&[], &pending);
         let mut jobs = Vec::new();
+        let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
         for action in pending {
             match action {
+                // Its outcome came while the instance was set aside.
+                Action::StartActivity { id, .. } if ended.contains(&id) => {}
                 Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
                 Action::StartChild { id, instance, .. } => worker.check_child(&self.id, id, instance),
                 _ => {}

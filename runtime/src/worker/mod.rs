@@ -32,6 +32,7 @@ use crate::store::{self, Epoch, Lookup, NewInstance, Role, State, Store, StoreRe
 use backlog::Backlog;
 use clock::Clock;
 use instance::{Ack, Instance, Message};
+pub(crate) use parking::wrong_state;
 use pool::{Job, Pool};
 
 /// What a worker is told when it is made.
@@ -238,6 +239,8 @@ impl Worker {
                 }
             };
             instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
+            // Whoever took it for one that runs looks again.
+            worker.waiters().remove(instance.id());
         });
     }
 
@@ -315,16 +318,20 @@ impl Worker {
     /// Waits for the end of an instance.
     pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         let id: Arc<str> = id.into();
-        let (waiter, ended) = oneshot::channel();
-        self.waiters().entry(id.clone()).or_default().push(waiter);
-        let mut wait = Wait { worker: self, id, ended };
-        self.check_running()?;
-        // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
-        let is_loaded = self.instances().contains_key(&wait.id);
-        if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &wait.id).await? {
-            return Ok(outcome);
+        loop {
+            let (waiter, ended) = oneshot::channel();
+            self.waiters().entry(id.clone()).or_default().push(waiter);
+            let mut wait = Wait { worker: self, id: id.clone(), ended };
+            self.check_running()?;
+            // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
+            let is_loaded = self.instances().contains_key(&id);
+            if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &id).await? {
+                return Ok(outcome);
+            }
+            if let Ok(outcome) = (&mut wait.ended).await {
+                return Ok(outcome);
+            }
         }
-        (&mut wait.ended).await.map_err(|_| shutting_down())
     }
 
     fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
