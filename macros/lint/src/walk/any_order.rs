@@ -1,7 +1,7 @@
 //! What gives the same outcome in any order of iteration.
 
 use super::Walk;
-use crate::lower::syntax::{Starts, compound, untyped};
+use crate::lower::syntax::{READS, Starts, compound, untyped};
 use crate::types::{Local, Ty, collected};
 use std::collections::HashSet;
 use syn::visit::{self, Visit};
@@ -64,8 +64,16 @@ impl Walk<'_> {
         ty.is_some_and(|ty| ty.path.last().is_some_and(|last| last == "f32" || last == "f64"))
     }
 
+    /// Whether the call is a `retain` that looks at each entry alone.
+    pub(super) fn keeps_by_entry(&self, call: &ExprMethodCall) -> bool {
+        let (true, Some(Expr::Closure(closure))) = (call.method == "retain", call.args.first()) else { return false };
+        let mut calls = Calls(Vec::new());
+        calls.visit_expr(&closure.body);
+        is_plain(&closure.body) && calls.0.iter().all(|method| READS.contains(&method.as_str()))
+    }
+
     /// Whether a loop over a hash collection does the same in any order: it fills collections that keep none, keeps its own keys,
-    /// adds integers up, or fills what a later statement sorts.
+    /// adds integers up, logs, or fills what a later statement sorts.
     pub(super) fn loops_in_any_order(&self, each: &ExprForLoop) -> bool {
         let mut key = &*each.pat;
         if let Pat::Tuple(pair) = untyped(key) {
@@ -77,7 +85,7 @@ impl Walk<'_> {
         }
         let key = if let Pat::Ident(key) = key { Some(key.ident.to_string()).filter(|_| gives_keys(&each.expr)) } else { None };
         let mut changed = HashSet::new();
-        self.steps(&each.body, key.as_deref(), &mut changed) && !changed.is_empty() && !reads(&each.body, &changed)
+        !each.body.stmts.is_empty() && self.steps(&each.body, key.as_deref(), &mut changed) && !reads(&each.body, &changed)
     }
 
     fn steps(&self, block: &Block, key: Option<&str>, changed: &mut HashSet<String>) -> bool {
@@ -154,6 +162,16 @@ fn note(place: &Expr, changed: &mut HashSet<String>) -> bool {
     let Some(name) = path.path.get_ident() else { return false };
     changed.insert(name.to_string());
     true
+}
+
+/// The methods an expression calls.
+struct Calls(Vec<String>);
+
+impl Visit<'_> for Calls {
+    fn visit_expr_method_call(&mut self, call: &ExprMethodCall) {
+        self.0.push(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
+    }
 }
 
 /// Whether the value of `expr` is made from values alone: nothing is awaited, left, assigned, or given to a macro.

@@ -146,7 +146,7 @@ fn hash_order() {
         "let m: HashMap<String, u8> = HashMap::new(); for (k, v) in &m { drop((k, v)); }",
         "let m = HashMap::<String, u8>::new(); let _v: Vec<_> = m.keys().collect();",
         "let m = names.iter().map(|n| (n, 1)).collect::<HashMap<_, _>>(); let _v: Vec<_> = m.into_iter().collect();",
-        "let mut s = HashSet::from([1, 2]); s.retain(|n| *n > 1);",
+        "let mut s = HashSet::from([1, 2]); let mut left = 3; s.retain(|_| { left -= 1; left > 0 });",
         "fn index() -> HashMap<u8, u8> { HashMap::new() } let _v: Vec<u8> = load().values().copied().collect(); fn load() -> HashMap<u8, u8> { HashMap::new() }",
     ] {
         let found = rules(&with(uses, body));
@@ -172,6 +172,7 @@ fn hash_order() {
     );
     for body in [
         "let mut m: HashMap<String, u8> = HashMap::new(); m.insert(name.clone(), 1); let _x = m.get(&name); let _n = m.len(); m.remove(&name); *m.entry(name).or_default() += 1;",
+        "let mut s = HashSet::from([1, 2]); s.retain(|n| *n > 1);",
         "let m: BTreeMap<String, u8> = BTreeMap::new(); for (k, v) in &m { drop((k, v)); }",
         "let m: HashMap<u8, u8> = HashMap::new(); let mut keys: Vec<_> = m.keys().copied().collect(); keys.sort_unstable();",
         "let m: HashMap<u8, u8> = HashMap::new(); let _b: BTreeMap<_, _> = m.into_iter().collect();",
