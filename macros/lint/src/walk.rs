@@ -226,6 +226,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
             Expr::Path(func) => match self.scope.value(&func.path) {
                 Meaning::Path(path) => {
                     self.serializes(&path, call);
+                    self.records(&path, call);
                     path.split_last().is_some_and(|(last, owner)| {
                         (last == "from_iter" || last == "from") && is_unordered(&Ty::named(owner.to_vec()))
                     })
