@@ -57,6 +57,8 @@ mod identity_recorded;
 mod io_in_activity;
 #[path = "pass/io_included.rs"]
 mod io_included;
+#[path = "pass/race_allowed.rs"]
+mod race_allowed;
 #[path = "pass/race_durable.rs"]
 mod race_durable;
 #[path = "pass/race_futures_join.rs"]
