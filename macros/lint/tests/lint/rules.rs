@@ -140,6 +140,31 @@ fn io_and_environment() {
 }
 
 #[test]
+fn a_loop_keeps_no_order_only_where_that_can_be_told() {
+    let uses = "use std::collections::{HashMap, HashSet, BTreeMap, VecDeque};";
+    let with_map = |body: &str| format!("let m: HashMap<String, u64> = HashMap::new(); {body}");
+    for body in [
+        "let mut a = 0; for (k, v) in m { let w = v * 2; a += w; }",
+        "let mut b = BTreeMap::new(); for (k, v) in &m { b.insert(k.clone(), *v); }",
+        "let mut all = vec![]; for (k, v) in &m { all.push(*v); } all.sort(); all.dedup();",
+    ] {
+        fine(uses, &with_map(body));
+    }
+    for body in [
+        "let mut a = 0; for (k, v) in m { a = v; }",
+        "let mut a = 1; for (k, v) in m { a += v; a *= v; }",
+        "let mut all = vec![]; for (k, v) in &m { all.push(*v); } let first = all[0]; all.sort();",
+        "let mut b = BTreeMap::new(); for (k, v) in m { let k = k.to_lowercase(); b.insert(k, v); }",
+        "let mut b = BTreeMap::new(); for (k, v) in m { b.insert(k, v + b.len() as u64); }",
+        "let mut q: VecDeque<u64> = VecDeque::new(); let mut n = 0; for (k, v) in m { let y = q.pop_front(); n += v * y; }",
+        "let mut n = 0; for (k, v) in m { if n < 3 { n += v; } }",
+        "let mut n = 0.0; for (k, v) in m { n += v; }",
+    ] {
+        breaks("hash_order", uses, &with_map(body));
+    }
+}
+
+#[test]
 fn hash_order() {
     let uses = "use std::collections::{HashMap, HashSet, BTreeMap, BTreeSet};";
     for body in [
