@@ -117,6 +117,18 @@ async fn a_history_is_dense(store: &dyn Store) {
     apply(store, append(key, 3)).await.expect("it follows");
 }
 
+async fn a_generation_takes_the_place_of_the_one_before(store: &dyn Store) {
+    let key = created(store, "eternal").await;
+    apply(store, append(key, 2)).await.expect("it follows");
+    let next = |number| Batch { continues: Some("others".into()), ..append(key, number) };
+    assert_eq!(refusal(store, next(2)).await, ErrorKind::Invalid, "it must follow the last turn");
+    apply(store, next(3)).await.expect("it follows");
+    let stored = store.load(by_id("eternal")).await.expect("it is readable").expect("it is there");
+    assert_eq!((stored.instance.name.as_str(), stored.history), ("others", vec![turn(30, [raised("a"), raised("b")])]));
+    assert_eq!((stored.instance.key, stored.instance.created_at), (key, Timestamp(5)));
+    apply(store, append(key, 2)).await.expect("it is turn 1 now");
+}
+
 async fn an_id_belongs_to_one_instance(store: &dyn Store) {
     let key = created(store, "taken").await;
     assert_eq!(refusal(store, create("taken")).await, ErrorKind::AlreadyExists);
@@ -203,6 +215,7 @@ conformance! {
     what_was_written_is_read_back
     a_batch_is_applied_as_a_whole_or_not_at_all
     a_history_is_dense
+    a_generation_takes_the_place_of_the_one_before
     an_id_belongs_to_one_instance
     an_older_claim_is_refused
     messages_wait_in_order_until_they_are_consumed

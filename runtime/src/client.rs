@@ -137,14 +137,20 @@ impl Client {
         let store = self.store();
         let instance = self.find(id).await?;
         let first = store.turn(instance.key, End::First).await?;
-        let input = first.and_then(|turn| turn.events.into_iter().find_map(started_with));
+        let (mut input, mut execution) = (None, 1);
+        for event in first.into_iter().flat_map(|turn| turn.events) {
+            if let HistoryEvent::ExecutionStarted { input: started_with, continued, .. } = event {
+                input = Some(started_with);
+                execution = continued.map_or(1, |continued| continued.execution);
+            }
+        }
         let mut outcome = None;
         if instance.state.status.is_terminal()
             && let Some(Turn { events, .. }) = store.turn(instance.key, End::Last).await?
         {
             outcome = events.last().and_then(HistoryEvent::outcome);
         }
-        Ok(InstanceStatus { instance, input, outcome })
+        Ok(InstanceStatus { instance, input, execution, outcome })
     }
 
     /// The history of an orchestration: its turns, from the first on.
@@ -171,7 +177,8 @@ impl Client {
         match &self.backend {
             Backend::Worker(worker) => worker.create(id, name, input).await,
             Backend::Store(remote) => {
-                let started = HistoryEvent::ExecutionStarted { name: name.to_owned(), input, shape: 0, parent: None };
+                let started =
+                    HistoryEvent::ExecutionStarted { name: name.to_owned(), input, shape: 0, parent: None, continued: None };
                 let turn = Turn { at: Timestamp::now(), events: vec![started] };
                 let new = NewInstance { id, name: name.to_owned(), parent: None, turn, state: State::pending() };
                 remote.apply(Batch { create: Some(new), ..Batch::default() }).await
@@ -221,13 +228,6 @@ impl Remote {
         let (sender, answer) = tokio::sync::oneshot::channel();
         self.store.apply(batch, Box::new(move |result| drop(sender.send(result.map(|_| ()).map_err(|refused| refused.error)))));
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
-    }
-}
-
-fn started_with(event: HistoryEvent) -> Option<Payload> {
-    match event {
-        HistoryEvent::ExecutionStarted { input, .. } => Some(input),
-        _ => None,
     }
 }
 
@@ -361,6 +361,7 @@ impl<F: Function> fmt::Debug for Handle<F> {
 pub struct InstanceStatus {
     instance: store::Instance,
     input: Option<Payload>,
+    execution: u32,
     outcome: Option<Recorded>,
 }
 
@@ -383,7 +384,13 @@ impl InstanceStatus {
         self.instance.state.status
     }
 
-    /// The recorded arguments.
+    /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).
+    #[must_use]
+    pub fn execution(&self) -> u32 {
+        self.execution
+    }
+
+    /// The recorded arguments, those of the last generation.
     #[must_use]
     pub fn input(&self) -> Option<&Payload> {
         self.input.as_ref()

@@ -38,6 +38,7 @@ pub use function::Function;
 pub use orchestration::activity::{Activity, Checked};
 pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, rng, set_custom_status};
 pub use orchestration::child::Orchestration;
+pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};
 pub use orchestration::event::{Event, EventWait};
 pub use orchestration::fan_out::{FanOut, TryFanOut, fan_out, try_fan_out};

@@ -1,5 +1,6 @@
 //! Which functions this process can run, by name.
 
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -23,6 +24,13 @@ pub struct Registration {
     shape: u64,
     run: fn(Payload) -> BoxFuture<'static, Recorded>,
     options: fn() -> Options,
+    output: fn() -> TypeId,
+}
+
+impl std::fmt::Debug for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} `{}` at {}", self.role, self.name, self.site)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +53,15 @@ impl Registration {
     }
 
     const fn new<F: Function>(role: Role) -> Self {
-        Self { role, name: F::NAME, site: F::SITE, shape: F::SHAPE, run: run::<F>, options: F::options }
+        Self {
+            role,
+            name: F::NAME,
+            site: F::SITE,
+            shape: F::SHAPE,
+            run: run::<F>,
+            options: F::options,
+            output: TypeId::of::<F::Output>,
+        }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -54,6 +70,11 @@ impl Registration {
 
     pub(crate) fn shape(&self) -> u64 {
         self.shape
+    }
+
+    /// The declared return type.
+    pub(crate) fn output(&self) -> TypeId {
+        (self.output)()
     }
 
     pub(crate) fn options(&self) -> Options {

@@ -27,6 +27,14 @@ pub enum Event {
         /// The orchestration that called it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Parent>,
+        /// What the generation before this one left, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continued: Option<Continued>,
+    },
+    /// The generation before the one that starts here ended by continuing as new; its events were deleted.
+    ContinueAsNew {
+        /// The number of the generation that ended.
+        execution: u32,
     },
     /// An activity was called.
     TaskScheduled {
@@ -126,6 +134,28 @@ pub enum Event {
     },
 }
 
+/// What one generation of an orchestration leaves to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// The number of the generation that starts: 2 is the first that continues another.
+    pub execution: u32,
+    /// How many calls all generations before have made. The numbers go on, so that a late result of an old call meets none of the
+    /// new ones.
+    pub calls: CallId,
+    /// The events that were raised and not taken yet, oldest first within a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Raised>,
+}
+
+/// An external event that waits to be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// The event.
+    pub name: String,
+    /// Its recorded value.
+    pub input: Payload,
+}
+
 /// Who waits for a sub-orchestration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
@@ -166,6 +196,7 @@ impl Event {
             Self::TaskScheduled { .. }
                 | Self::TimerCreated { .. }
                 | Self::SubOrchestrationInstanceCreated { .. }
+                | Self::ContinueAsNew { .. }
                 | Self::ExecutionCompleted { .. }
                 | Self::ExecutionFailed { .. }
         )

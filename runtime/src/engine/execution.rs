@@ -23,6 +23,8 @@ pub(crate) struct Execution {
     root: Arc<RootWaker>,
     waker: Waker,
     recorded_shape: u64,
+    /// The event that started it, without its input.
+    started: Option<Event>,
     outcome: Option<Recorded>,
     /// How many events of the history it has seen.
     position: usize,
@@ -69,6 +71,16 @@ pub(crate) struct Progress {
     pub(crate) actions: Vec<Action>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) finished: bool,
+    /// The generation that follows the one that has ended.
+    pub(crate) next: Option<Next>,
+}
+
+/// The generation that follows one that has continued as new.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) orchestrator: Registration,
+    /// Its first event.
+    pub(crate) started: Event,
 }
 
 impl Execution {
@@ -77,10 +89,11 @@ impl Execution {
         let root = RootWaker::new(alarm);
         Self {
             future: None,
-            scope: Some(Box::new(Scope::new(root.token(), instance, orchestrator.name()))),
+            scope: Some(Box::new(Scope::new(root.token(), instance, orchestrator))),
             waker: Waker::from(root.clone()),
             root,
             recorded_shape: 0,
+            started: None,
             outcome: None,
             orchestrator,
             position: 0,
@@ -127,11 +140,12 @@ impl Execution {
             let actual = describe_command(command);
             return Err(self.mismatch(next, "nothing further".to_owned(), actual));
         }
-        if self.outcome.is_some() && self.future.is_some() {
+        let continues = self.scope_mut().continuation.is_some();
+        if continues || self.outcome.is_some() && self.future.is_some() {
             return Err(self.mismatch(
                 next,
                 "nothing further: the run goes on".to_owned(),
-                "the orchestrator returned".to_owned(),
+                if continues { "it continues as new" } else { "the orchestrator returned" }.to_owned(),
             ));
         }
         self.scope_mut().cancelled.clear();
@@ -153,6 +167,13 @@ impl Execution {
                     }
                     None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
                 }
+            }
+            Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
+            Event::ContinueAsNew { .. } => {
+                if self.scope_mut().continuation.take().is_none() {
+                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator goes on".to_owned()));
+                }
+                Ok(())
             }
             Event::ExecutionCompleted { .. } | Event::ExecutionFailed { .. } => {
                 if self.outcome.is_none() {
@@ -185,7 +206,7 @@ impl Execution {
     fn mismatch(&self, position: usize, recorded: String, actual: String) -> Box<Mismatch> {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
         Box::new(Mismatch {
-            orchestrator: scope.orchestrator,
+            orchestrator: scope.orchestrator.name(),
             instance: scope.instance.to_string(),
             position,
             recorded,
@@ -220,7 +241,8 @@ impl Execution {
     }
 
     fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
-        let mut progress = Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false };
+        let mut progress =
+            Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
         let scope = self.scope_mut();
         // A clock that was set back must not make an orchestrator see time run backwards.
         scope.now = scope.now.max(now);
@@ -246,6 +268,13 @@ impl Execution {
                 Err(failure) => Event::ExecutionFailed { failure },
             });
         }
+        if self.outcome.is_none()
+            && let Some((orchestrator, input)) = self.scope_mut().continuation.take()
+        {
+            progress.finished = true;
+            progress.events.push(Event::ContinueAsNew { execution: self.scope_mut().execution });
+            progress.next = Some(self.next(orchestrator, input));
+        }
         if progress.events.last().is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. })) {
             progress.finished = true;
         }
@@ -264,6 +293,17 @@ impl Execution {
             }
         }
         Ok(progress)
+    }
+
+    /// How the next generation starts: as this one did, but for what has changed.
+    fn next(&mut self, orchestrator: Registration, next_input: Payload) -> Next {
+        let left = self.scope_mut().leave();
+        let mut next = self.started.clone().expect("what has ended was started");
+        if let Event::ExecutionStarted { name, input, shape, continued, .. } = &mut next {
+            orchestrator.name().clone_into(name);
+            (*input, *shape, *continued) = (next_input, orchestrator.shape(), Some(left));
+        }
+        Next { orchestrator, started: next }
     }
 
     /// Moves the calls of the last poll into the history and among the actions.
@@ -291,9 +331,17 @@ impl Execution {
     fn deliver(&mut self, event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
         let scope = self.scope.as_deref_mut().expect("the scope is here between polls");
         let waker = match &event {
-            Event::ExecutionStarted { input, shape, .. } => {
+            Event::ExecutionStarted { input, shape, continued, .. } => {
                 scope.started_at = scope.now;
+                if let Some(continued) = continued.clone() {
+                    scope.go_on(continued);
+                }
                 self.recorded_shape = *shape;
+                let mut started = event.clone();
+                if let Event::ExecutionStarted { input, continued, .. } = &mut started {
+                    (*input, *continued) = (Payload::null(), None);
+                }
+                self.started = Some(started);
                 self.future = Some(self.orchestrator.run(input.clone()));
                 self.poll();
                 return Some(event);
@@ -324,6 +372,7 @@ impl Execution {
             Event::EventRaised { name, input } => scope.raise(name, input.clone()),
             Event::ExecutionTerminated { .. } => {
                 self.future = None;
+                scope.continuation = None;
                 self.outcome = event.outcome();
                 return Some(event);
             }
@@ -339,32 +388,37 @@ impl Execution {
         Some(event)
     }
 
-    /// Polls until the orchestrator is finished, or pending without having been woken meanwhile.
+    /// Polls until the orchestrator is finished or continues as new, or is pending without having been woken meanwhile.
     fn poll(&mut self) {
         let root = self.root.clone();
         let outer = scope::replace(self.scope.take());
-        let mut outcome = None;
-        if let Some(future) = &mut self.future {
-            root.inside(|| {
-                let mut context = Context::from_waker(&self.waker);
-                loop {
-                    root.take_woken();
-                    self.root_polls += 1;
-                    let poll = future.as_mut().poll(&mut context);
-                    let fatal = scope::with(|scope| scope.fatal.take()).flatten();
-                    outcome = match (poll, fatal) {
-                        (_, Some(failure)) => Some(Err(failure)),
-                        (Poll::Ready(outcome), None) => Some(outcome),
-                        (Poll::Pending, None) => None,
-                    };
-                    if outcome.is_some() || !root.take_woken() {
-                        break;
-                    }
-                }
-            });
+        if self.future.is_some() {
+            root.inside(|| self.poll_inside(&root));
         }
         self.scope = scope::replace(outer);
-        self.outcome = outcome;
+    }
+
+    fn poll_inside(&mut self, root: &RootWaker) {
+        let Some(future) = &mut self.future else { return };
+        let mut context = Context::from_waker(&self.waker);
+        let continues = loop {
+            root.take_woken();
+            self.root_polls += 1;
+            let poll = future.as_mut().poll(&mut context);
+            let (fatal, continues) = scope::with(Scope::end_of_poll).unwrap_or_default();
+            self.outcome = match (poll, fatal) {
+                (_, Some(failure)) => Some(Err(failure)),
+                (Poll::Ready(outcome), None) if !continues => Some(outcome),
+                _ => None,
+            };
+            if continues || self.outcome.is_some() || !root.take_woken() {
+                break continues;
+            }
+        };
+        if continues {
+            // In its scope: its calls are cancelled, and the events given to its waits are put back.
+            self.future = None;
+        }
     }
 
     fn foreign_wake(&self) -> String {
@@ -374,7 +428,8 @@ impl Execution {
              usual causes: a tokio timer, channel or task, or another thread, hidden behind a type of your own that claims to be `Durable`\n  \
              nothing is lost: the run is parked; move that work into an `#[activity]` or wait for an `Event`, then resume the instance \
              or restart the worker",
-            scope.orchestrator, scope.instance
+            scope.orchestrator.name(),
+            scope.instance
         )
     }
 

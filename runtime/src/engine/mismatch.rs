@@ -75,6 +75,7 @@ pub(crate) fn describe_event(event: &Event) -> String {
             format!("call {id} of orchestrator `{name}` with {} at {at}", Excerpt(input.as_str()))
         }
         Event::ExecutionStarted { .. } => "the start of the run".to_owned(),
+        Event::ContinueAsNew { .. } => "the start of the next generation".to_owned(),
         Event::TaskCompleted { id, .. } => format!("the result of call {id}, and no call before it"),
         Event::TaskFailed { id, .. } => format!("the failure of call {id}, and no call before it"),
         Event::TimerFired { id } => format!("the end of timer {id}, and no call before it"),

@@ -5,14 +5,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::engine::event::CallId;
+use crate::engine::event::{CallId, Continued, Raised};
 use crate::failure::Failure;
 use crate::function::{Options, Recorded};
 use crate::payload::Payload;
+use crate::registry::Registration;
 use crate::time::Timestamp;
 
 thread_local! {
@@ -24,7 +26,9 @@ thread_local! {
 pub(crate) struct Scope {
     pub(crate) token: u64,
     pub(crate) instance: Arc<str>,
-    pub(crate) orchestrator: &'static str,
+    pub(crate) orchestrator: Registration,
+    /// The number of the generation.
+    pub(crate) execution: u32,
     pub(crate) started_at: Timestamp,
     pub(crate) now: Timestamp,
     pub(crate) replaying: bool,
@@ -33,11 +37,14 @@ pub(crate) struct Scope {
     pub(crate) cancelled: Vec<CallId>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) fatal: Option<Failure>,
+    /// What the orchestrator has asked to be continued as.
+    pub(crate) continuation: Option<(Registration, Payload)>,
     /// How often a leaf future was polled.
     pub(crate) leaf_polls: u64,
     events: BTreeMap<String, Channel>,
     last_call: CallId,
     last_wait: u64,
+    last_event: u64,
     uuids: u64,
 }
 
@@ -67,22 +74,29 @@ pub(crate) struct Command {
 /// The events of one name: buffered, or waited for, never both.
 #[derive(Default)]
 struct Channel {
-    buffered: VecDeque<Payload>,
+    buffered: VecDeque<Arrived>,
     waiters: VecDeque<Waiter>,
+}
+
+/// An event and its place among those of its execution.
+struct Arrived {
+    number: u64,
+    payload: Payload,
 }
 
 struct Waiter {
     id: u64,
-    payload: Option<Payload>,
+    arrived: Option<Arrived>,
     waker: Waker,
 }
 
 impl Scope {
-    pub(crate) fn new(token: u64, instance: Arc<str>, orchestrator: &'static str) -> Self {
+    pub(crate) fn new(token: u64, instance: Arc<str>, orchestrator: Registration) -> Self {
         Self {
             token,
             instance,
             orchestrator,
+            execution: 1,
             started_at: Timestamp(0),
             now: Timestamp(0),
             replaying: false,
@@ -91,10 +105,12 @@ impl Scope {
             cancelled: Vec::new(),
             custom_status: None,
             fatal: None,
+            continuation: None,
             leaf_polls: 0,
             events: BTreeMap::new(),
             last_call: 0,
             last_wait: 0,
+            last_event: 0,
             uuids: 0,
         }
     }
@@ -154,16 +170,50 @@ impl Scope {
 
     /// Gives a raised event to the longest waiter, or keeps it for the next one.
     pub(crate) fn raise(&mut self, name: &str, payload: Payload) -> Option<Waker> {
+        self.last_event += 1;
+        let number = self.last_event;
+        self.channel(name).put(Arrived { number, payload })
+    }
+
+    fn channel(&mut self, name: &str) -> &mut Channel {
         if !self.events.contains_key(name) {
             self.events.insert(name.to_owned(), Channel::default());
         }
-        self.events.get_mut(name)?.put(payload, false)
+        self.events.get_mut(name).expect("the channel is there")
+    }
+
+    /// The failure that ends the orchestration, or whether it continues as new.
+    pub(crate) fn end_of_poll(&mut self) -> (Option<Failure>, bool) {
+        if self.fatal.is_some() {
+            self.continuation = None;
+        }
+        (self.fatal.take(), self.continuation.is_some())
+    }
+
+    /// Begins as the generation that follows another.
+    pub(crate) fn go_on(&mut self, continued: Continued) {
+        self.execution = continued.execution;
+        self.last_call = continued.calls;
+        for Raised { name, input } in continued.events {
+            self.raise(&name, input);
+        }
+    }
+
+    /// What the next generation begins with. The future that waited for events must be gone.
+    pub(crate) fn leave(&mut self) -> Continued {
+        let events = std::mem::take(&mut self.events).into_iter().flat_map(|(name, channel)| {
+            channel.buffered.into_iter().map(move |arrived| Raised { name: name.clone(), input: arrived.payload })
+        });
+        Continued { execution: self.execution.saturating_add(1), calls: self.last_call, events: events.collect() }
     }
 
     /// A uuid that is the same at every replay: version 5, from the instance, its start and a counter.
     pub(crate) fn new_uuid(&mut self) -> uuid::Uuid {
         self.uuids += 1;
-        let name = format!("{}\n{}\n{}", self.instance, self.started_at.0, self.uuids);
+        let mut name = format!("{}\n{}\n{}", self.instance, self.started_at.0, self.uuids);
+        if self.execution > 1 {
+            let _ = write!(name, "\n{}", self.execution);
+        }
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes())
     }
 
@@ -175,16 +225,14 @@ impl Scope {
 }
 
 impl Channel {
-    fn put(&mut self, payload: Payload, front: bool) -> Option<Waker> {
-        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.payload.is_none()) {
-            waiter.payload = Some(payload);
+    /// Gives an event to the longest waiter that has none, or keeps it in its place.
+    fn put(&mut self, arrived: Arrived) -> Option<Waker> {
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.arrived.is_none()) {
+            waiter.arrived = Some(arrived);
             return Some(waiter.waker.clone());
         }
-        if front {
-            self.buffered.push_front(payload);
-        } else {
-            self.buffered.push_back(payload);
-        }
+        let later = self.buffered.partition_point(|earlier| earlier.number < arrived.number);
+        self.buffered.insert(later, arrived);
         None
     }
 }
@@ -241,7 +289,7 @@ impl Call {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<Recorded> {
         let polled = with(|scope| {
             if scope.token != self.token {
-                return Err(scope.orchestrator);
+                return Err(scope.orchestrator.name());
             }
             scope.leaf_polls += 1;
             let Some(open) = scope.open.get_mut(&self.id) else {
@@ -297,28 +345,26 @@ impl Wait {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str) -> Poll<Payload> {
         with(|scope| {
             scope.leaf_polls += 1;
-            if !scope.events.contains_key(name) {
-                scope.events.insert(name.to_owned(), Channel::default());
-            }
-            let channel = scope.events.get_mut(name).expect("the channel is there");
+            let next = (scope.token, scope.last_wait + 1);
+            let channel = scope.channel(name);
             if self.id != 0 {
                 let Some(index) = channel.waiters.iter().position(|waiter| waiter.id == self.id) else {
                     return Poll::Pending;
                 };
-                if let Some(payload) = channel.waiters[index].payload.take() {
+                if let Some(arrived) = channel.waiters[index].arrived.take() {
                     channel.waiters.remove(index);
                     self.id = 0;
-                    return Poll::Ready(payload);
+                    return Poll::Ready(arrived.payload);
                 }
                 channel.waiters[index].waker.clone_from(cx.waker());
                 return Poll::Pending;
             }
-            if let Some(payload) = channel.buffered.pop_front() {
-                return Poll::Ready(payload);
+            if let Some(arrived) = channel.buffered.pop_front() {
+                return Poll::Ready(arrived.payload);
             }
-            scope.last_wait += 1;
-            (self.token, self.id) = (scope.token, scope.last_wait);
-            channel.waiters.push_back(Waiter { id: self.id, payload: None, waker: cx.waker().clone() });
+            (self.token, self.id) = next;
+            channel.waiters.push_back(Waiter { id: self.id, arrived: None, waker: cx.waker().clone() });
+            scope.last_wait = self.id;
             Poll::Pending
         })
         .unwrap_or_else(|| {
@@ -335,7 +381,7 @@ impl Wait {
             let channel = (scope.token == self.token).then(|| scope.events.get_mut(name))??;
             let index = channel.waiters.iter().position(|waiter| waiter.id == self.id)?;
             let waiter = channel.waiters.remove(index)?;
-            channel.put(waiter.payload?, true)
+            channel.put(waiter.arrived?)
         });
         if let Some(Some(waker)) = next {
             waker.wake();

@@ -7,6 +7,7 @@ pub(crate) mod ambient;
 pub(crate) mod branches;
 pub(crate) mod child;
 pub(crate) mod combinators;
+pub(crate) mod continue_as_new;
 pub(crate) mod durable;
 pub(crate) mod event;
 pub(crate) mod fan_out;

@@ -82,6 +82,10 @@ impl Inner {
             && let Some(stored) = self.instances.get_mut(&instance)
         {
             stored.instance.updated_at = turn.at;
+            if let Some(name) = batch.continues {
+                stored.instance.name = name;
+                stored.history.clear();
+            }
             stored.history.push(turn);
         }
         if let Some(update) = batch.update

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub use crate::engine::event::{CallId, Event, Parent, Turn};
+pub use crate::engine::event::{CallId, Continued, Event, Parent, Raised, Turn};
 pub use crate::time::Timestamp;
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
@@ -110,6 +110,8 @@ pub struct Batch {
     pub children: Vec<NewInstance>,
     /// A turn of an existing instance.
     pub append: Option<Append>,
+    /// The orchestrator of the generation that begins with that turn: the turns before it are deleted, and it becomes turn 1.
+    pub continues: Option<String>,
     /// The state of that instance after the turn, if it changed.
     pub update: Option<Update>,
     /// Messages for instances that are not run by the writer of this batch.
@@ -138,7 +140,7 @@ pub struct NewInstance {
 pub struct Append {
     /// Whose history.
     pub instance: InstanceKey,
-    /// The number of the turn; it must follow the last one.
+    /// The number of the turn; it must follow the last one, also where [`Batch::continues`] deletes that.
     pub number: u32,
     /// What happened.
     pub turn: Turn,

@@ -10,7 +10,7 @@ use futures::future::AbortHandle;
 use tokio::sync::oneshot;
 
 use crate::engine::event::{CallId, Event, Turn};
-use crate::engine::execution::{Action, Execution, Progress};
+use crate::engine::execution::{Action, Execution, Next, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
@@ -61,7 +61,8 @@ pub(super) struct Inner {
     pub(super) mailbox: Vec<Message>,
     pub(super) key: InstanceKey,
     pub(super) parent: Option<Parent>,
-    pub(super) created_at: Timestamp,
+    /// When the generation was started whose first turn has not run yet.
+    fresh: Option<Timestamp>,
     /// How many turns the history has.
     pub(super) turns: u32,
     /// The suspended orchestrator; away during a turn, gone while parked.
@@ -100,6 +101,8 @@ pub(super) struct Commit {
     /// How many turns it adds to the history.
     pub(super) turns: u32,
     pub(super) outcome: Option<Recorded>,
+    /// The generation that follows, and when it was started.
+    pub(super) next: Option<(Timestamp, Next)>,
 }
 
 impl Instance {
@@ -119,7 +122,7 @@ impl Instance {
             mailbox: Vec::new(),
             key: 0,
             parent,
-            created_at: Timestamp(0),
+            fresh: None,
             turns: 0,
             execution: None,
             state: State::pending(),
@@ -142,8 +145,7 @@ impl Instance {
     /// Runs the first turn of a new instance and commits it together with the instance.
     pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, started: Event, ack: Ack) {
         let now = Timestamp::now();
-        self.lock().created_at = now;
-        let turned = execution.turn(now, vec![started.clone()]);
+        let turned = worker.turn(&mut execution, now, vec![started.clone()]);
         let mut new = NewInstance {
             id: self.id.to_string(),
             name: execution.name().to_owned(),
@@ -157,6 +159,10 @@ impl Instance {
                 let mut inner = self.lock();
                 inner.calls.record(&new.turn.events, &progress.actions);
                 new.state = inner.next_state(&progress, &new.turn.events);
+                if let Some(next) = &progress.next {
+                    next.orchestrator.name().clone_into(&mut new.name);
+                    new.turn = first_turn(next, new.turn);
+                }
                 let outcome = new.turn.events.last().and_then(Event::outcome);
                 Commit {
                     execution: Some(execution),
@@ -165,6 +171,7 @@ impl Instance {
                     state: new.state.clone(),
                     turns: 1,
                     outcome,
+                    next: progress.next.map(|next| (new.turn.at, next)),
                 }
             }
             Err(parked) => {
@@ -177,6 +184,7 @@ impl Instance {
                     state: new.state.clone(),
                     turns: 1,
                     outcome: None,
+                    next: None,
                 }
             }
         };
@@ -229,14 +237,13 @@ impl Instance {
     pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
-        let fresh = inner.turns == 1 && inner.state.status == Status::Pending;
+        let fresh = inner.fresh.take();
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
-        let (now, mailbox) = if fresh {
-            (inner.created_at, inner.mailbox.drain(..1).collect())
-        } else {
-            (Timestamp::now(), std::mem::take(&mut inner.mailbox))
+        let (now, mailbox) = match fresh {
+            Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
+            None => (Timestamp::now(), std::mem::take(&mut inner.mailbox)),
         };
-        let due = if fresh { Due::default() } else { inner.calls.take_due(now) };
+        let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
         drop(inner);
 
@@ -248,16 +255,18 @@ impl Instance {
         }
         worker.take(&consume);
         events.extend(due.fired);
-        match execution.turn(now, events) {
+        match worker.turn(&mut execution, now, events) {
             Ok(mut progress) => {
                 progress.actions.extend(due.attempts);
-                if fresh {
+                if fresh.is_some() {
                     progress.events.remove(0);
                 }
                 self.record(worker, execution, progress, acks, consume);
             }
-            Err(parked) => {
+            Err(mut parked) => {
                 drop(execution);
+                // The start is in the history already.
+                parked.incoming.retain(|event| !matches!(event, Event::ExecutionStarted { .. }));
                 self.park(worker, parked.report, parked.incoming, acks, consume);
             }
         }
@@ -276,21 +285,23 @@ impl Instance {
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
         let state = inner.next_state(&progress, &events);
+        let mut turn = Turn { at: progress.at, events };
+        if let Some(next) = &progress.next {
+            turn = first_turn(next, turn);
+        }
         let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
-        let outcome = events.last().and_then(Event::outcome);
-        let append = (!events.is_empty()).then(|| Append {
-            instance: inner.key,
-            number: inner.turns + 1,
-            turn: Turn { at: progress.at, events },
-        });
+        let outcome = turn.events.last().and_then(Event::outcome);
+        let continues = progress.next.as_ref().map(|next| next.orchestrator.name().to_owned());
+        let next = progress.next.map(|next| (turn.at, next));
+        let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
         drop(inner);
         let children = worker.children(&self.id, progress.at, &progress.actions);
         let turns = u32::from(append.is_some());
-        let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome };
+        let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
-        self.commit(worker, Batch { append, update: changed, children, consume, ..Batch::default() }, commit, 0);
+        self.commit(worker, Batch { append, continues, update: changed, children, consume, ..Batch::default() }, commit, 0);
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
@@ -334,7 +345,7 @@ impl Instance {
 
     /// The turn is durable: lets out what it decided.
     fn committed(self: &Arc<Self>, worker: &Arc<Worker>, commit: Commit, applied: Applied) {
-        let Commit { execution, actions, acks, state, turns, outcome } = commit;
+        let Commit { execution, actions, acks, state, turns, outcome, next } = commit;
         let mut inner = self.lock();
         if let Some(key) = applied.created {
             inner.key = key;
@@ -343,6 +354,12 @@ impl Instance {
         inner.state = state;
         let parked = execution.is_none() && outcome.is_none();
         inner.execution = execution.filter(|_| outcome.is_none());
+        if let Some((at, next)) = next {
+            inner.turns = 1;
+            inner.fresh = Some(at);
+            inner.execution = Some(worker.execution(next.orchestrator, &self.id));
+            inner.mailbox.insert(0, Message::of(next.started));
+        }
         let mut jobs = Vec::new();
         let mut children = applied.children.into_iter();
         for action in actions {
@@ -437,7 +454,6 @@ impl Instance {
         let mut inner = self.lock();
         inner.key = instance.key;
         inner.parent = instance.parent;
-        inner.created_at = instance.created_at;
         inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
         inner.state = instance.state;
         let read = messages.last().map_or(0, |message| message.number);
@@ -451,21 +467,14 @@ impl Instance {
         drop(inner);
 
         let Some(orchestrator) = worker.registry().orchestrator(&instance.name).copied() else {
-            let report = format!(
-                "no orchestrator named `{}` is registered in this process; those that are: {}
-  nothing is lost: the run is parked;                  start a build that has it",
-                instance.name,
-                worker.registry().orchestrator_names().join(", ")
-            );
-            return self.park_again(worker, report);
+            return self.park_again(worker, worker.not_registered(&instance.name));
         };
         let mut execution = worker.execution(orchestrator, &self.id);
-        // A run that waits without a call has the same history, but is past its first turn.
-        let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1) && self.lock().state.status != Status::Running;
-        if is_fresh {
-            let started = history.into_iter().flat_map(|turn| turn.events).next();
+        let unstarted_at = unstarted(&history, &self.lock().state);
+        if let Some(at) = unstarted_at {
+            let started = history.into_iter().flat_map(|turn| turn.events).last();
             let mut inner = self.lock();
-            inner.state.status = Status::Pending;
+            inner.fresh = Some(at);
             inner.mailbox.insert(0, Message { event: started, inbox: None, ack: None });
         } else if let Err(mismatch) = execution.replay(history) {
             return self.park_again(worker, mismatch.to_string());
@@ -537,12 +546,29 @@ impl Inner {
         let going = !status.is_terminal();
         State {
             status,
-            busy: going && !self.calls.work.is_empty(),
+            busy: going && (progress.next.is_some() || !self.calls.work.is_empty()),
             wake_at: self.calls.next_due().filter(|_| going),
             custom_status: progress.custom_status.clone().or_else(|| self.state.custom_status.clone()),
             report: None,
         }
     }
+}
+
+/// When the generation of a history was started, if its first turn has not run yet. One that waits without a call has the same
+/// history, but is not busy.
+fn unstarted(history: &[Turn], state: &State) -> Option<Timestamp> {
+    let [Turn { at, events }] = history else { return None };
+    let only_started =
+        matches!(events[..], [Event::ExecutionStarted { .. }] | [Event::ContinueAsNew { .. }, Event::ExecutionStarted { .. }]);
+    (only_started && (state.busy || state.status != Status::Running)).then_some(*at)
+}
+
+/// The first turn of the generation that follows the one whose last turn is given. Of that nothing is kept; what it left is in the
+/// start of the next.
+fn first_turn(next: &Next, last: Turn) -> Turn {
+    let ended = last.events.into_iter().next_back();
+    // A generation may take no time, and its uuids come from the time of its start.
+    Turn { at: last.at.max(Timestamp::now()), events: ended.into_iter().chain([next.started.clone()]).collect() }
 }
 
 /// What the caller of a sub-orchestration is told when its id belongs to another instance.

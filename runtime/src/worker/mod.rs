@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::activity::States;
 use crate::engine::event::{CallId, Event, Parent, Turn};
-use crate::engine::execution::{Action, Execution};
+use crate::engine::execution::{Action, Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::payload::Payload;
@@ -145,7 +145,8 @@ impl Worker {
             Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
         };
         let execution = self.execution(orchestrator, &id);
-        let started = Event::ExecutionStarted { name: name.to_owned(), input, shape: orchestrator.shape(), parent: None };
+        let started =
+            Event::ExecutionStarted { name: name.to_owned(), input, shape: orchestrator.shape(), parent: None, continued: None };
         let (ack, answer) = oneshot::channel();
         instance.start(self, execution, started, ack);
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
@@ -246,8 +247,13 @@ impl Worker {
             };
             let parent = Some(Parent { instance: parent.to_string(), id: *id });
             let shape = self.registry.orchestrator(name).map_or(0, crate::registry::Registration::shape);
-            let started =
-                Event::ExecutionStarted { name: (*name).to_owned(), input: input.clone(), shape, parent: parent.clone() };
+            let started = Event::ExecutionStarted {
+                name: (*name).to_owned(),
+                input: input.clone(),
+                shape,
+                parent: parent.clone(),
+                continued: None,
+            };
             Some(NewInstance {
                 id: instance.clone(),
                 name: (*name).to_owned(),
@@ -319,6 +325,28 @@ impl Worker {
     /// An execution without a history.
     pub(crate) fn execution(self: &Arc<Self>, orchestrator: Registration, id: &Arc<str>) -> Execution {
         Execution::new(orchestrator, id.clone(), self.alarm(id)).verified(self.verify)
+    }
+
+    /// Runs a turn of an execution.
+    pub(crate) fn turn(&self, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+        let progress = execution.turn(now, incoming)?;
+        // A generation that could not be taken up after a restart must not begin.
+        match &progress.next {
+            Some(next) if self.registry.orchestrator(next.orchestrator.name()).is_none() => {
+                let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+                Err(GivenUp { report: self.not_registered(next.orchestrator.name()), incoming })
+            }
+            _ => Ok(progress),
+        }
+    }
+
+    /// The report of a run whose orchestrator this process does not have.
+    pub(crate) fn not_registered(&self, name: &str) -> String {
+        format!(
+            "no orchestrator named `{name}` is registered in this process; those that are: {}\n  \
+             nothing is lost: the run is parked; start a build that has it",
+            self.registry.orchestrator_names().join(", ")
+        )
     }
 
     /// What an execution calls when something outside its turns wakes it.

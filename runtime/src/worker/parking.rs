@@ -30,7 +30,7 @@ impl Instance {
         // What came through the inbox is posted again with the rest, so that the order stays.
         let post = incoming.into_iter().map(|event| (key, event)).collect();
         let update = Some(Update { instance: key, state: state.clone() });
-        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 0, outcome: None };
+        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 0, outcome: None, next: None };
         self.commit(worker, Batch { update, post, consume: inboxed, ..Batch::default() }, commit, 0);
     }
 
@@ -64,7 +64,7 @@ impl Instance {
                 let append = Append { instance: key, number, turn: Turn { at: Timestamp::now(), events: vec![event] } };
                 let update = Some(Update { instance: key, state: state.clone() });
                 let acks = message.ack.into_iter().collect();
-                let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 1, outcome };
+                let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 1, outcome, next: None };
                 let consume = message.inbox.into_iter().collect();
                 self.commit(worker, Batch { append: Some(append), update, consume, ..Batch::default() }, commit, 0);
             }
