@@ -177,6 +177,8 @@ pub trait Returned<O>: Send + Sync + 'static {
     fn restore(recorded: Recorded) -> Result<O, Failure>;
     /// What a client gets.
     fn result(recorded: Recorded) -> Self::Result;
+    /// Whether the value is an error.
+    fn is_failure(output: &O) -> bool;
     /// The success or the failure, engine's or own.
     fn checked(recorded: Recorded) -> Result<Self::Ok, Failure>;
 }
@@ -221,6 +223,10 @@ impl<O: Storable> Returned<O> for Kind<false, false> {
         Self::restore(recorded)
     }
 
+    fn is_failure(_output: &O) -> bool {
+        false
+    }
+
     fn checked(recorded: Recorded) -> Result<O, Failure> {
         Self::restore(recorded)
     }
@@ -250,6 +256,10 @@ macro_rules! returned_result {
 
             fn result(recorded: Recorded) -> Result<T, E> {
                 <Self as Returned<Result<T, E>>>::checked(recorded).map_err(own_error)
+            }
+
+            fn is_failure(output: &Result<T, E>) -> bool {
+                output.is_err()
             }
 
             fn checked(recorded: Recorded) -> Result<T, Failure> {

@@ -408,7 +408,7 @@ impl Execution {
             let (fatal, continues) = scope::with(Scope::end_of_poll).unwrap_or_default();
             self.outcome = match (poll, fatal) {
                 (_, Some(failure)) => Some(Err(failure)),
-                (Poll::Ready(outcome), None) if !continues => Some(outcome),
+                (Poll::Ready(outcome), None) if !continues => scope::with(|scope| scope.returned(outcome)),
                 _ => None,
             };
             if continues || self.outcome.is_some() || !root.take_woken() {

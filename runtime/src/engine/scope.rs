@@ -22,6 +22,9 @@ thread_local! {
     static AWAITING: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
 }
 
+/// How many failures of calls are kept, to say where an error that the orchestrator returns came from.
+const REMEMBERED_FAILURES: usize = 16;
+
 /// The state of one loaded execution that its futures read and write.
 pub(crate) struct Scope {
     pub(crate) token: u64,
@@ -41,6 +44,8 @@ pub(crate) struct Scope {
     pub(crate) continuation: Option<(Registration, Payload)>,
     /// How often a leaf future was polled.
     pub(crate) leaf_polls: u64,
+    /// The last failures that calls have had, the newest first.
+    failures: VecDeque<Failure>,
     events: BTreeMap<String, Channel>,
     last_call: CallId,
     last_wait: u64,
@@ -107,6 +112,7 @@ impl Scope {
             fatal: None,
             continuation: None,
             leaf_polls: 0,
+            failures: VecDeque::new(),
             events: BTreeMap::new(),
             last_call: 0,
             last_wait: 0,
@@ -164,6 +170,15 @@ impl Scope {
     /// Gives an open call its outcome and wakes whoever waits for it. `false` when nobody can take it any more.
     pub(crate) fn complete(&mut self, id: CallId, outcome: Recorded) -> Option<Option<Waker>> {
         let open = self.open.get_mut(&id).filter(|open| open.outcome.is_none())?;
+        let outcome = outcome.map_err(|failure| match &open.work {
+            Work::Activity { name, input, .. } | Work::Child { name, input, .. } => {
+                let failure = failure.of_call(name, &self.instance, id, input);
+                self.failures.truncate(REMEMBERED_FAILURES - 1);
+                self.failures.push_front(failure.clone());
+                failure
+            }
+            Work::Timer { .. } => failure,
+        });
         open.outcome = Some(outcome);
         Some(open.waker.take())
     }
@@ -188,6 +203,14 @@ impl Scope {
             self.continuation = None;
         }
         (self.fatal.take(), self.continuation.is_some())
+    }
+
+    /// What the orchestrator returned; an error that is one of its calls' says which.
+    pub(crate) fn returned(&self, outcome: Recorded) -> Recorded {
+        outcome.map_err(|mut failure| {
+            let _ = self.failures.iter().any(|other| failure.came_from(other));
+            failure
+        })
     }
 
     /// Begins as the generation that follows another.

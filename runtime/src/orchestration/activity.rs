@@ -110,7 +110,11 @@ impl<F: Function> Future for Activity<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Activity<F> {}
+impl<F: Function> Durable for Activity<F> {
+    fn is_failure(output: &F::Output) -> bool {
+        F::Kind::is_failure(output)
+    }
+}
 
 /// A call whose failure is a value, from [`Activity::checked`].
 #[must_use = "an activity does nothing until it is awaited"]
@@ -129,4 +133,8 @@ impl<F: Function> Future for Checked<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Checked<F> {}
+impl<F: Function> Durable for Checked<F> {
+    fn is_failure(output: &Self::Output) -> bool {
+        output.is_err()
+    }
+}

@@ -97,7 +97,11 @@ impl<F: Function> Future for Orchestration<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Orchestration<F> {}
+impl<F: Function> Durable for Orchestration<F> {
+    fn is_failure(output: &F::Output) -> bool {
+        F::Kind::is_failure(output)
+    }
+}
 
 /// A sub-orchestration whose failure is a value, from [`Orchestration::checked`].
 #[must_use = "an orchestration does nothing until it is awaited in an orchestrator"]
@@ -112,4 +116,8 @@ impl<F: Function> Future for Checked<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Checked<F> {}
+impl<F: Function> Durable for Checked<F> {
+    fn is_failure(output: &Self::Output) -> bool {
+        output.is_err()
+    }
+}

@@ -11,4 +11,5 @@ pub(crate) mod continue_as_new;
 pub(crate) mod durable;
 pub(crate) mod event;
 pub(crate) mod fan_out;
+pub(crate) mod fan_out_rules;
 pub(crate) mod timer;
