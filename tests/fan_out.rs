@@ -192,7 +192,7 @@ async fn a_failed_run_says_which_call_with_which_input() -> dacapo::Result<()> {
     let failure = status.failure().expect("it failed");
     let [call] = failure.calls() else { panic!("{failure:?}") };
     assert_eq!((call.name.as_str(), call.instance.as_str(), call.call, call.input.as_str()), ("item", "join", 3, "`103`"));
-    assert_eq!(failure.to_string(), "103 is bad (call 3 of `item` in `join` with `103`)");
+    assert_eq!(failure.to_string(), "103 is bad (call 3 of `item` with `103`)");
 
     let run = runtime.start(first_error(vec![1, 2, 104])).id("fan").await?;
     assert_eq!(run.result().await, Err(ItemError::Bad(104)));
@@ -228,7 +228,7 @@ async fn engine_failures(n: u32) -> (String, String) {
 async fn a_failure_of_the_engine_names_its_call() -> dacapo::Result<()> {
     let (runtime, _) = runtime(&MemoryStore::new()).await;
     let (typed, input) = runtime.start(engine_failures(7)).id("engine").await?.result().await?;
-    assert_eq!(typed, "panicked: 7 is not zero (call 1 of `panics` in `engine` with `7`)");
+    assert_eq!(typed, "panicked: 7 is not zero (call 1 of `panics` with `7`)");
     assert_eq!(input, "`8`");
     Ok(())
 }

@@ -223,7 +223,8 @@ impl fmt::Display for Failure {
             FailureKind::Panic => write!(f, "panicked: {}", self.message)?,
             _ => f.write_str(&self.message)?,
         }
-        self.calls.first().map_or(Ok(()), |call| write!(f, " ({call})"))
+        let call = self.calls.first();
+        call.map_or(Ok(()), |FailedCall { name, call, input, .. }| write!(f, " (call {call} of `{name}` with {input})"))
     }
 }
 

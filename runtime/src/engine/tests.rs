@@ -382,7 +382,7 @@ fn a_retry_is_decided_once_and_replayed_from_the_record() {
         let pending = run.replayed().pending();
         assert!(matches!(pending[..], [Action::StartActivity { attempt: next, .. }] if next == attempt), "{pending:?}");
     }
-    assert_eq!(output::<String>(&run.turn(vec![failed(1)])), "late");
+    assert_eq!(output::<String>(&run.turn(vec![failed(1)])), "late (call 1 of `fragile` with `1`)");
     run.replayed();
 }
 
@@ -591,7 +591,7 @@ fn a_try_fan_out_stops_at_the_first_error_and_cancels_the_rest() {
     }
     let (mut run, _) = Run::of(limited(9));
     let progress = run.turn(vec![failed(2)]);
-    assert!(matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late"));
+    assert!(matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late (call 2 of `fragile` with `1`)"));
     assert!(matches!(progress.actions[..], [Action::Cancel { id: 1 | 3 }, Action::Cancel { id: 1 | 3 }]), "{progress:?}");
 
     let (mut run, _) = Run::of(limited(2));
