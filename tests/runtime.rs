@@ -161,7 +161,10 @@ async fn explodes_itself(n: u32) -> u32 {
 #[tokio::test]
 async fn panics_are_failures_and_hurt_nobody_else() -> dacapo::Result<()> {
     let (runtime, _) = memory().await;
-    assert_eq!(runtime.start(survives_explosions()).await?.result().await?, "panicked: it exploded loudly (call 1 of `explodes` with `\"loudly\"`)");
+    assert_eq!(
+        runtime.start(survives_explosions()).await?.result().await?,
+        "panicked: it exploded loudly (call 1 of `explodes` with `\"loudly\"`)"
+    );
     let failure = runtime.start(does_not()).await?.result().await.expect_err("it has no place for it");
     assert!(failure.message().contains("`explodes` failed"), "{failure}");
     assert_eq!(failure.causes(), ["it exploded once"]);

@@ -133,6 +133,10 @@ impl Expansion<'_> {
         let settings = self.arguments.options.iter().map(|setting| {
             let (key, value) = (&setting.key, &setting.value);
             let at = key.span();
+            if key == "retry_if" {
+                // The error is known from the return type, so that a closure needs no annotation.
+                return quote_spanned!(at=> .retry_if::<Self, _, _>(#value));
+            }
             let ty = match key.to_string().as_str() {
                 "retry" => respan(quote!(#krate::Retry), at),
                 "timeout" => quote_spanned!(at=> ::core::time::Duration),

@@ -15,6 +15,7 @@ use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
+use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
@@ -259,28 +260,12 @@ impl<F: Function> IntoFuture for Start<F> {
         async move {
             let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
             let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
-            check_id(&id)?;
+            instance_id::check(&id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
             self.client.create(id.clone(), F::NAME, input).await?;
             Ok(Handle { client: self.client, id, function: PhantomData })
         }
         .boxed()
     }
-}
-
-fn check_id(id: &str) -> StoreResult<()> {
-    let wrong = if id.is_empty() {
-        "it is empty"
-    } else if id.chars().count() > 256 {
-        "it is longer than 256 characters"
-    } else if id.starts_with('@') {
-        "it begins with `@`"
-    } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
-        "it has one of `/ \\ # ?` or a control character in it"
-    } else {
-        return Ok(());
-    };
-    let shown = crate::payload::Excerpt(id);
-    Err(RuntimeError::new(ErrorKind::Invalid, format!("{shown} cannot be an instance id: {wrong}")))
 }
 
 /// An orchestration that was started, from [`Client::start`] or [`Client::attach`].

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod failure;
 mod function;
+mod instance_id;
 mod orchestration;
 mod payload;
 mod registry;
@@ -36,7 +37,9 @@ pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};
 pub use function::Function;
 pub use orchestration::activity::{Activity, Checked};
-pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, rng, set_custom_status};
+pub use orchestration::ambient::{
+    instance_id, is_replaying, new_uuid, now, parent_id, patched, rng, set_custom_status, side_effect,
+};
 pub use orchestration::child::Orchestration;
 pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};

@@ -90,6 +90,9 @@ pub enum Event {
         input: Payload,
         /// Where it was called, `file:line`.
         at: String,
+        /// Whether nobody waits for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        detached: bool,
     },
     /// A sub-orchestration returned a success.
     SubOrchestrationInstanceCompleted {
@@ -104,6 +107,23 @@ pub enum Event {
         id: CallId,
         /// Why.
         failure: Failure,
+        /// When the next attempt is called; without it the failure is the result.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+    },
+    /// The orchestrator asked whether it is patched, and was told so.
+    Patched {
+        /// The name of the patch.
+        name: String,
+    },
+    /// A closure given to `side_effect` ran, once.
+    SideEffect {
+        /// The number of the call.
+        id: CallId,
+        /// What it returned.
+        result: Payload,
+        /// Where it was written, `file:line`.
+        at: String,
     },
     /// An external event arrived.
     EventRaised {
@@ -196,6 +216,8 @@ impl Event {
             Self::TaskScheduled { .. }
                 | Self::TimerCreated { .. }
                 | Self::SubOrchestrationInstanceCreated { .. }
+                | Self::SideEffect { .. }
+                | Self::Patched { .. }
                 | Self::ContinueAsNew { .. }
                 | Self::ExecutionCompleted { .. }
                 | Self::ExecutionFailed { .. }
@@ -207,7 +229,7 @@ impl Event {
     pub(crate) fn for_parent(id: CallId, outcome: Result<Payload, Failure>) -> Self {
         match outcome {
             Ok(result) => Self::SubOrchestrationInstanceCompleted { id, result },
-            Err(failure) => Self::SubOrchestrationInstanceFailed { id, failure },
+            Err(failure) => Self::SubOrchestrationInstanceFailed { id, failure, retry_at: None },
         }
     }
 }

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
-use crate::engine::scope::{self, Command, Scope, Work};
+use crate::engine::scope::{self, Command, Foreseen, Scope, Work};
 use crate::engine::waker::RootWaker;
 use crate::function::Recorded;
 use crate::payload::Payload;
@@ -48,7 +48,7 @@ pub(crate) enum Action {
     /// Deliver `TimerFired` when it is due.
     StartTimer { id: CallId, fire_at: Timestamp },
     /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
-    StartChild { id: CallId, name: &'static str, instance: String, input: Payload },
+    StartChild { id: CallId, name: &'static str, instance: String, input: Payload, detached: bool },
     /// Nobody waits for this call any more.
     Cancel { id: CallId },
 }
@@ -114,10 +114,12 @@ impl Execution {
         if let Some(shadow) = &mut self.shadow {
             shadow.replay(history.clone())?;
         }
+        history.iter().for_each(|turn| self.scope_mut().foreseen.add(&turn.events));
         history.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
         self.check_settled()?;
         let scope = self.scope_mut();
         scope.replaying = false;
+        scope.foreseen = Foreseen::default();
         scope.custom_status = None;
         Ok(())
     }
@@ -154,7 +156,10 @@ impl Execution {
 
     fn replay_event(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
         match &event {
-            Event::TaskScheduled { .. } | Event::TimerCreated { .. } | Event::SubOrchestrationInstanceCreated { .. } => {
+            Event::TaskScheduled { .. }
+            | Event::TimerCreated { .. }
+            | Event::SubOrchestrationInstanceCreated { .. }
+            | Event::SideEffect { .. } => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {
                     Some(command) if is_same(&event, &command) => {
@@ -168,6 +173,7 @@ impl Execution {
                     None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
                 }
             }
+            Event::Patched { .. } => Ok(()),
             Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
             Event::ContinueAsNew { .. } => {
                 if self.scope_mut().continuation.take().is_none() {
@@ -180,6 +186,8 @@ impl Execution {
                     return Err(self.mismatch(position, describe_event(&event), "the orchestrator waits".to_owned()));
                 }
                 self.future = None;
+                // A side effect that panicked has no record.
+                self.scope_mut().commands.retain(|command| !matches!(command.work, Work::SideEffect { .. }));
                 Ok(())
             }
             _ => {
@@ -220,7 +228,7 @@ impl Execution {
     pub(crate) fn pending(&self) -> Vec<Action> {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
         let waiting = scope.open.iter().filter(|(_, open)| open.outcome.is_none());
-        waiting.map(|(id, open)| action(*id, open.work.clone())).collect()
+        waiting.filter_map(|(id, open)| action(*id, open.work.clone())).collect()
     }
 
     /// Delivers events one by one, in order, and polls after each that woke somebody.
@@ -232,6 +240,8 @@ impl Execution {
         let progress = self.run_turn(now, incoming)?;
         if let Some(shadow) = &mut self.shadow {
             let turn = Turn { at: progress.at, events: progress.events.clone() };
+            shadow.scope_mut().foreseen = Foreseen::default();
+            shadow.scope_mut().foreseen.add(&turn.events);
             if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {
                 let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
                 return Err(GivenUp { report: mismatch.to_string(), incoming });
@@ -313,25 +323,29 @@ impl Execution {
             progress.events.push(match &work {
                 Work::Activity { name, input, .. } => Event::TaskScheduled { id, name: (*name).into(), input: input.clone(), at },
                 Work::Timer { fire_at } => Event::TimerCreated { id, fire_at: *fire_at, at },
-                Work::Child { name, input, instance } => Event::SubOrchestrationInstanceCreated {
+                Work::Child { name, input, instance, attempts } => Event::SubOrchestrationInstanceCreated {
                     id,
                     name: (*name).into(),
                     instance: instance.clone(),
                     input: input.clone(),
                     at,
+                    detached: attempts.is_none(),
                 },
+                Work::SideEffect { result } => Event::SideEffect { id, result: result.clone(), at },
             });
-            progress.actions.push(action(id, work));
+            progress.actions.extend(action(id, work));
         }
+        progress.events.extend(scope.patched_now.drain(..).map(|name| Event::Patched { name }));
     }
 
     /// Delivers one event and polls if it woke somebody. Gives the event as it is recorded, or nothing when it is stale.
     ///
     /// `live` is the time of the decision about a retry; in a replay that decision is in the event.
-    fn deliver(&mut self, event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
+    fn deliver(&mut self, mut event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
         let scope = self.scope.as_deref_mut().expect("the scope is here between polls");
         let waker = match &event {
-            Event::ExecutionStarted { input, shape, continued, .. } => {
+            Event::ExecutionStarted { input, shape, parent, continued, .. } => {
+                scope.parent = parent.as_ref().map(|parent| parent.instance.as_str().into());
                 scope.started_at = scope.now;
                 if let Some(continued) = continued.clone() {
                     scope.go_on(continued);
@@ -349,21 +363,27 @@ impl Execution {
             Event::TaskCompleted { id, result } | Event::SubOrchestrationInstanceCompleted { id, result } => {
                 scope.complete(*id, Ok(result.clone()))?
             }
-            Event::SubOrchestrationInstanceFailed { id, failure } => scope.complete(*id, Err(failure.clone()))?,
-            Event::TaskFailed { id, failure, retry_at } => {
+            Event::SubOrchestrationInstanceFailed { id, failure, retry_at } => {
                 let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
-                let Work::Activity { options, attempt, not_before, .. } = &mut open.work else {
+                let Work::Child { attempts: Some(attempts), .. } = &open.work else {
                     return None;
                 };
-                let again = match live {
-                    Some(now) if failure.is_retryable() => options.retry.delay_after(*attempt).map(|delay| now.after(delay)),
-                    Some(_) => None,
-                    None => *retry_at,
+                let again = live.map_or(*retry_at, |now| attempts.again(&scope.instance, *id, failure, now));
+                open.retry_at = again;
+                let waker = scope.complete(*id, Err(failure.clone()))?;
+                event = Event::SubOrchestrationInstanceFailed { id: *id, failure: failure.clone(), retry_at: again };
+                waker
+            }
+            Event::TaskFailed { id, failure, retry_at } => {
+                let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
+                let Work::Activity { attempts, not_before, .. } = &mut open.work else {
+                    return None;
                 };
+                let again = live.map_or(*retry_at, |now| attempts.again(&scope.instance, *id, failure, now));
                 if again.is_some() {
-                    *attempt += 1;
+                    attempts.number += 1;
                     *not_before = again;
-                    actions.push(action(*id, open.work.clone()));
+                    actions.extend(action(*id, open.work.clone()));
                     return Some(Event::TaskFailed { id: *id, failure: failure.clone(), retry_at: again });
                 }
                 scope.complete(*id, Err(failure.clone()))?
@@ -466,12 +486,17 @@ impl Action {
     }
 }
 
-fn action(id: CallId, work: Work) -> Action {
-    match work {
-        Work::Activity { name, input, options, attempt, not_before } => {
-            Action::StartActivity { id, name, input, attempt, not_before, timeout: options.timeout }
+/// What brings the outcome of a call about; nothing for one that has happened.
+fn action(id: CallId, work: Work) -> Option<Action> {
+    Some(match work {
+        Work::Activity { name, input, attempts, not_before } => {
+            let (attempt, timeout) = (attempts.number, attempts.options.timeout);
+            Action::StartActivity { id, name, input, attempt, not_before, timeout }
         }
         Work::Timer { fire_at } => Action::StartTimer { id, fire_at },
-        Work::Child { name, input, instance } => Action::StartChild { id, name, instance, input },
-    }
+        Work::Child { name, input, instance, attempts } => {
+            Action::StartChild { id, name, instance, input, detached: attempts.is_none() }
+        }
+        Work::SideEffect { .. } => return None,
+    })
 }

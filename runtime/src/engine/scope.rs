@@ -4,13 +4,13 @@
 //! there was unloaded, not cancelled.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::engine::event::{CallId, Continued, Raised};
+use crate::engine::event::{CallId, Continued, Event, Raised};
 use crate::failure::Failure;
 use crate::function::{Options, Recorded};
 use crate::payload::Payload;
@@ -32,6 +32,8 @@ pub(crate) struct Scope {
     pub(crate) orchestrator: Registration,
     /// The number of the generation.
     pub(crate) execution: u32,
+    /// The orchestration that waits for this one.
+    pub(crate) parent: Option<Arc<str>>,
     pub(crate) started_at: Timestamp,
     pub(crate) now: Timestamp,
     pub(crate) replaying: bool,
@@ -44,6 +46,12 @@ pub(crate) struct Scope {
     pub(crate) continuation: Option<(Registration, Payload)>,
     /// How often a leaf future was polled.
     pub(crate) leaf_polls: u64,
+    /// What the history to be replayed holds that is asked for before its event.
+    pub(crate) foreseen: Foreseen,
+    /// What [`patched`](Self::patched) has answered.
+    patches: BTreeMap<String, bool>,
+    /// Patches of the last poll, not yet recorded.
+    pub(crate) patched_now: Vec<String>,
     /// The last failures that calls have had, the newest first.
     failures: VecDeque<Failure>,
     events: BTreeMap<String, Channel>,
@@ -53,19 +61,93 @@ pub(crate) struct Scope {
     uuids: u64,
 }
 
+/// Results of decisions that are not waited for.
+#[derive(Default)]
+pub(crate) struct Foreseen {
+    effects: BTreeMap<CallId, Payload>,
+    patches: BTreeSet<String>,
+}
+
+impl Foreseen {
+    pub(crate) fn add(&mut self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::SideEffect { id, result, .. } => {
+                    self.effects.insert(*id, result.clone());
+                }
+                Event::Patched { name } => {
+                    self.patches.insert(name.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What is known of a side effect.
+pub(crate) enum Recalled {
+    /// It is to happen.
+    Live,
+    /// It has happened.
+    Result(Payload),
+    /// The history that is replayed does not know it.
+    Nothing,
+}
+
 /// A call that has no outcome yet, or whose outcome was not fetched yet.
 pub(crate) struct Open {
     pub(crate) work: Work,
     pub(crate) outcome: Option<Recorded>,
     pub(crate) waker: Option<Waker>,
+    /// When a child that has failed is to be tried again.
+    pub(crate) retry_at: Option<Timestamp>,
 }
 
 /// What has to happen for a call to have an outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Activity { name: &'static str, input: Payload, options: Options, attempt: u32, not_before: Option<Timestamp> },
-    Timer { fire_at: Timestamp },
-    Child { name: &'static str, input: Payload, instance: String },
+    Activity {
+        name: &'static str,
+        input: Payload,
+        attempts: Attempts,
+        not_before: Option<Timestamp>,
+    },
+    Timer {
+        fire_at: Timestamp,
+    },
+    /// Nobody waits for one without attempts.
+    Child {
+        name: &'static str,
+        input: Payload,
+        instance: String,
+        attempts: Option<Attempts>,
+    },
+    SideEffect {
+        result: Payload,
+    },
+}
+
+/// The attempts of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempts {
+    pub(crate) options: Options,
+    /// The number of the attempt that is under way or next, 1 for the first.
+    pub(crate) number: u32,
+    /// When the call was made.
+    pub(crate) since: Timestamp,
+}
+
+impl Attempts {
+    /// When to try again after the attempt has failed, if at all.
+    pub(crate) fn again(&self, instance: &str, call: CallId, failure: &Failure, now: Timestamp) -> Option<Timestamp> {
+        if !self.options.retries(failure) {
+            return None;
+        }
+        let name = format!("{instance}\n{call}\n{}", self.number);
+        let (high, _) = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).as_u64_pair();
+        let chance = (high >> 11) as f64 / (1_u64 << 53) as f64;
+        self.options.retry.delay_of(self.number, now.since(self.since), chance).map(|delay| now.after(delay))
+    }
 }
 
 /// A call made during a poll and not yet recorded.
@@ -102,6 +184,7 @@ impl Scope {
             instance,
             orchestrator,
             execution: 1,
+            parent: None,
             started_at: Timestamp(0),
             now: Timestamp(0),
             replaying: false,
@@ -112,6 +195,9 @@ impl Scope {
             fatal: None,
             continuation: None,
             leaf_polls: 0,
+            foreseen: Foreseen::default(),
+            patches: BTreeMap::new(),
+            patched_now: Vec::new(),
             failures: VecDeque::new(),
             events: BTreeMap::new(),
             last_call: 0,
@@ -128,7 +214,8 @@ impl Scope {
         options: Options,
         site: &'static Location<'static>,
     ) -> Call {
-        let work = |input, _id| Work::Activity { name, input, options, attempt: 1, not_before: None };
+        let attempts = Attempts { options, number: 1, since: self.now };
+        let work = |input, _id| Work::Activity { name, input, attempts, not_before: None };
         self.call(input, work, site)
     }
 
@@ -137,11 +224,49 @@ impl Scope {
         name: &'static str,
         input: Result<Payload, Failure>,
         id: Option<String>,
+        attempts: Option<Attempts>,
         site: &'static Location<'static>,
     ) -> Call {
-        let parent = self.instance.clone();
-        let work = |input, call| Work::Child { name, input, instance: id.unwrap_or_else(|| format!("{parent}:{call}")) };
-        self.call(input, work, site)
+        let is_detached = attempts.is_none();
+        let instance = id.unwrap_or_else(|| self.child_id(self.last_call + 1));
+        let work = |input, _id| Work::Child { name, input, instance, attempts };
+        let call = self.call(input, work, site);
+        if is_detached && let Some(Open { outcome: Some(Err(failure)), .. }) = self.open.remove(&call.id) {
+            self.fatal.get_or_insert(failure);
+        }
+        call
+    }
+
+    /// The instance id of a sub-orchestration that was given none.
+    pub(crate) fn child_id(&self, call: CallId) -> String {
+        format!("{}:{call}", self.instance)
+    }
+
+    /// What a side effect has returned, as far as it is recorded.
+    pub(crate) fn recall(&self) -> Recalled {
+        match self.foreseen.effects.get(&(self.last_call + 1)) {
+            _ if !self.replaying => Recalled::Live,
+            Some(result) => Recalled::Result(result.clone()),
+            None => Recalled::Nothing,
+        }
+    }
+
+    pub(crate) fn call_side_effect(&mut self, result: Payload, site: &'static Location<'static>) {
+        self.last_call += 1;
+        self.commands.push_back(Command { id: self.last_call, work: Work::SideEffect { result }, at: place(site) });
+    }
+
+    /// Whether the code that asks is newer than the part of the history it is in.
+    pub(crate) fn patched(&mut self, name: &str) -> bool {
+        if let Some(known) = self.patches.get(name) {
+            return *known;
+        }
+        let patched = !self.replaying || self.foreseen.patches.contains(name);
+        self.patches.insert(name.to_owned(), patched);
+        if !self.replaying {
+            self.patched_now.push(name.to_owned());
+        }
+        patched
     }
 
     pub(crate) fn call_timer(&mut self, fire_at: Timestamp, site: &'static Location<'static>) -> Call {
@@ -163,7 +288,7 @@ impl Scope {
         if outcome.is_none() {
             self.commands.push_back(Command { id, work: work.clone(), at: place(site) });
         }
-        self.open.insert(id, Open { work, outcome, waker: None });
+        self.open.insert(id, Open { work, outcome, waker: None, retry_at: None });
         Call { token: self.token, id, done: false }
     }
 
@@ -177,7 +302,7 @@ impl Scope {
                 self.failures.push_front(failure.clone());
                 failure
             }
-            Work::Timer { .. } => failure,
+            Work::Timer { .. } | Work::SideEffect { .. } => failure,
         });
         open.outcome = Some(outcome);
         Some(open.waker.take())
@@ -309,7 +434,17 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The number of the call.
+    pub(crate) fn id(&self) -> CallId {
+        self.id
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<Recorded> {
+        self.poll_attempt(cx, what).map(|(outcome, _)| outcome)
+    }
+
+    /// The outcome, and when to try again where it is a failure that the policy tries again.
+    pub(crate) fn poll_attempt(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<(Recorded, Option<Timestamp>)> {
         let polled = with(|scope| {
             if scope.token != self.token {
                 return Err(scope.orchestrator.name());
@@ -320,8 +455,9 @@ impl Call {
             };
             match open.outcome.take() {
                 Some(outcome) => {
+                    let retry_at = open.retry_at;
                     scope.open.remove(&self.id);
-                    Ok(Poll::Ready(outcome))
+                    Ok(Poll::Ready((outcome, retry_at)))
                 }
                 None => {
                     match &mut open.waker {

@@ -591,7 +591,9 @@ fn a_try_fan_out_stops_at_the_first_error_and_cancels_the_rest() {
     }
     let (mut run, _) = Run::of(limited(9));
     let progress = run.turn(vec![failed(2)]);
-    assert!(matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late (call 2 of `fragile` with `1`)"));
+    assert!(
+        matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late (call 2 of `fragile` with `1`)")
+    );
     assert!(matches!(progress.actions[..], [Action::Cancel { id: 1 | 3 }, Action::Cancel { id: 1 | 3 }]), "{progress:?}");
 
     let (mut run, _) = Run::of(limited(2));

@@ -366,8 +366,11 @@ impl Instance {
             match action {
                 Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, .. } => match children.next().flatten() {
+                Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
                     Some(_) => worker.begin(&instance),
+                    None if detached => {
+                        tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
+                    }
                     None => inner.mailbox.push(Message::of(id_taken(id, &instance))),
                 },
                 Action::Cancel { id } => {
@@ -576,5 +579,5 @@ pub(crate) fn id_taken(id: CallId, instance: &str) -> Event {
     let message =
         format!("an orchestration with the id `{instance}` exists already; give the sub-orchestration another `.id(..)`");
     let failure = Failure::new(FailureKind::Runtime, message).non_retryable();
-    Event::SubOrchestrationInstanceFailed { id, failure }
+    Event::SubOrchestrationInstanceFailed { id, failure, retry_at: None }
 }

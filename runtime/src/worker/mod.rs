@@ -242,10 +242,10 @@ impl Worker {
     /// The instances of the sub-orchestrations among `actions`, in their order.
     pub(crate) fn children(&self, parent: &Arc<str>, now: Timestamp, actions: &[Action]) -> Vec<NewInstance> {
         let child = |action: &Action| {
-            let Action::StartChild { id, name, instance, input } = action else {
+            let Action::StartChild { id, name, instance, input, detached } = action else {
                 return None;
             };
-            let parent = Some(Parent { instance: parent.to_string(), id: *id });
+            let parent = (!detached).then(|| Parent { instance: parent.to_string(), id: *id });
             let shape = self.registry.orchestrator(name).map_or(0, crate::registry::Registration::shape);
             let started = Event::ExecutionStarted {
                 name: (*name).to_owned(),
