@@ -21,6 +21,11 @@ impl Expansion<'_> {
         };
         let site = quote_spanned!(at=> ::core::file!(), line: ::core::line!());
         let shape = (self.role == Role::Orchestrator).then(|| quote!(const SHAPE: ::core::primitive::u64 = #shape;));
+        let version = self
+            .arguments
+            .version
+            .as_ref()
+            .map(|version| quote_spanned!(ends(version).0=> const VERSION: ::core::primitive::u32 = #version;));
         let types = self.parameters.iter().map(|parameter| &parameter.ty);
         let output = signature::output(&self.function.sig);
         let kind = self.checked_kind(&output);
@@ -39,6 +44,7 @@ impl Expansion<'_> {
                 const NAME: &'static ::core::primitive::str = #name;
                 const SITE: #krate::__private::Site = #krate::__private::Site { file: #site };
                 #shape
+                #version
                 type Input = (#(#types,)*);
                 type Output = #output;
                 type Kind = #kind;

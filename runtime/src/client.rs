@@ -20,7 +20,7 @@ use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
-use crate::store::{self, Batch, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
+use crate::store::{self, Batch, Census, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
 use crate::worker::{Worker, not_found, outcome_of, shutting_down};
 
 /// Starts, signals and queries orchestrations.
@@ -138,10 +138,10 @@ impl Client {
         let store = self.store();
         let instance = self.find(id).await?;
         let first = store.turn(instance.key, End::First).await?;
-        let (mut input, mut execution) = (None, 1);
+        let (mut input, mut version, mut execution) = (None, 1, 1);
         for event in first.into_iter().flat_map(|turn| turn.events) {
-            if let HistoryEvent::ExecutionStarted { input: started_with, continued, .. } = event {
-                input = Some(started_with);
+            if let HistoryEvent::ExecutionStarted { input: started_with, version: started_as, continued, .. } = event {
+                (input, version) = (Some(started_with), started_as);
                 execution = continued.map_or(1, |continued| continued.execution);
             }
         }
@@ -151,7 +151,29 @@ impl Client {
         {
             outcome = events.last().and_then(HistoryEvent::outcome);
         }
-        Ok(InstanceStatus { instance, input, execution, outcome })
+        Ok(InstanceStatus { instance, input, version, execution, outcome })
+    }
+
+    /// How many orchestrations have not ended yet, by orchestrator, version and shape of the code that started them: old code can go
+    /// when nothing is left that needs it.
+    ///
+    /// It reads the start of every orchestration that has not ended.
+    ///
+    /// # Errors
+    /// A failing store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// for unfinished in runtime.census().await? {
+    ///     println!("{} v{}: {}", unfinished.name, unfinished.version, unfinished.instances);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn census(&self) -> Result<Vec<Census>, RuntimeError> {
+        self.store().census().await
     }
 
     /// The history of an orchestration: its turns, from the first on.
@@ -174,12 +196,18 @@ impl Client {
         }
     }
 
-    async fn create(&self, id: String, name: &'static str, input: Payload) -> StoreResult<()> {
+    async fn create(&self, id: String, name: &'static str, version: u32, input: Payload) -> StoreResult<()> {
         match &self.backend {
             Backend::Worker(worker) => worker.create(id, name, input).await,
             Backend::Store(remote) => {
-                let started =
-                    HistoryEvent::ExecutionStarted { name: name.to_owned(), input, shape: 0, parent: None, continued: None };
+                let started = HistoryEvent::ExecutionStarted {
+                    name: name.to_owned(),
+                    version,
+                    input,
+                    shape: 0,
+                    parent: None,
+                    continued: None,
+                };
                 let turn = Turn { at: Timestamp::now(), events: vec![started] };
                 let new = NewInstance { id, name: name.to_owned(), parent: None, turn, state: State::pending() };
                 remote.apply(Batch { create: Some(new), ..Batch::default() }).await
@@ -261,7 +289,7 @@ impl<F: Function> IntoFuture for Start<F> {
             let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
             let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
             instance_id::check(&id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-            self.client.create(id.clone(), F::NAME, input).await?;
+            self.client.create(id.clone(), F::NAME, F::VERSION, input).await?;
             Ok(Handle { client: self.client, id, function: PhantomData })
         }
         .boxed()
@@ -346,6 +374,7 @@ impl<F: Function> fmt::Debug for Handle<F> {
 pub struct InstanceStatus {
     instance: store::Instance,
     input: Option<Payload>,
+    version: u32,
     execution: u32,
     outcome: Option<Recorded>,
 }
@@ -367,6 +396,12 @@ impl InstanceStatus {
     #[must_use]
     pub fn runtime_status(&self) -> Status {
         self.instance.state.status
+    }
+
+    /// The version of the orchestrator it was started with and goes on with.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).

@@ -20,6 +20,8 @@ pub trait Function: Send + Sync + 'static {
     const NAME: &'static str;
     /// Where it is written.
     const SITE: Site;
+    /// The version of an orchestrator.
+    const VERSION: u32 = 1;
     /// A hash of its source; tells builds apart whose orchestrators differ.
     const SHAPE: u64 = 0;
     /// Its arguments as a tuple.

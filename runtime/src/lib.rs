@@ -51,7 +51,7 @@ pub use payload::Payload;
 pub use registry::{Call, Callable};
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
-pub use store::Status;
+pub use store::{Census, Status};
 
 /// What the attributes emit. Not for users; may change with any version.
 #[doc(hidden)]

@@ -19,6 +19,9 @@ pub enum Event {
     ExecutionStarted {
         /// The orchestrator.
         name: String,
+        /// The version of the orchestrator, with which the orchestration goes on.
+        #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+        version: u32,
         /// Its recorded arguments.
         input: Payload,
         /// The shape of the orchestrator's code in the build that started it, 0 when unknown.
@@ -154,6 +157,15 @@ pub enum Event {
     },
 }
 
+fn first_version() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_first_version(version: &u32) -> bool {
+    *version == 1
+}
+
 /// What one generation of an orchestration leaves to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continued {
@@ -192,6 +204,16 @@ pub struct Turn {
     pub at: Timestamp,
     /// What was delivered and what was decided, in that order.
     pub events: Vec<Event>,
+}
+
+impl Turn {
+    /// The orchestrator that a first turn has started, and its version.
+    pub(crate) fn started(&self) -> Option<(&str, u32)> {
+        self.events.iter().find_map(|event| match event {
+            Event::ExecutionStarted { name, version, .. } => Some((name.as_str(), *version)),
+            _ => None,
+        })
+    }
 }
 
 impl Event {

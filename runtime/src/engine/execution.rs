@@ -309,8 +309,9 @@ impl Execution {
     fn next(&mut self, orchestrator: Registration, next_input: Payload) -> Next {
         let left = self.scope_mut().leave();
         let mut next = self.started.clone().expect("what has ended was started");
-        if let Event::ExecutionStarted { name, input, shape, continued, .. } = &mut next {
+        if let Event::ExecutionStarted { name, version, input, shape, continued, .. } = &mut next {
             orchestrator.name().clone_into(name);
+            *version = orchestrator.version();
             (*input, *shape, *continued) = (next_input, orchestrator.shape(), Some(left));
         }
         Next { orchestrator, started: next }

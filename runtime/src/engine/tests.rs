@@ -47,8 +47,14 @@ impl Run {
         let input = input.expect("the input is JSON");
         let mut run = Self { orchestrator, execution: empty(orchestrator), history: Vec::new(), clock: 0 };
         let shape = orchestrator.shape();
-        let started =
-            HistoryEvent::ExecutionStarted { name: orchestrator.name().to_owned(), input, shape, parent: None, continued: None };
+        let started = HistoryEvent::ExecutionStarted {
+            name: orchestrator.name().to_owned(),
+            version: 1,
+            input,
+            shape,
+            parent: None,
+            continued: None,
+        };
         let progress = run.turn(vec![started]);
         (run, progress)
     }
@@ -264,8 +270,14 @@ fn a_wake_from_outside_fails_the_turn_and_keeps_what_was_delivered() {
     let orchestrator = Registration::orchestrator::<__dacapo_waits_for_a_thread>();
     let mut execution = Execution::new(orchestrator, "test".into(), Box::new(move || alarm.store(true, Ordering::Release)));
     let input = Payload::null();
-    let started =
-        HistoryEvent::ExecutionStarted { name: orchestrator.name().to_owned(), input, shape: 0, parent: None, continued: None };
+    let started = HistoryEvent::ExecutionStarted {
+        name: orchestrator.name().to_owned(),
+        version: 1,
+        input,
+        shape: 0,
+        parent: None,
+        continued: None,
+    };
     execution.turn(Timestamp(1), vec![started]).expect("nothing has woken it yet");
     let waker = LEAKED.lock().expect("nobody panics with it").take().expect("it was polled");
     std::thread::spawn(move || waker.wake()).join().expect("waking does not panic");

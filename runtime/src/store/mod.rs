@@ -237,6 +237,28 @@ pub enum Lookup {
     Id(String),
 }
 
+/// How many instances that have not ended were started by the same code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Census {
+    /// The orchestrator.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The shape of its code in the build that started them, 0 when unknown.
+    pub shape: u64,
+    /// How many there are.
+    pub instances: u64,
+}
+
+impl Census {
+    /// A row of a census.
+    #[must_use]
+    pub fn new(name: String, version: u32, shape: u64, instances: u64) -> Self {
+        Self { name, version, shape, instances }
+    }
+}
+
 /// Keeps instances and their histories.
 pub trait Store: Send + Sync + 'static {
     /// Makes the caller the one worker of this store.
@@ -261,6 +283,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The ids of the instances a worker has to run.
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>>;
+
+    /// The instances that have not ended, by what their `ExecutionStarted` says of their code, in the order of the fields.
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>>;
 
     /// When the next timer of any instance is due.
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;

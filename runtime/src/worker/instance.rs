@@ -469,8 +469,9 @@ impl Instance {
             stored.chain(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read))).collect();
         drop(inner);
 
-        let Some(orchestrator) = worker.registry().orchestrator(&instance.name).copied() else {
-            return self.park_again(worker, worker.not_registered(&instance.name));
+        let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
+        let Some(orchestrator) = worker.registry().version(name, version).copied() else {
+            return self.park_again(worker, worker.not_registered(name, version));
         };
         let mut execution = worker.execution(orchestrator, &self.id);
         let unstarted_at = unstarted(&history, &self.lock().state);

@@ -135,9 +135,7 @@ impl Worker {
     pub(crate) async fn create(self: &Arc<Self>, id: String, name: &str, input: Payload) -> StoreResult<()> {
         self.check_running()?;
         let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
-            let known = self.registry.orchestrator_names().join(", ");
-            let message = format!("no orchestrator named `{name}` is registered in this process; those that are: {known}");
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+            return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
         };
         let id: Arc<str> = id.into();
         let instance = match self.instances().entry(id.clone()) {
@@ -145,8 +143,14 @@ impl Worker {
             Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
         };
         let execution = self.execution(orchestrator, &id);
-        let started =
-            Event::ExecutionStarted { name: name.to_owned(), input, shape: orchestrator.shape(), parent: None, continued: None };
+        let started = Event::ExecutionStarted {
+            name: name.to_owned(),
+            version: orchestrator.version(),
+            input,
+            shape: orchestrator.shape(),
+            parent: None,
+            continued: None,
+        };
         let (ack, answer) = oneshot::channel();
         instance.start(self, execution, started, ack);
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
@@ -246,9 +250,11 @@ impl Worker {
                 return None;
             };
             let parent = (!detached).then(|| Parent { instance: parent.to_string(), id: *id });
-            let shape = self.registry.orchestrator(name).map_or(0, crate::registry::Registration::shape);
+            let registered = self.registry.orchestrator(name);
+            let (version, shape) = registered.map_or((1, 0), |registered| (registered.version(), registered.shape()));
             let started = Event::ExecutionStarted {
                 name: (*name).to_owned(),
+                version,
                 input: input.clone(),
                 shape,
                 parent: parent.clone(),
@@ -331,22 +337,20 @@ impl Worker {
     pub(crate) fn turn(&self, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
         let progress = execution.turn(now, incoming)?;
         // A generation that could not be taken up after a restart must not begin.
-        match &progress.next {
-            Some(next) if self.registry.orchestrator(next.orchestrator.name()).is_none() => {
-                let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-                Err(GivenUp { report: self.not_registered(next.orchestrator.name()), incoming })
-            }
-            _ => Ok(progress),
+        let next = progress.next.as_ref().map(|next| (next.orchestrator.name(), next.orchestrator.version()));
+        if let Some((name, version)) = next
+            && self.registry.version(name, version).is_none()
+        {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+            return Err(GivenUp { report: self.not_registered(name, version), incoming });
         }
+        Ok(progress)
     }
 
     /// The report of a run whose orchestrator this process does not have.
-    pub(crate) fn not_registered(&self, name: &str) -> String {
-        format!(
-            "no orchestrator named `{name}` is registered in this process; those that are: {}\n  \
-             nothing is lost: the run is parked; start a build that has it",
-            self.registry.orchestrator_names().join(", ")
-        )
+    pub(crate) fn not_registered(&self, name: &str, version: u32) -> String {
+        let why = self.registry.not_registered(name, version);
+        format!("{why}\n  nothing is lost: the run is parked; start a build that has it")
     }
 
     /// What an execution calls when something outside its turns wakes it.

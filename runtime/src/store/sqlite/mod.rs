@@ -17,8 +17,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::Payload;
 use crate::store::{
-    Batch, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Reply, Role, Runnable, State, Status, Store, StoreResult,
-    Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Reply, Role, Runnable, State, Status, Store,
+    StoreResult, Stored, Timestamp, Turn,
 };
 use writer::{Request, Writer};
 
@@ -231,6 +231,30 @@ impl Store for SqliteStore {
             let mut statement = connection.prepare_cached(query)?;
             let keys = statement.query_map([due], |row| row.get(0))?;
             Ok(keys.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
+        self.read(|connection| {
+            // A start is the first event of a history, or follows the end of the generation before. As text: SQLite has no number
+            // for a shape above 2^63.
+            let query = "SELECT name,
+                    CAST(coalesce(events -> '$[0].ExecutionStarted.version', events -> '$[1].ExecutionStarted.version', '1') AS INTEGER),
+                    coalesce(events -> '$[0].ExecutionStarted.shape', events -> '$[1].ExecutionStarted.shape', '0') AS shape,
+                    count(*)
+                FROM instance i JOIN turn t ON t.key = (i.key << 32) + 1
+                WHERE status NOT IN ('Completed', 'Failed', 'Terminated')
+                GROUP BY 1, 2, 3";
+            let mut statement = connection.prepare_cached(query)?;
+            let mut rows = statement.query([])?;
+            let mut census = Vec::new();
+            while let Some(row) = rows.next()? {
+                let shape = row.get_ref(2)?.as_str().ok().and_then(|shape| shape.parse().ok()).unwrap_or(0);
+                let count: i64 = row.get(3)?;
+                census.push(Census::new(row.get(0)?, row.get(1)?, shape, count.unsigned_abs()));
+            }
+            census.sort_unstable();
+            Ok(census)
         })
     }
 
