@@ -107,7 +107,8 @@ impl Client {
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
+    /// nobody knows, the value fails the wait that takes it. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         self.send(id, HistoryEvent::EventRaised { name: event.name().to_owned(), input }).await

@@ -9,6 +9,7 @@ use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
 use crate::engine::scope::{self, Command, Foreseen, Scope, Work};
 use crate::engine::waker::RootWaker;
+use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::payload::Payload;
 use crate::registry::Registration;
@@ -231,6 +232,12 @@ impl Execution {
         waiting.filter_map(|(id, open)| action(*id, open.work.clone())).collect()
     }
 
+    /// Why an external event cannot be taken, where the orchestrator has shown which type it waits for.
+    pub(crate) fn refuses(&self, event: &Event) -> Option<Failure> {
+        let Event::EventRaised { name, input } = event else { return None };
+        self.scope.as_deref()?.refuses(name, input)
+    }
+
     /// Delivers events one by one, in order, and polls after each that woke somebody.
     ///
     /// # Errors
@@ -254,7 +261,8 @@ impl Execution {
         let mut progress =
             Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
         let scope = self.scope_mut();
-        // A clock that was set back must not make an orchestrator see time run backwards.
+        // A clock that was set back must not make an orchestrator see time run backwards, nor make its next timer late.
+        scope.clock = now;
         scope.now = scope.now.max(now);
         progress.at = scope.now;
         for event in incoming {

@@ -35,7 +35,10 @@ pub(crate) struct Scope {
     /// The orchestration that waits for this one.
     pub(crate) parent: Option<Arc<str>>,
     pub(crate) started_at: Timestamp,
+    /// The time the orchestrator sees, which never runs backwards.
     pub(crate) now: Timestamp,
+    /// The time of the machine, from which a timer is set.
+    pub(crate) clock: Timestamp,
     pub(crate) replaying: bool,
     pub(crate) open: BTreeMap<CallId, Open>,
     pub(crate) commands: VecDeque<Command>,
@@ -163,7 +166,12 @@ pub(crate) struct Command {
 struct Channel {
     buffered: VecDeque<Arrived>,
     waiters: VecDeque<Waiter>,
+    /// Whether a value has the type that the last wait has asked for.
+    check: Option<Check>,
 }
+
+/// Whether a payload can be read as some type.
+pub(crate) type Check = fn(&Payload) -> Result<(), Failure>;
 
 /// An event and its place among those of its execution.
 struct Arrived {
@@ -187,6 +195,7 @@ impl Scope {
             parent: None,
             started_at: Timestamp(0),
             now: Timestamp(0),
+            clock: Timestamp(0),
             replaying: false,
             open: BTreeMap::new(),
             commands: VecDeque::new(),
@@ -313,6 +322,11 @@ impl Scope {
         self.last_event += 1;
         let number = self.last_event;
         self.channel(name).put(Arrived { number, payload })
+    }
+
+    /// Why a value cannot be what the orchestrator waits for under this name, as far as that is known.
+    pub(crate) fn refuses(&self, name: &str, payload: &Payload) -> Option<Failure> {
+        self.events.get(name)?.check?(payload).err()
     }
 
     fn channel(&mut self, name: &str) -> &mut Channel {
@@ -501,11 +515,12 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str) -> Poll<Payload> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str, check: Check) -> Poll<Payload> {
         with(|scope| {
             scope.leaf_polls += 1;
             let next = (scope.token, scope.last_wait + 1);
             let channel = scope.channel(name);
+            channel.check = Some(check);
             if self.id != 0 {
                 let Some(index) = channel.waiters.iter().position(|waiter| waiter.id == self.id) else {
                     return Poll::Pending;

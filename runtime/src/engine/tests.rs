@@ -579,6 +579,33 @@ fn time_never_runs_backwards_and_uuids_repeat() {
     run.replayed();
 }
 
+#[test]
+fn a_clock_that_jumps_makes_no_timer_late_and_no_replay_differ() {
+    #[orchestrator]
+    async fn naps() -> Duration {
+        let before = crate::now();
+        for _ in 0..3 {
+            crate::sleep(Duration::from_secs(10)).await;
+        }
+        crate::now().duration_since(before).expect("time does not run backwards")
+    }
+    const HOUR: i64 = 3_600_000_000;
+    let (mut run, progress) = Run::of(naps());
+    let due = |progress: &Progress, clock: i64| {
+        let [Action::StartTimer { fire_at, .. }] = progress.actions[..] else { panic!("{progress:?}") };
+        assert_eq!(fire_at, Timestamp(clock).after(Duration::from_secs(10)), "ten seconds by the clock of the machine");
+    };
+    due(&progress, run.clock);
+    run.clock += HOUR;
+    due(&run.turn(vec![HistoryEvent::TimerFired { id: 1 }]), run.clock);
+    run.clock -= 2 * HOUR;
+    due(&run.turn(vec![HistoryEvent::TimerFired { id: 2 }]), run.clock);
+    run.replayed();
+    let slept = output::<Duration>(&run.turn(vec![HistoryEvent::TimerFired { id: 3 }]));
+    assert!(slept >= Duration::from_secs(3600), "what the orchestrator has seen stays: {slept:?}");
+    run.replayed();
+}
+
 // The library's own branches: fan-out with a window, join and select.
 
 #[test]

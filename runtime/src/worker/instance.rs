@@ -249,6 +249,13 @@ impl Instance {
 
         let (mut events, mut acks, mut consume) = (Vec::with_capacity(mailbox.len()), Vec::new(), Vec::new());
         for message in mailbox {
+            // Whoever can be told is told; an event that came through the inbox fails the wait it reaches.
+            let refused = message.ack.as_ref().and(message.event.as_ref()).and_then(|event| execution.refuses(event));
+            if let Some(failure) = refused {
+                let text = format!("the event was not raised: `{}` waits for another type: {failure}", self.id);
+                message.refuse(RuntimeError::new(ErrorKind::Invalid, text));
+                continue;
+            }
             events.extend(message.event);
             acks.extend(message.ack);
             consume.extend(message.inbox);
