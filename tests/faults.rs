@@ -79,7 +79,7 @@ impl Store for Moody {
         self.inner.turn(instance, end)
     }
 
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>> {
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
         self.inner.runnable(which)
     }
 

@@ -203,12 +203,18 @@ async fn what_has_to_run_is_found(store: &dyn Store) {
         let key = created(store, id).await;
         apply(store, Batch { update: Some(Update { instance: key, state }), ..Batch::default() }).await.expect("it is there");
     }
-    let runnable = async |which| store.runnable(which).await.expect("it is readable");
-    assert_eq!(runnable(Runnable::Busy).await, ["asked", "works"]);
-    assert_eq!(runnable(Runnable::Pending).await, ["asked"]);
-    assert_eq!(runnable(Runnable::Due(Timestamp(99))).await, Vec::<String>::new());
-    assert_eq!(runnable(Runnable::Due(Timestamp(100))).await, ["late"]);
-    assert_eq!(runnable(Runnable::Due(Timestamp(1000))).await, ["late", "later"]);
+    let found = async |which| store.runnable(which).await.expect("it is readable");
+    let ids = async |which| found(which).await.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
+    let busy = |after, limit| Runnable::Busy { after, limit };
+    let due = |now, limit| Runnable::Due { now: Timestamp(now), limit };
+    assert_eq!(ids(busy(0, 9)).await, ["asked", "works"]);
+    let first = found(busy(0, 1)).await;
+    assert_eq!((first.len(), first[0].1.as_str()), (1, "asked"));
+    assert_eq!(ids(busy(first[0].0, 9)).await, ["works"]);
+    assert_eq!(ids(due(99, 9)).await, Vec::<String>::new());
+    assert_eq!(ids(due(100, 9)).await, ["late"]);
+    assert_eq!(ids(due(1000, 9)).await, ["late", "later"]);
+    assert_eq!(ids(due(1000, 1)).await, ["late"]);
     assert_eq!(store.next_wake().await.expect("it is readable"), Some(Timestamp(100)));
 }
 

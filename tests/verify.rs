@@ -1,5 +1,6 @@
 //! Verify mode: what no rule can see is caught in the first run, and parked with both places.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use dacapo::{Runtime, Status, activity, orchestrator};
@@ -76,5 +77,25 @@ async fn without_verify_mode_nothing_is_run_twice() -> dacapo::Result<()> {
     let runtime = Runtime::builder("memory:").verify(false).open().await?;
     let run = runtime.start(stamps("wall".into())).await?;
     assert!(run.result().await?.starts_with("first "));
+    Ok(())
+}
+
+#[activity]
+async fn counted(items: HashMap<String, u64>) -> u64 {
+    items.len() as u64
+}
+
+#[orchestrator]
+async fn count_twice(items: HashMap<String, u64>) -> u64 {
+    counted(items.clone()).await + counted(items).await
+}
+
+#[tokio::test]
+async fn a_hash_map_as_an_argument_is_the_same_call_in_every_replay() -> dacapo::Result<()> {
+    let runtime = Runtime::builder("memory:").verify(true).open().await?;
+    let items = (0..20).map(|index| (format!("item {index}"), index)).collect();
+    runtime.start(count_twice(items)).id("counted").await?;
+    let status = settled(&runtime, "counted").await;
+    assert_eq!(status.output().map(dacapo::Payload::as_str), Some("40"), "{:?}", status.report());
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
 use crate::store::{self, Batch, Census, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
-use crate::worker::{Worker, not_found, outcome_of, shutting_down};
+use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
 
 /// Starts, signals and queries orchestrations.
 ///
@@ -122,11 +122,40 @@ impl Client {
         self.send(id, HistoryEvent::ExecutionTerminated { reason: reason.to_owned() }).await
     }
 
-    /// Takes up an orchestration that was parked, after its code was mended.
+    /// Suspends an unfinished orchestration until [`resume`](Self::resume): activities that run go on and what they return is
+    /// kept, nothing is started, events wait, timers that become due meanwhile fire afterwards. Sub-orchestrations are not
+    /// suspended with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] with the report when the code still does not follow the history; [`ErrorKind::NotFound`],
-    /// [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::Invalid`] when it is suspended already; [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    ///
+    /// ```standalone_crate
+    /// const APPROVAL: dacapo::Event<bool> = dacapo::Event::new("approval");
+    ///
+    /// #[dacapo::orchestrator]
+    /// async fn release() -> bool { APPROVAL.wait().await }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let run = runtime.start(release()).id("v2").await?;
+    /// runtime.suspend("v2", "incident").await?;
+    /// run.raise(APPROVAL, true).await?;
+    /// assert_eq!(run.status().await?.runtime_status(), dacapo::Status::Suspended);
+    /// runtime.resume("v2", "incident closed").await?;
+    /// assert!(run.result().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn suspend(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        self.send(id, HistoryEvent::ExecutionSuspended { reason: reason.to_owned() }).await
+    }
+
+    /// Takes up an orchestration that was suspended, or one that was parked, after its code was mended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it is not suspended, or with the report when its code still does not follow the history;
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn resume(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
         self.send(id, HistoryEvent::ExecutionResumed { reason: reason.to_owned() }).await
     }
@@ -225,6 +254,16 @@ impl Client {
                     let status = instance.state.status.as_str().to_lowercase();
                     let message = format!("the orchestration `{id}` has {status} already");
                     return Err(RuntimeError::new(ErrorKind::Finished, message));
+                }
+                let is_suspended = instance.state.status == Status::Suspended;
+                match event {
+                    HistoryEvent::ExecutionSuspended { .. } if is_suspended => {
+                        return Err(wrong_state(id, "it is suspended already"));
+                    }
+                    HistoryEvent::ExecutionResumed { .. } if !is_suspended => {
+                        return Err(wrong_state(id, "it is not suspended"));
+                    }
+                    _ => {}
                 }
                 remote.apply(Batch { post: vec![(instance.key, event)], ..Batch::default() }).await
             }

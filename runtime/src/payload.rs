@@ -1,5 +1,6 @@
 //! Values as they are kept in the history: JSON text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -66,10 +67,29 @@ impl Payload {
     }
 }
 
+/// The same document: the order of an object's keys says nothing, and a hash map has another one in every process.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        is_same(self.as_str(), other.as_str())
     }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    fn both<'a, T: Deserialize<'a>>(one: &'a str, other: &'a str) -> Option<(T, T)> {
+        Some((serde_json::from_str(one).ok()?, serde_json::from_str(other).ok()?))
+    }
+    if one == other || one.len() != other.len() {
+        return one == other;
+    }
+    if let Some((one, other)) = both::<BTreeMap<String, &RawValue>>(one, other) {
+        let same = |((key, value), (other_key, other)): ((&String, &&RawValue), (&String, &&RawValue))| {
+            key == other_key && is_same(value.get(), other.get())
+        };
+        return one.len() == other.len() && one.iter().zip(&other).all(same);
+    }
+    both::<Vec<&RawValue>>(one, other).is_some_and(|(one, other)| {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one.get(), other.get()))
+    })
 }
 
 impl Eq for Payload {}
@@ -95,5 +115,21 @@ impl fmt::Display for Excerpt<'_> {
             Some((end, _)) => write!(f, "`{}…`", &self.0[..end]),
             None => write!(f, "`{}`", self.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Payload;
+
+    #[test]
+    fn the_order_of_keys_says_nothing_and_everything_else_does() {
+        let payload = |text: &str| Payload::from_json(text.to_owned()).expect("it is JSON");
+        let one = payload(r#"{"a":[1,{"x":1,"y":2}],"b":18446744073709551616}"#);
+        assert_eq!(one, payload(r#"{"b":18446744073709551616,"a":[1,{"y":2,"x":1}]}"#));
+        assert_ne!(one, payload(r#"{"b":18446744073709551617,"a":[1,{"y":2,"x":1}]}"#));
+        assert_ne!(one, payload(r#"{"b":18446744073709551616,"a":[1,{"y":1,"x":2}]}"#));
+        assert_ne!(payload("[1,2]"), payload("[2,1]"));
+        assert_ne!(payload("\"ab\""), payload("\"ba\""));
     }
 }

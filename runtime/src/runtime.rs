@@ -66,6 +66,14 @@ impl Runtime {
         self.client.clone()
     }
 
+    /// How many orchestrations are in memory, loaded or being loaded; all others are in the store only.
+    ///
+    /// See [`Builder::max_loaded_instances`].
+    #[must_use]
+    pub fn loaded_instances(&self) -> usize {
+        self.worker.loaded()
+    }
+
     /// Stops: no activity is started any more, those that run get the grace period to end and be recorded, the rest is left
     /// for the next runtime on the store.
     ///
@@ -150,8 +158,9 @@ impl Builder {
         self
     }
 
-    /// How many instances are kept in memory; beyond that, those that wait for a timer or an event are put away to their
-    /// history and come back on their next event. Default: 10,000.
+    /// How many instances are kept in memory. Beyond that, those that wait for a timer, an event or another orchestration are put
+    /// away to their history and come back on their next event; when most are at work, what is started waits in the store until
+    /// others have ended. Default: 10,000.
     pub fn max_loaded_instances(mut self, limit: usize) -> Self {
         self.settings.max_loaded_instances = limit;
         self

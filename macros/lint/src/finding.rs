@@ -127,13 +127,12 @@ impl Finding {
     }
 
     pub(crate) fn of_held(held: &OneByOne<'_>) -> Self {
-        let OneByOne { first, second, awaited } = held;
+        let OneByOne { first, second, all, awaited } = held;
+        let all = all.join(", ");
         let what = format!("`{second}` was built before `{first}` was awaited, and starts only after it");
         let join = if awaited.tried { "try_join" } else { "join" };
         let tried = if awaited.tried { "?" } else { "" };
-        let instead = format!(
-            "write `let ({first}, {second}) = dacapo::{join}!({first}, {second}){tried};`, or add `.start()` where each is built"
-        );
+        let instead = format!("write `let ({all}) = dacapo::{join}!({all}){tried};`, or add `.start()` where each is built");
         Self::new("await_one_by_one", awaited.span, &what, "a call is lazy: it runs when it is awaited", &instead)
     }
 

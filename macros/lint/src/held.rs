@@ -8,6 +8,8 @@ use std::collections::HashMap;
 pub(crate) struct OneByOne<'a> {
     pub(crate) first: &'a str,
     pub(crate) second: &'a str,
+    /// Every call that could be awaited together with them, in order.
+    pub(crate) all: Vec<&'a str>,
     pub(crate) awaited: &'a Await,
 }
 
@@ -41,8 +43,18 @@ pub(crate) fn one_by_one(flow: &Flow) -> Vec<OneByOne<'_>> {
         };
         let first = held[..at].iter().rev().find(|(_, _, before)| *built < before.order && straight(before));
         if let Some((_, first, _)) = first {
-            found.push(OneByOne { first, second, awaited });
+            found.push(OneByOne { first, second, all: Vec::new(), awaited });
         }
+    }
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    for OneByOne { first, second, .. } in &found {
+        match groups.iter_mut().find(|group| group.contains(first)) {
+            Some(group) => group.push(second),
+            None => groups.push(vec![first, second]),
+        }
+    }
+    for one in &mut found {
+        one.all = groups.iter().find(|group| group.contains(&one.second)).cloned().unwrap_or_default();
     }
     found
 }

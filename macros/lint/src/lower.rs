@@ -18,7 +18,8 @@ use std::collections::{HashMap, HashSet};
 use syn::visit;
 use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
 use syntax::{
-    Children, READS, borrows_mutably, compound, is_named, is_variant, mutable_names, named_values, outcome_of, written,
+    Children, READS, borrows_mutably, compound, is_named, is_typed_stream, is_variant, mutable_names, named_values, outcome_of,
+    written,
 };
 
 pub(crate) struct Lower<'a> {
@@ -109,7 +110,7 @@ impl Lower<'_> {
     fn bind(&mut self, pat: &Pat, init: Option<&Expr>, value: Node) -> Node {
         let started = init.and_then(|init| self.started(init, &value, false));
         let aliases: Vec<Var> = init.filter(|init| borrows_mutably(init)).and_then(|init| self.root(init)).into_iter().collect();
-        let stream = init.is_some_and(|init| self.is_stream(init));
+        let stream = is_typed_stream(pat) || init.is_some_and(|init| self.is_stream(init));
         let serial = init.filter(|_| stream).and_then(|init| self.serial_step(init));
         let vars = self.declare(pat);
         for var in &vars {

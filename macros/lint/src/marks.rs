@@ -27,7 +27,7 @@ pub fn is_logging(mac: &Macro) -> bool {
 }
 
 /// Methods that change their receiver.
-const CHANGES: &[&str] = &[
+pub(crate) const CHANGES: &[&str] = &[
     "push",
     "push_back",
     "push_front",

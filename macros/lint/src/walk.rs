@@ -228,6 +228,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
                 Meaning::Path(path) if path == ["dacapo", "side_effect"] => return,
                 Meaning::Path(path) => {
                     self.serializes(&path, call);
+                    self.records(&path, call);
                     path.split_last().is_some_and(|(last, owner)| {
                         (last == "from_iter" || last == "from") && is_unordered(&Ty::named(owner.to_vec()))
                     })

@@ -145,6 +145,11 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// The orchestration was suspended from outside.
+    ExecutionSuspended {
+        /// The reason given.
+        reason: String,
+    },
     /// The orchestration was taken up again after it had been parked or suspended.
     ExecutionResumed {
         /// The reason given.

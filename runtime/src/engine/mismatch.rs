@@ -89,6 +89,7 @@ pub(crate) fn describe_event(event: &Event) -> String {
         Event::ExecutionCompleted { .. } => "the return of the orchestrator".to_owned(),
         Event::ExecutionFailed { .. } => "the failure of the orchestrator".to_owned(),
         Event::ExecutionResumed { .. } => "the resumption of the run".to_owned(),
+        Event::ExecutionSuspended { .. } => "the suspension of the run".to_owned(),
         Event::ExecutionTerminated { .. } => "the termination of the run".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::Stream;
+use futures::future::FusedFuture;
 use pin_project_lite::pin_project;
 
 use crate::engine::scope;
@@ -71,6 +72,12 @@ impl<F: Future> Future for Awaited<F> {
         let poll = this.future.poll(cx);
         scope::awaiting(outer);
         poll
+    }
+}
+
+impl<F: FusedFuture> FusedFuture for Awaited<F> {
+    fn is_terminated(&self) -> bool {
+        self.future.is_terminated()
     }
 }
 

@@ -167,15 +167,23 @@ impl Store for MemoryStore {
         })
     }
 
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>> {
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
         self.answer(|inner| {
             let instances = inner.instances.values().map(|stored| &stored.instance);
-            let chosen = instances.filter(|instance| match which {
-                Runnable::Busy => instance.state.busy,
-                Runnable::Pending => instance.state.status == crate::store::Status::Pending,
-                Runnable::Due(now) => instance.state.wake_at.is_some_and(|due| due <= now),
-            });
-            chosen.map(|instance| instance.id.clone()).collect()
+            let named = |instance: &Instance| (instance.key, instance.id.clone());
+            match which {
+                Runnable::Busy { after, limit } => {
+                    let mut busy: Vec<_> = instances.filter(|it| it.state.busy && it.key > after).map(named).collect();
+                    busy.sort_unstable();
+                    busy.truncate(limit);
+                    busy
+                }
+                Runnable::Due { now, limit } => {
+                    let mut due: Vec<_> = instances.filter(|it| it.state.wake_at.is_some_and(|at| at <= now)).collect();
+                    due.sort_by_key(|instance| instance.state.wake_at);
+                    due.into_iter().take(limit).map(named).collect()
+                }
+            }
         })
     }
 

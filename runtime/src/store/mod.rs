@@ -176,6 +176,11 @@ impl State {
     pub fn pending() -> Self {
         Self { status: Status::Pending, busy: true, wake_at: None, custom_status: None, report: None }
     }
+
+    /// Whether its next timer, or its start, is due.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.wake_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// What a batch brought about.
@@ -281,8 +286,8 @@ pub trait Store: Send + Sync + 'static {
     /// The first or the last turn of an instance: its input is in the one, its outcome in the other.
     fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>>;
 
-    /// The ids of the instances a worker has to run.
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>>;
+    /// The keys and ids of instances a worker has to run, a page at a time.
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>>;
 
     /// The instances that have not ended, by what their `ExecutionStarted` says of their code, in the order of the fields.
     fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>>;
@@ -313,12 +318,20 @@ pub enum End {
 /// Which instances to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runnable {
-    /// Those with work under way: what a worker takes up at its start.
-    Busy,
-    /// Those that a client has asked for and no worker has seen.
-    Pending,
-    /// Those with a timer due at that time.
-    Due(Timestamp),
+    /// Those a worker has something to do for at once, by their keys.
+    Busy {
+        /// Only those with a greater key.
+        after: InstanceKey,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Those with a timer that is due, the earliest first.
+    Due {
+        /// Due at this time.
+        now: Timestamp,
+        /// At most so many.
+        limit: usize,
+    },
 }
 
 /// For whom a store listens.

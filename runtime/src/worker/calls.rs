@@ -90,6 +90,11 @@ impl Calls {
         *self = Self { running, ..Self::default() };
     }
 
+    /// Whether no activity runs or waits for a place.
+    pub(crate) fn only_children(&self) -> bool {
+        self.work.len() <= self.children.len()
+    }
+
     /// Forgets all timers.
     pub(crate) fn stop_timers(&mut self) {
         self.timers.clear();

@@ -3,6 +3,7 @@
 //! Invariant: at most one turn or commit of an instance is under way. What arrives meanwhile waits in the mailbox, and the
 //! next turn takes all of it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::store::{
 };
 use crate::worker::Worker;
 use crate::worker::calls::{Calls, Due};
+use crate::worker::parking::{Waiting, wrong_state};
 use crate::worker::pool::Job;
 
 /// The answer to whoever sent a message, once the message is durable.
@@ -41,6 +43,23 @@ impl Message {
     /// Makes the instance look for itself: at its timers, at its waker.
     pub(crate) fn nudge() -> Self {
         Self { event: None, inbox: None, ack: None }
+    }
+
+    /// Whether it asks to go on with a suspended instance.
+    pub(crate) fn is_resume(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionResumed { .. }))
+    }
+
+    /// The activity an attempt of which it tells the outcome of.
+    fn ended_attempt(&self) -> Option<CallId> {
+        match self.event {
+            Some(Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn is_suspend(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionSuspended { .. }))
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {
@@ -86,7 +105,7 @@ pub(super) enum Phase {
     Resting,
     /// A turn or a commit is under way.
     Turning,
-    /// It cannot be run; its messages go to the inbox.
+    /// It is not to be run now; its messages go to the inbox.
     Parked,
     /// It is no longer in the worker's map.
     Gone,
@@ -235,20 +254,36 @@ impl Instance {
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
     pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
+        let mut later = Vec::new();
+        if inner.fresh.is_none()
+            && let Some(at) = inner.mailbox.iter().position(Message::is_suspend)
+        {
+            if at == 0 {
+                let asked = inner.mailbox.remove(0);
+                return self.suspend(worker, inner, asked);
+            }
+            later = inner.mailbox.split_off(at);
+        }
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
         let fresh = inner.fresh.take();
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
         let (now, mailbox) = match fresh {
             Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
-            None => (Timestamp::now(), std::mem::take(&mut inner.mailbox)),
+            None => (Timestamp::now(), std::mem::replace(&mut inner.mailbox, later)),
         };
+        let is_suspended = inner.state.status == Status::Suspended;
         let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
         drop(inner);
 
         let (mut events, mut acks, mut consume) = (Vec::with_capacity(mailbox.len()), Vec::new(), Vec::new());
         for message in mailbox {
+            consume.extend(message.inbox);
+            if message.is_resume() && !is_suspended {
+                message.refuse(wrong_state(&self.id, "it is not suspended"));
+                continue;
+            }
             // Whoever can be told is told; an event that came through the inbox fails the wait it reaches.
             let refused = message.ack.as_ref().and(message.event.as_ref()).and_then(|event| execution.refuses(event));
             if let Some(failure) = refused {
@@ -258,7 +293,6 @@ impl Instance {
             }
             events.extend(message.event);
             acks.extend(message.ack);
-            consume.extend(message.inbox);
         }
         worker.take(&consume);
         events.extend(due.fired);
@@ -274,7 +308,7 @@ impl Instance {
                 drop(execution);
                 // The start is in the history already.
                 parked.incoming.retain(|event| !matches!(event, Event::ExecutionStarted { .. }));
-                self.park(worker, parked.report, parked.incoming, acks, consume);
+                self.park(worker, parked.report, Waiting { post: parked.incoming, acks, consume });
             }
         }
     }
@@ -345,6 +379,8 @@ impl Instance {
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         if is_start {
             left.into_iter().for_each(|message| worker.route(&self.id, message));
+            // While this one stood in the map, the stored one was taken for loaded.
+            worker.route(&self.id, Message::nudge());
         } else {
             left.into_iter().for_each(|message| message.refuse(error.clone()));
         }
@@ -368,13 +404,14 @@ impl Instance {
             inner.mailbox.insert(0, Message::of(next.started));
         }
         let mut jobs = Vec::new();
+        worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
             match action {
                 Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
                 Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
-                    Some(_) => worker.begin(&instance),
+                    Some(_) => {}
                     None if detached => {
                         tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
@@ -403,6 +440,7 @@ impl Instance {
         } else if parked {
             inner.phase = Phase::Parked;
             left = std::mem::take(&mut inner.mailbox);
+            self.list(worker, &mut inner);
         } else if inner.mailbox.is_empty() {
             self.rest(worker, &mut inner);
         } else {
@@ -424,7 +462,14 @@ impl Instance {
 
     pub(super) fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
         inner.phase = Phase::Resting;
-        if inner.calls.work.is_empty() && !inner.listed {
+        if inner.calls.only_children() {
+            self.list(worker, inner);
+        }
+    }
+
+    /// Stands in the worker's list of what can be evicted.
+    fn list(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
+        if !inner.listed {
             inner.listed = true;
             worker.idle(self);
         }
@@ -474,6 +519,19 @@ impl Instance {
             messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), ack: None });
         inner.mailbox =
             stored.chain(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read))).collect();
+        let is_resumed = inner.mailbox.iter().any(Message::is_resume);
+        let state = &inner.state;
+        let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
+        if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(Timestamp::now()) {
+            inner.phase = Phase::Parked;
+            inner.inbox = 0;
+            let mailbox = std::mem::take(&mut inner.mailbox);
+            self.arm(worker, &mut inner);
+            drop(inner);
+            return mailbox.into_iter().for_each(|message| self.deliver(worker, message));
+        }
+        // The history tells first that it goes on, then what has come meanwhile.
+        inner.mailbox.sort_by_key(|message| !message.is_resume());
         drop(inner);
 
         let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
@@ -483,9 +541,15 @@ impl Instance {
         let mut execution = worker.execution(orchestrator, &self.id);
         let unstarted_at = unstarted(&history, &self.lock().state);
         if let Some(at) = unstarted_at {
+            if is_resumed && at > Timestamp::now() {
+                let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
+                return self.schedule(worker, at, resumes);
+            }
             let started = history.into_iter().flat_map(|turn| turn.events).last();
             let mut inner = self.lock();
             inner.fresh = Some(at);
+            // It was suspended before its first turn, of which its history tells nothing.
+            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
             inner.mailbox.insert(0, Message { event: started, inbox: None, ack: None });
         } else if let Err(mismatch) = execution.replay(history) {
             return self.park_again(worker, mismatch.to_string());
@@ -496,8 +560,11 @@ impl Instance {
         inner.calls.forget_all_but_running();
         inner.calls.record(&[], &pending);
         let mut jobs = Vec::new();
+        let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
         for action in pending {
             match action {
+                // Its outcome came while the instance was set aside.
+                Action::StartActivity { id, .. } if ended.contains(&id) => {}
                 Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
                 Action::StartChild { id, instance, .. } => worker.check_child(&self.id, id, instance),
                 _ => {}
@@ -513,11 +580,16 @@ impl Instance {
         worker.submit(jobs);
     }
 
-    /// Lets a resting instance go to its history when nothing of it is under way. `false` when it may not be.
+    /// Lets a resting instance go to its history when no activity of it is under way. `false` when it may not be.
     pub(crate) fn evict(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
         let mut inner = self.lock();
         inner.listed = false;
-        if inner.phase != Phase::Resting || !inner.calls.work.is_empty() || !inner.mailbox.is_empty() {
+        let may_go = match inner.phase {
+            Phase::Resting => inner.calls.only_children(),
+            Phase::Parked => true,
+            Phase::Loading | Phase::Turning | Phase::Gone => false,
+        };
+        if !may_go || !inner.mailbox.is_empty() {
             return false;
         }
         inner.phase = Phase::Gone;

@@ -4,6 +4,7 @@
 //! when that is durable the turn's actions go to the [`Pool`], the [`Clock`] and other instances,
 //! and come back as messages.
 
+mod backlog;
 mod calls;
 pub(crate) mod clock;
 pub(crate) mod instance;
@@ -27,9 +28,11 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::payload::Payload;
 use crate::registry::{Registration, Registry};
-use crate::store::{self, Epoch, Lookup, NewInstance, Role, Runnable, State, Store, StoreResult, Timestamp};
+use crate::store::{self, Epoch, Lookup, NewInstance, Role, State, Store, StoreResult, Timestamp};
+use backlog::Backlog;
 use clock::Clock;
-use instance::{Instance, Message};
+use instance::{Ack, Instance, Message};
+pub(crate) use parking::wrong_state;
 use pool::{Job, Pool};
 
 /// What a worker is told when it is made.
@@ -47,6 +50,7 @@ pub(crate) struct Worker {
     handle: Handle,
     pool: Arc<Pool>,
     clock: Arc<Clock>,
+    backlog: Arc<Backlog>,
     instances: Mutex<HashMap<Arc<str>, Arc<Instance>>>,
     waiters: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>>,
     /// Instances that were resting with nothing under way, the longest first.
@@ -76,6 +80,7 @@ impl Worker {
         let worker = Arc::new(Self {
             pool: Arc::new(Pool::new(handle.clone(), settings.max_concurrent_activities, activities, states)),
             clock: Arc::new(Clock::default()),
+            backlog: Arc::default(),
             max_loaded: settings.max_loaded_instances,
             verify: settings.verify,
             store,
@@ -98,12 +103,10 @@ impl Worker {
             }
         };
         worker.store.listen(Role::Worker, Arc::new(rung))?;
-        for id in worker.store.runnable(Runnable::Busy).await? {
-            worker.route(&id.into(), Message::nudge());
-        }
         worker.clock.set_stored(worker.store.next_wake().await?);
         worker.scan().await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
+        worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
         Ok(worker)
     }
 
@@ -138,11 +141,6 @@ impl Worker {
             return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
         };
         let id: Arc<str> = id.into();
-        let instance = match self.instances().entry(id.clone()) {
-            Entry::Occupied(_) => return Err(store::already_exists(&id)),
-            Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
-        };
-        let execution = self.execution(orchestrator, &id);
         let started = Event::ExecutionStarted {
             name: name.to_owned(),
             version: orchestrator.version(),
@@ -152,8 +150,28 @@ impl Worker {
             continued: None,
         };
         let (ack, answer) = oneshot::channel();
-        instance.start(self, execution, started, ack);
+        if !self.has_room() {
+            self.create_stored(&id, name, started, ack);
+            return answer.await.unwrap_or_else(|_| Err(shutting_down()));
+        }
+        let instance = match self.instances().entry(id.clone()) {
+            Entry::Occupied(_) => return Err(store::already_exists(&id)),
+            Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
+        };
+        instance.start(self, self.execution(orchestrator, &id), started, ack);
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// Creates an instance whose first turn runs when there is room for it.
+    fn create_stored(self: &Arc<Self>, id: &str, name: &str, started: Event, ack: Ack) {
+        let turn = Turn { at: Timestamp::now(), events: vec![started] };
+        let create = Some(NewInstance { id: id.to_owned(), name: name.to_owned(), parent: None, turn, state: State::pending() });
+        let worker = self.clone();
+        let reply = move |result: Result<store::Applied, Box<store::Refused>>| {
+            let created = result.map(|applied| applied.created.into_iter().for_each(|key| worker.backlog.add(key)));
+            let _ = ack.send(created.map_err(|refused| refused.error));
+        };
+        self.store.apply(store::Batch { epoch: Some(self.epoch), create, ..store::Batch::default() }, Box::new(reply));
     }
 
     /// Delivers a message and answers when it is durable.
@@ -193,9 +211,11 @@ impl Worker {
         self.spawn(async move { worker.route(&id.into(), message) });
     }
 
-    /// Takes up a sub-orchestration that was just created.
-    pub(crate) fn begin(self: &Arc<Self>, id: &str) {
-        self.route_later(id.to_owned(), Message::nudge());
+    /// Takes up sub-orchestrations that were just created.
+    pub(crate) fn begin(&self, children: &[Option<store::InstanceKey>]) {
+        if let Some(first) = children.iter().flatten().min() {
+            self.backlog.add(*first);
+        }
     }
 
     /// Reads an instance and hands it its history.
@@ -224,6 +244,8 @@ impl Worker {
                 }
             };
             instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
+            // Whoever took it for one that runs looks again.
+            worker.waiters().remove(instance.id());
         });
     }
 
@@ -308,16 +330,20 @@ impl Worker {
     /// Waits for the end of an instance.
     pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         let id: Arc<str> = id.into();
-        let (waiter, ended) = oneshot::channel();
-        self.waiters().entry(id.clone()).or_default().push(waiter);
-        let mut wait = Wait { worker: self, id, ended };
-        self.check_running()?;
-        // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
-        let is_loaded = self.instances().contains_key(&wait.id);
-        if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &wait.id).await? {
-            return Ok(outcome);
+        loop {
+            let (waiter, ended) = oneshot::channel();
+            self.waiters().entry(id.clone()).or_default().push(waiter);
+            let mut wait = Wait { worker: self, id: id.clone(), ended };
+            self.check_running()?;
+            // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
+            let is_loaded = self.instances().contains_key(&id);
+            if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &id).await? {
+                return Ok(outcome);
+            }
+            if let Ok(outcome) = (&mut wait.ended).await {
+                return Ok(outcome);
+            }
         }
-        (&mut wait.ended).await.map_err(|_| shutting_down())
     }
 
     fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
@@ -368,16 +394,25 @@ impl Worker {
         let mut instances = self.instances();
         if instances.get(instance.id()).is_some_and(|there| Arc::ptr_eq(there, instance)) {
             instances.remove(instance.id());
+            drop(instances);
+            self.backlog.made_room();
         }
     }
 
-    /// Notes that an instance rests with nothing under way.
+    /// Notes that an instance rests and could give way to others.
     pub(crate) fn idle(&self, instance: &Arc<Instance>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() > 2 * self.max_loaded {
             idle.retain(|instance| instance.strong_count() > 0);
         }
         idle.push_back(Arc::downgrade(instance));
+        drop(idle);
+        self.backlog.made_room();
+    }
+
+    /// How many instances are in memory.
+    pub(crate) fn loaded(&self) -> usize {
+        self.instances().len()
     }
 
     /// Evicts the longest idle instances while too many are loaded.
@@ -393,16 +428,9 @@ impl Worker {
     /// Takes up what clients of other processes have asked for.
     async fn scan(self: &Arc<Self>) {
         let _one_at_a_time = self.scanning.lock().await;
-        let found = async {
-            let pending = self.store.runnable(Runnable::Pending).await?;
-            let messages = self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await?;
-            StoreResult::Ok((pending, messages))
-        };
-        match found.await {
-            Ok((pending, messages)) => {
-                for id in pending {
-                    self.route(&id.into(), Message::nudge());
-                }
+        self.backlog.add_unseen();
+        match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {
+            Ok(messages) => {
                 for message in messages {
                     let deliver = Message { event: Some(message.event), inbox: Some(message.number), ack: None };
                     self.route(&message.id.into(), deliver);
@@ -433,24 +461,15 @@ impl Worker {
     }
 
     /// Wakes what is due.
-    async fn ring(self: &Arc<Self>, ring: clock::Ring) {
+    fn ring(self: &Arc<Self>, ring: clock::Ring) {
         for id in ring.instances {
             let instance = self.instances().get(&id).cloned();
             if let Some(instance) = instance {
                 instance.rung(self);
             }
         }
-        if !ring.stored {
-            return;
-        }
-        match self.store.runnable(Runnable::Due(Timestamp::now())).await {
-            Ok(due) => due.into_iter().for_each(|id| self.route(&id.into(), Message::nudge())),
-            Err(error) => tracing::error!(%error, "due instances could not be read"),
-        }
-        match self.store.next_wake().await {
-            // One that is due but loaded is woken by its own entry; the next look is for those to come.
-            Ok(next) => self.clock.set_stored(next.map(|at| at.max(Timestamp::now().after(Duration::from_secs(1))))),
-            Err(error) => tracing::error!(%error, "the next due time could not be read"),
+        if ring.stored {
+            self.backlog.add_due();
         }
     }
 
@@ -491,6 +510,7 @@ impl Worker {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
         self.clock.stop();
+        self.backlog.stop();
     }
 }
 
@@ -518,7 +538,7 @@ async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
     while let Some(ring) = clock.ring().await
         && let Some(worker) = worker.upgrade()
     {
-        worker.ring(ring).await;
+        worker.ring(ring);
     }
 }
 

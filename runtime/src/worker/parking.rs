@@ -1,6 +1,9 @@
-//! An instance that cannot be run now: how it is set aside, and what happens to messages for it.
+//! An instance that is not to be run now: how it is set aside, and what happens to messages for it.
 //!
-//! Invariant: a parked instance has no execution in memory; what arrives for it goes to the inbox, in order.
+//! An instance is set aside because it cannot be run (it is parked, with a report), because somebody suspended it, or because
+//! the time of its start has not come.
+//!
+//! Invariant: an instance set aside has no execution in memory; what arrives for it goes to the inbox, in order.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -10,76 +13,151 @@ use crate::store::{Append, Applied, Batch, Refused, State, Status, Timestamp, Up
 use crate::worker::Worker;
 use crate::worker::instance::{Ack, Commit, Inner, Instance, Message, Phase};
 
+/// Messages that wait for the commit that sets an instance aside.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// What was to be delivered; it goes to the inbox.
+    pub(super) post: Vec<Event>,
+    pub(super) acks: Vec<Ack>,
+    pub(super) consume: Vec<i64>,
+}
+
 impl Instance {
-    /// Sets the instance aside with a report; what was to be delivered goes to the inbox.
-    pub(super) fn park(
-        self: &Arc<Self>,
-        worker: &Arc<Worker>,
-        report: String,
-        incoming: Vec<Event>,
-        acks: Vec<Ack>,
-        inboxed: Vec<i64>,
-    ) {
+    /// Sets the instance aside with a report.
+    pub(super) fn park(self: &Arc<Self>, worker: &Arc<Worker>, report: String, waiting: Waiting) {
         tracing::error!(instance = %self.id(), report, "an orchestration is parked");
-        let mut inner = self.lock();
-        inner.phase = Phase::Turning;
+        let inner = self.lock();
         let state = State { status: Status::Suspended, busy: true, report: Some(report), ..inner.state.clone() };
-        let key = inner.key;
-        inner.calls.stop_timers();
-        drop(inner);
-        // What came through the inbox is posted again with the rest, so that the order stays.
-        let post = incoming.into_iter().map(|event| (key, event)).collect();
-        let update = Some(Update { instance: key, state: state.clone() });
-        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 0, outcome: None, next: None };
-        self.commit(worker, Batch { update, post, consume: inboxed, ..Batch::default() }, commit, 0);
+        self.set_aside(worker, inner, state, None, waiting);
     }
 
     /// Parks an instance that could not be taken up. Whoever asked to resume it is told why it cannot be.
     pub(super) fn park_again(self: &Arc<Self>, worker: &Arc<Worker>, report: String) {
-        let is_resume = |message: &mut Message| matches!(message.event, Some(Event::ExecutionResumed { .. }));
-        let resumes: Vec<_> = self.lock().mailbox.extract_if(.., is_resume).collect();
-        let inboxed = resumes.iter().filter_map(|message| message.inbox).collect();
-        self.park(worker, report.clone(), Vec::new(), Vec::new(), inboxed);
+        let resumes: Vec<_> = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
+        let consume = resumes.iter().filter_map(|message| message.inbox).collect();
+        self.park(worker, report.clone(), Waiting { consume, ..Waiting::default() });
         let error = RuntimeError::new(ErrorKind::Invalid, format!("`{}` cannot be resumed: {report}", self.id()));
         resumes.into_iter().for_each(|message| message.refuse(error.clone()));
     }
 
-    /// A message for a parked instance.
-    pub(super) fn keep(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Message) {
+    /// Suspends the instance: what runs goes on, nothing is started, all that arrives waits for the resumption.
+    ///
+    /// `message` asks for it. One whose time has not come has no turn yet, so its history stays as it is.
+    pub(super) fn suspend(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Message) {
+        let execution = inner.execution.take();
+        let has_begun = inner.state.status != Status::Pending;
+        let state = State { status: Status::Suspended, busy: false, wake_at: None, report: None, ..inner.state.clone() };
+        self.set_aside(worker, inner, state, message.event.filter(|_| has_begun), Waiting::asked(message.ack, message.inbox));
+        // Dropped outside a turn: what it waits for is unloaded, not cancelled.
+        drop(execution);
+    }
+
+    /// Makes the instance wait for the time of its start.
+    pub(super) fn schedule(self: &Arc<Self>, worker: &Arc<Worker>, at: Timestamp, resumes: Vec<Message>) {
+        let inner = self.lock();
+        let state = State { status: Status::Pending, busy: false, wake_at: Some(at), ..inner.state.clone() };
+        let mut waiting = Waiting::default();
+        for message in resumes {
+            waiting.acks.extend(message.ack);
+            waiting.consume.extend(message.inbox);
+        }
+        self.set_aside(worker, inner, state, None, waiting);
+    }
+
+    fn set_aside(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        mut inner: MutexGuard<'_, Inner>,
+        state: State,
+        record: Option<Event>,
+        waiting: Waiting,
+    ) {
+        inner.phase = Phase::Turning;
+        inner.calls.stop_timers();
+        let key = inner.key;
+        let number = inner.turns + 1;
+        drop(inner);
+        let Waiting { post, acks, consume } = waiting;
+        let outcome = record.as_ref().and_then(Event::outcome);
+        let append =
+            record.map(|event| Append { instance: key, number, turn: Turn { at: Timestamp::now(), events: vec![event] } });
+        let turns = u32::from(append.is_some());
+        // What came through the inbox is posted again with the rest, so that the order stays.
+        let post = post.into_iter().map(|event| (key, event)).collect();
+        let update = Some(Update { instance: key, state: state.clone() });
+        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns, outcome, next: None };
+        self.commit(worker, Batch { append, update, post, consume, ..Batch::default() }, commit, 0);
+    }
+
+    /// A message for an instance that is set aside.
+    pub(super) fn keep(self: &Arc<Self>, worker: &Arc<Worker>, inner: MutexGuard<'_, Inner>, message: Message) {
         match message.event {
-            Some(Event::ExecutionResumed { .. }) => {
-                inner.phase = Phase::Loading;
-                // The inbox is read again from its beginning.
-                inner.inbox = 0;
-                inner.mailbox.extend(message.inbox.is_none().then_some(message));
+            Some(Event::ExecutionResumed { .. }) if inner.state.status != Status::Suspended => {
                 drop(inner);
-                worker.load(self.clone());
+                self.decline(worker, message, "it is not suspended");
             }
-            Some(event @ Event::ExecutionTerminated { .. }) => {
-                inner.phase = Phase::Turning;
-                let outcome = event.outcome();
-                let (key, number) = (inner.key, inner.turns + 1);
-                let state = State { status: Status::Terminated, busy: false, wake_at: None, ..inner.state.clone() };
+            Some(Event::ExecutionResumed { .. }) => self.take_up(worker, inner, Some(message)),
+            None if inner.state.status == Status::Pending && inner.state.is_due(Timestamp::now()) => {
+                self.take_up(worker, inner, None);
+            }
+            Some(Event::ExecutionSuspended { .. }) if inner.state.status == Status::Suspended => {
+                let why = match &inner.state.report {
+                    Some(report) => format!("it is suspended already, because it cannot be run: {report}"),
+                    None => "it is suspended already".to_owned(),
+                };
                 drop(inner);
-                let append = Append { instance: key, number, turn: Turn { at: Timestamp::now(), events: vec![event] } };
-                let update = Some(Update { instance: key, state: state.clone() });
-                let acks = message.ack.into_iter().collect();
-                let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns: 1, outcome, next: None };
-                let consume = message.inbox.into_iter().collect();
-                self.commit(worker, Batch { append: Some(append), update, consume, ..Batch::default() }, commit, 0);
+                self.decline(worker, message, &why);
+            }
+            Some(Event::ExecutionSuspended { .. }) => self.suspend(worker, inner, message),
+            Some(Event::ExecutionTerminated { .. }) => {
+                let state = State { status: Status::Terminated, busy: false, wake_at: None, ..inner.state.clone() };
+                let waiting = Waiting::asked(message.ack, message.inbox);
+                self.set_aside(worker, inner, state, message.event, waiting);
             }
             Some(event) if message.inbox.is_none() => {
                 let batch = Batch { epoch: Some(worker.epoch()), post: vec![(inner.key, event)], ..Batch::default() };
-                drop(inner);
                 let ack = message.ack;
                 let reply = move |result: Result<Applied, Box<Refused>>| {
                     if let Some(ack) = ack {
                         let _ = ack.send(result.map(|_| ()).map_err(|refused| refused.error));
                     }
                 };
+                // Under the lock, so that a resumption that follows is applied after it.
                 worker.store().apply(batch, Box::new(reply));
             }
             _ => {}
         }
     }
+
+    /// Reads the instance anew, as soon as all that was sent to its inbox is there.
+    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Option<Message>) {
+        inner.phase = Phase::Loading;
+        // The inbox is read again from its beginning.
+        inner.inbox = 0;
+        inner.mailbox.extend(message.filter(|message| message.inbox.is_none()));
+        let (this, owner) = (self.clone(), worker.clone());
+        let batch = Batch { epoch: Some(worker.epoch()), ..Batch::default() };
+        // Batches are applied in order, so this answer comes after those of all messages.
+        worker.store().apply(batch, Box::new(move |_| owner.load(this)));
+    }
+
+    /// Refuses a request that does not fit the state of the instance.
+    fn decline(&self, worker: &Arc<Worker>, message: Message, why: &str) {
+        if let Some(number) = message.inbox {
+            let batch = Batch { epoch: Some(worker.epoch()), consume: vec![number], ..Batch::default() };
+            worker.store().apply(batch, Box::new(|_| {}));
+        }
+        message.refuse(wrong_state(self.id(), why));
+    }
+}
+
+impl Waiting {
+    fn asked(ack: Option<Ack>, inbox: Option<i64>) -> Self {
+        Self { post: Vec::new(), acks: ack.into_iter().collect(), consume: inbox.into_iter().collect() }
+    }
+}
+
+/// What the caller of a request is told that does not fit the state of an instance.
+pub(crate) fn wrong_state(id: &str, why: &str) -> RuntimeError {
+    RuntimeError::new(ErrorKind::Invalid, format!("nothing was done to the orchestration `{id}`: {why}"))
 }

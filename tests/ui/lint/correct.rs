@@ -25,6 +25,8 @@ mod await_in_loop_started_before;
 mod await_in_loop_streams;
 #[path = "pass/await_in_loop_time_and_events.rs"]
 mod await_in_loop_time_and_events;
+#[path = "pass/await_one_by_one_one_of_two.rs"]
+mod await_one_by_one_one_of_two;
 #[path = "pass/await_one_by_one_together.rs"]
 mod await_one_by_one_together;
 #[path = "pass/clock_allowed.rs"]
@@ -57,6 +59,8 @@ mod identity_side_effect;
 mod io_in_activity;
 #[path = "pass/io_included.rs"]
 mod io_included;
+#[path = "pass/race_allowed.rs"]
+mod race_allowed;
 #[path = "pass/race_durable.rs"]
 mod race_durable;
 #[path = "pass/race_futures_join.rs"]

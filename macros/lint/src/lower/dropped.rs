@@ -6,7 +6,7 @@ use crate::flow::{Dropped, Var};
 use crate::scope::Meaning;
 use crate::source::FunctionKind;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprCall};
+use syn::{Block, Expr, ExprCall, Stmt};
 
 impl Lower<'_> {
     /// Notes what a variable was given: a call that runs when it is awaited, perhaps.
@@ -27,6 +27,16 @@ impl Lower<'_> {
             Expr::Call(_) | Expr::MethodCall(_) | Expr::Async(_) | Expr::Reference(_) | Expr::Paren(_) | Expr::Macro(_) => {
                 let (class, callee, _) = self.classify(expr);
                 Some((class, callee))
+            }
+            Expr::If(expr) => {
+                let (_, other) = expr.else_branch.as_ref()?;
+                self.held_call(other)?;
+                self.held_call(value_of(&expr.then_branch)?)
+            }
+            Expr::Block(expr) => self.held_call(value_of(&expr.block)?),
+            Expr::Match(expr) => {
+                let calls = expr.arms.iter().map(|arm| self.held_call(&arm.body));
+                calls.collect::<Option<Vec<_>>>()?.into_iter().next()
             }
             _ => None,
         }
@@ -91,5 +101,13 @@ impl Lower<'_> {
     pub(crate) fn is_durable(&self, path: &[String]) -> bool {
         let kind = self.nested.kinds.get(path).or_else(|| self.declared.kinds.get(path));
         matches!(kind, Some(FunctionKind::Activity | FunctionKind::Orchestrator))
+    }
+}
+
+/// The expression that a block gives.
+fn value_of(block: &Block) -> Option<&Expr> {
+    match block.stmts.last()? {
+        Stmt::Expr(expr, None) => Some(expr),
+        _ => None,
     }
 }

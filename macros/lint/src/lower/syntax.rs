@@ -100,6 +100,13 @@ pub(crate) fn base_of(expr: &Expr) -> Option<&Expr> {
     }
 }
 
+/// `running: FuturesUnordered<_>`
+pub(crate) fn is_typed_stream(pat: &Pat) -> bool {
+    let Pat::Type(typed) = pat else { return false };
+    let syn::Type::Path(ty) = &*typed.ty else { return false };
+    ty.path.segments.last().is_some_and(|last| last.ident == "FuturesOrdered" || last.ident == "FuturesUnordered")
+}
+
 pub(crate) fn untyped(pat: &Pat) -> &Pat {
     if let Pat::Type(typed) = pat { &typed.pat } else { pat }
 }

@@ -1,11 +1,15 @@
 //! What gives the same outcome in any order of iteration.
 
 use super::Walk;
-use crate::lower::syntax::{Starts, compound, untyped};
+use crate::lower::syntax::{READS, Starts, compound, untyped};
+use crate::marks::CHANGES;
+use crate::scope::bound_names;
 use crate::types::{Local, Ty, collected};
-use std::collections::HashSet;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use std::collections::{HashMap, HashSet};
 use syn::visit::{self, Visit};
-use syn::{BinOp, Block, Expr, ExprForLoop, ExprMethodCall, Pat, Stmt};
+use syn::{BinOp, Block, Expr, ExprForLoop, ExprMethodCall, Ident, Pat, Stmt};
 
 /// Ends of an iterator chain that give the same outcome in any order.
 const ANY_ORDER: &[&str] = &["count", "len", "sum", "product", "all", "any", "min", "max", "is_empty"];
@@ -64,8 +68,16 @@ impl Walk<'_> {
         ty.is_some_and(|ty| ty.path.last().is_some_and(|last| last == "f32" || last == "f64"))
     }
 
+    /// Whether the call is a `retain` that looks at each entry alone.
+    pub(super) fn keeps_by_entry(&self, call: &ExprMethodCall) -> bool {
+        let (true, Some(Expr::Closure(closure))) = (call.method == "retain", call.args.first()) else { return false };
+        let mut calls = Calls(Vec::new());
+        calls.visit_expr(&closure.body);
+        is_plain(&closure.body) && calls.0.iter().all(|method| READS.contains(&method.as_str()))
+    }
+
     /// Whether a loop over a hash collection does the same in any order: it fills collections that keep none, keeps its own keys,
-    /// adds integers up, or fills what a later statement sorts.
+    /// adds integers up, logs, or fills what a later statement sorts.
     pub(super) fn loops_in_any_order(&self, each: &ExprForLoop) -> bool {
         let mut key = &*each.pat;
         if let Pat::Tuple(pair) = untyped(key) {
@@ -76,20 +88,23 @@ impl Walk<'_> {
             key = &inner.pat;
         }
         let key = if let Pat::Ident(key) = key { Some(key.ident.to_string()).filter(|_| gives_keys(&each.expr)) } else { None };
-        let mut changed = HashSet::new();
-        self.steps(&each.body, key.as_deref(), &mut changed) && !changed.is_empty() && !reads(&each.body, &changed)
+        let mut changed = HashMap::new();
+        !each.body.stmts.is_empty() && self.steps(&each.body, key.as_deref(), &mut changed) && !reads(&each.body, &changed)
     }
 
-    fn steps(&self, block: &Block, key: Option<&str>, changed: &mut HashSet<String>) -> bool {
+    fn steps(&self, block: &Block, key: Option<&str>, changed: &mut Changes) -> bool {
         block.stmts.iter().all(|stmt| match stmt {
-            Stmt::Local(local) => local.init.as_ref().is_none_or(|init| init.diverge.is_none() && is_plain(&init.expr)),
+            Stmt::Local(local) => {
+                let hides_key = names_of(&local.pat).iter().any(|name| Some(name.as_str()) == key);
+                !hides_key && local.init.as_ref().is_none_or(|init| init.diverge.is_none() && is_plain(&init.expr))
+            }
             Stmt::Expr(expr, _) => self.step(expr, key, changed),
             Stmt::Macro(stmt) => crate::marks::is_logging(&stmt.mac),
             Stmt::Item(_) => false,
         })
     }
 
-    fn step(&self, expr: &Expr, key: Option<&str>, changed: &mut HashSet<String>) -> bool {
+    fn step(&self, expr: &Expr, key: Option<&str>, changed: &mut Changes) -> bool {
         match expr {
             Expr::Block(expr) => self.steps(&expr.block, key, changed),
             Expr::If(expr) => {
@@ -97,20 +112,29 @@ impl Walk<'_> {
                 is_plain(&expr.cond) && self.steps(&expr.then_branch, key, changed) && other
             }
             Expr::Continue(expr) => expr.label.is_none(),
-            Expr::Binary(binary) if compound(&binary.op) => {
-                let commutes =
-                    !matches!(binary.op, BinOp::DivAssign(_) | BinOp::RemAssign(_) | BinOp::ShlAssign(_) | BinOp::ShrAssign(_));
-                commutes && self.is_integer(&binary.left) && note(&binary.left, changed) && is_plain(&binary.right)
+            Expr::Binary(binary) => {
+                let how = match binary.op {
+                    BinOp::AddAssign(_) => "+",
+                    BinOp::SubAssign(_) => "-",
+                    BinOp::MulAssign(_) => "*",
+                    BinOp::BitAndAssign(_) => "&",
+                    BinOp::BitOrAssign(_) => "|",
+                    BinOp::BitXorAssign(_) => "^",
+                    _ => return false,
+                };
+                self.is_integer(&binary.left) && note(&binary.left, how, changed) && is_plain(&binary.right)
             }
             Expr::Assign(assign) => match &*assign.right {
                 Expr::MethodCall(call) if call.method == "max" || call.method == "min" => {
                     let same = matches!((&*assign.left, &*call.receiver), (Expr::Path(left), Expr::Path(right)) if left == right);
-                    same && self.is_integer(&assign.left) && call.args.iter().all(is_plain) && note(&assign.left, changed)
+                    same && self.is_integer(&assign.left)
+                        && call.args.iter().all(is_plain)
+                        && note(&assign.left, if call.method == "max" { "max" } else { "min" }, changed)
                 }
                 _ => false,
             },
             Expr::MethodCall(call) => {
-                let plain = call.args.iter().all(is_plain) && note(&call.receiver, changed);
+                let plain = call.args.iter().all(is_plain) && note(&call.receiver, "fill", changed);
                 let keeps = match call.method.to_string().as_str() {
                     "insert" => {
                         let unordered = self.type_of(&call.receiver).as_ref().is_some_and(is_unordered);
@@ -148,12 +172,30 @@ fn gives_keys(iterated: &Expr) -> bool {
     }
 }
 
-/// Keeps the name of what is changed; only names of locals can be followed.
-fn note(place: &Expr, changed: &mut HashSet<String>) -> bool {
+/// What a loop changes, and how.
+type Changes = HashMap<String, &'static str>;
+
+/// Keeps the name of what is changed, which must be a local's and always be changed in the same way.
+fn note(place: &Expr, how: &'static str, changed: &mut Changes) -> bool {
     let Expr::Path(path) = place else { return false };
     let Some(name) = path.path.get_ident() else { return false };
-    changed.insert(name.to_string());
-    true
+    *changed.entry(name.to_string()).or_insert(how) == how
+}
+
+fn names_of(pat: &Pat) -> Vec<String> {
+    let mut names = Vec::new();
+    bound_names(pat, &mut names);
+    names.into_iter().map(|(name, _)| name).collect()
+}
+
+/// The methods an expression calls.
+struct Calls(Vec<String>);
+
+impl Visit<'_> for Calls {
+    fn visit_expr_method_call(&mut self, call: &ExprMethodCall) {
+        self.0.push(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
+    }
 }
 
 /// Whether the value of `expr` is made from values alone: nothing is awaited, left, assigned, or given to a macro.
@@ -171,7 +213,7 @@ fn is_plain(expr: &Expr) -> bool {
                     | Expr::Assign(_)
                     | Expr::Async(_)
             );
-            let starts = matches!(expr, Expr::MethodCall(call) if call.method == "start" || call.method == "detach");
+            let starts = matches!(expr, Expr::MethodCall(call) if call.method == "start" || CHANGES.iter().any(|name| call.method == name));
             let writes = matches!(expr, Expr::Binary(binary) if compound(&binary.op));
             let borrows = matches!(expr, Expr::Reference(borrow) if borrow.mutability.is_some());
             self.0 &= !starts && !writes && !borrows;
@@ -199,14 +241,14 @@ fn is_copy_of(expr: &Expr, key: Option<&str>) -> bool {
 }
 
 /// Whether a value in the block is made from something the loop changes.
-fn reads(block: &Block, changed: &HashSet<String>) -> bool {
+fn reads(block: &Block, changed: &Changes) -> bool {
     struct Reads<'a> {
-        changed: &'a HashSet<String>,
+        changed: &'a Changes,
         found: bool,
     }
     impl Visit<'_> for Reads<'_> {
         fn visit_expr_path(&mut self, path: &syn::ExprPath) {
-            self.found |= path.path.get_ident().is_some_and(|name| self.changed.contains(&name.to_string()));
+            self.found |= path.path.get_ident().is_some_and(|name| self.changed.contains_key(&name.to_string()));
         }
         fn visit_expr_binary(&mut self, binary: &syn::ExprBinary) {
             if !compound(&binary.op) {
@@ -232,12 +274,23 @@ fn reads(block: &Block, changed: &HashSet<String>) -> bool {
     reads.found
 }
 
-/// The names that the statements sort before anything else is done with them.
+/// The names that the statements sort before they do anything else with them.
 pub(super) fn sorted_in(later: &[Stmt]) -> HashSet<String> {
-    let sorted = later.iter().filter_map(|stmt| {
+    let sorted = later.iter().enumerate().filter_map(|(at, stmt)| {
         let Stmt::Expr(Expr::MethodCall(call), _) = stmt else { return None };
         let Expr::Path(path) = &*call.receiver else { return None };
-        call.method.to_string().starts_with("sort").then(|| path.path.get_ident().map(ToString::to_string))?
+        let name = path.path.get_ident().filter(|_| call.method.to_string().starts_with("sort"))?;
+        let used = later[..at].iter().any(|stmt| mentions(stmt.to_token_stream(), name));
+        (!used).then(|| name.to_string())
     });
     sorted.collect()
+}
+
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        // A format string may capture it.
+        TokenTree::Literal(text) => text.to_string().contains(&format!("{{{name}")),
+        token => matches!(token, TokenTree::Ident(ident) if ident == *name),
+    })
 }

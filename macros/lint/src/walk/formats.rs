@@ -4,13 +4,14 @@ use super::Walk;
 use super::methods::{fixed_hasher, receiver_text, token_of};
 use crate::open::{Arguments, Kind, Piece, placeholders};
 use crate::refused::refused;
+use crate::source::FunctionKind;
 use crate::types::{Ty, bind};
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Expr, ExprCall, Lit, Macro};
 
-const SORTED: &str = "use a `BTreeMap`/`BTreeSet` or an `IndexMap`, which are shown in the order of their keys";
+const SORTED: &str = "use a `BTreeMap`/`BTreeSet` or an `IndexMap`, which keep an order";
 
 /// Macros whose text the orchestrator goes on with; what is only logged or dies with a panic may stand in any order.
 const TEXTS: &[&str] = &["format", "format_args", "write", "writeln", "anyhow", "eyre", "bail", "ensure"];
@@ -91,10 +92,25 @@ impl Walk<'_> {
         }
     }
 
+    /// A hash set given to a durable call: its input is recorded in hash order, and compared in a replay. That of a map is not, for
+    /// its keys are compared.
+    pub(super) fn records(&mut self, path: &[String], call: &ExprCall) {
+        let kind = self.nested.kinds.get(path).or_else(|| self.declared.kinds.get(path));
+        if !matches!(kind, Some(FunctionKind::Activity | FunctionKind::Orchestrator)) {
+            return;
+        }
+        let function = path.last().cloned().unwrap_or_default();
+        for argument in &call.args {
+            if self.type_of(argument).is_some_and(|ty| ty.path.last().is_some_and(|last| last.ends_with("Set"))) {
+                self.shown(argument, token_of(argument), |name| format!("{function}({name})"));
+            }
+        }
+    }
+
     fn shown(&mut self, expr: &Expr, span: Span, text: impl FnOnce(&str) -> String) {
         let Some(ty) = self.type_of(expr).filter(|ty| !fixed_hasher(ty)) else { return };
         let Some(line) = refused(&into_iter(&ty)).filter(|line| line.rule == "hash_order") else { return };
-        let name = receiver_text(expr).unwrap_or_else(|| ty.path[ty.path.len() - 1].clone());
+        let name = receiver_text(expr).unwrap_or_else(|| crate::text::short(expr));
         self.hit(line.rule, text(&name), SORTED, span);
     }
 }

@@ -140,13 +140,38 @@ fn io_and_environment() {
 }
 
 #[test]
+fn a_loop_keeps_no_order_only_where_that_can_be_told() {
+    let uses = "use std::collections::{HashMap, HashSet, BTreeMap, VecDeque};";
+    let with_map = |body: &str| format!("let m: HashMap<String, u64> = HashMap::new(); {body}");
+    for body in [
+        "let mut a = 0; for (k, v) in m { let w = v * 2; a += w; }",
+        "let mut b = BTreeMap::new(); for (k, v) in &m { b.insert(k.clone(), *v); }",
+        "let mut all = vec![]; for (k, v) in &m { all.push(*v); } all.sort(); all.dedup();",
+    ] {
+        fine(uses, &with_map(body));
+    }
+    for body in [
+        "let mut a = 0; for (k, v) in m { a = v; }",
+        "let mut a = 1; for (k, v) in m { a += v; a *= v; }",
+        "let mut all = vec![]; for (k, v) in &m { all.push(*v); } let first = all[0]; all.sort();",
+        "let mut b = BTreeMap::new(); for (k, v) in m { let k = k.to_lowercase(); b.insert(k, v); }",
+        "let mut b = BTreeMap::new(); for (k, v) in m { b.insert(k, v + b.len() as u64); }",
+        "let mut q: VecDeque<u64> = VecDeque::new(); let mut n = 0; for (k, v) in m { let y = q.pop_front(); n += v * y; }",
+        "let mut n = 0; for (k, v) in m { if n < 3 { n += v; } }",
+        "let mut n = 0.0; for (k, v) in m { n += v; }",
+    ] {
+        breaks("hash_order", uses, &with_map(body));
+    }
+}
+
+#[test]
 fn hash_order() {
     let uses = "use std::collections::{HashMap, HashSet, BTreeMap, BTreeSet};";
     for body in [
         "let m: HashMap<String, u8> = HashMap::new(); for (k, v) in &m { drop((k, v)); }",
         "let m = HashMap::<String, u8>::new(); let _v: Vec<_> = m.keys().collect();",
         "let m = names.iter().map(|n| (n, 1)).collect::<HashMap<_, _>>(); let _v: Vec<_> = m.into_iter().collect();",
-        "let mut s = HashSet::from([1, 2]); s.retain(|n| *n > 1);",
+        "let mut s = HashSet::from([1, 2]); let mut left = 3; s.retain(|_| { left -= 1; left > 0 });",
         "fn index() -> HashMap<u8, u8> { HashMap::new() } let _v: Vec<u8> = load().values().copied().collect(); fn load() -> HashMap<u8, u8> { HashMap::new() }",
     ] {
         let found = rules(&with(uses, body));
@@ -172,6 +197,7 @@ fn hash_order() {
     );
     for body in [
         "let mut m: HashMap<String, u8> = HashMap::new(); m.insert(name.clone(), 1); let _x = m.get(&name); let _n = m.len(); m.remove(&name); *m.entry(name).or_default() += 1;",
+        "let mut s = HashSet::from([1, 2]); s.retain(|n| *n > 1);",
         "let m: BTreeMap<String, u8> = BTreeMap::new(); for (k, v) in &m { drop((k, v)); }",
         "let m: HashMap<u8, u8> = HashMap::new(); let mut keys: Vec<_> = m.keys().copied().collect(); keys.sort_unstable();",
         "let m: HashMap<u8, u8> = HashMap::new(); let _b: BTreeMap<_, _> = m.into_iter().collect();",

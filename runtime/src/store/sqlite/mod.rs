@@ -4,6 +4,7 @@
 //! * Reads use connections of their own, on tokio's pool for blocking work.
 
 mod claim;
+mod query;
 mod schema;
 mod writer;
 
@@ -176,8 +177,9 @@ impl Store for SqliteStore {
             let path = self.files.database.clone();
             blocking(move || {
                 let connection = schema::open(&path, Synchronous::Full)?;
-                let next = "UPDATE claim SET epoch = epoch + 1 RETURNING epoch";
-                connection.query_row(next, [], |row| row.get(0).map(Epoch)).map_err(|error| failed("claim", &path, &error))
+                connection
+                    .query_row(query::NEXT_EPOCH, [], |row| row.get(0).map(Epoch))
+                    .map_err(|error| failed("claim", &path, &error))
             })
             .await
         }
@@ -195,7 +197,7 @@ impl Store for SqliteStore {
             let Some(instance) = find(&snapshot, &which)? else {
                 return Ok(None);
             };
-            let mut turns = snapshot.prepare_cached("SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key")?;
+            let mut turns = snapshot.prepare_cached(query::TURNS)?;
             let mut rows = turns.query(params![turn_key(instance.key, 0), turn_key(instance.key, u32::MAX)])?;
             let mut history = Vec::new();
             while let Some(row) = rows.next()? {
@@ -212,8 +214,8 @@ impl Store for SqliteStore {
     fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
         self.read(move |connection| {
             let query = match end {
-                End::First => "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1",
-                End::Last => "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
+                End::First => query::FIRST_TURN,
+                End::Last => query::LAST_TURN,
             };
             let mut turns = connection.prepare_cached(query)?;
             let mut rows = turns.query(params![turn_key(instance, 0), turn_key(instance, u32::MAX)])?;
@@ -221,31 +223,22 @@ impl Store for SqliteStore {
         })
     }
 
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<String>>> {
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
         self.read(move |connection| {
-            let (query, due) = match which {
-                Runnable::Busy => ("SELECT id FROM instance WHERE busy = 1 AND ?1 IS NULL ORDER BY key", None),
-                Runnable::Pending => ("SELECT id FROM instance WHERE status = 'Pending' AND ?1 IS NULL ORDER BY key", None),
-                Runnable::Due(now) => ("SELECT id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at", Some(now.0)),
+            let (query, from, limit) = match which {
+                Runnable::Busy { after, limit } => (query::BUSY, after, limit),
+                Runnable::Due { now, limit } => (query::DUE, now.0, limit),
             };
             let mut statement = connection.prepare_cached(query)?;
-            let keys = statement.query_map([due], |row| row.get(0))?;
-            Ok(keys.collect::<Result<_, _>>()?)
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let found = statement.query_map([from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(found.collect::<Result<_, _>>()?)
         })
     }
 
     fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
         self.read(|connection| {
-            // A start is the first event of a history, or follows the end of the generation before. As text: SQLite has no number
-            // for a shape above 2^63.
-            let query = "SELECT name,
-                    CAST(coalesce(events -> '$[0].ExecutionStarted.version', events -> '$[1].ExecutionStarted.version', '1') AS INTEGER),
-                    coalesce(events -> '$[0].ExecutionStarted.shape', events -> '$[1].ExecutionStarted.shape', '0') AS shape,
-                    count(*)
-                FROM instance i JOIN turn t ON t.key = (i.key << 32) + 1
-                WHERE status NOT IN ('Completed', 'Failed', 'Terminated')
-                GROUP BY 1, 2, 3";
-            let mut statement = connection.prepare_cached(query)?;
+            let mut statement = connection.prepare_cached(query::CENSUS)?;
             let mut rows = statement.query([])?;
             let mut census = Vec::new();
             while let Some(row) = rows.next()? {
@@ -260,24 +253,24 @@ impl Store for SqliteStore {
 
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
         self.read(|connection| {
-            let query = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
-            Ok(connection.prepare_cached(query)?.query_row([], |row| row.get(0).map(Timestamp)).optional()?)
+            Ok(connection.prepare_cached(query::NEXT_WAKE)?.query_row([], |row| row.get(0).map(Timestamp)).optional()?)
         })
     }
 
     fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
         self.read(move |connection| {
-            let query = match instance {
-                Some(_) => "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance WHERE instance = ?2 AND number > ?1 ORDER BY number",
-                None => "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance WHERE ?2 IS NULL AND number > ?1 ORDER BY number",
+            let mut statement =
+                connection.prepare_cached(if instance.is_some() { query::MESSAGES_OF } else { query::MESSAGES })?;
+            let mut rows = match instance {
+                Some(instance) => statement.query(params![after, instance])?,
+                None => statement.query([after])?,
             };
-            let mut statement = connection.prepare_cached(query)?;
-            let mut rows = statement.query(params![after, instance])?;
             let mut messages = Vec::new();
             while let Some(row) = rows.next()? {
                 let text: String = row.get(2)?;
                 let event = serde_json::from_str(&text).map_err(|error| {
-                    RuntimeError::new(ErrorKind::Store, "a message in the database is no event this build knows").caused_by(&error)
+                    RuntimeError::new(ErrorKind::Store, "a message in the database is no event this build knows")
+                        .caused_by(&error)
                 })?;
                 messages.push(Message { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event });
             }
@@ -309,16 +302,10 @@ impl Store for SqliteStore {
 }
 
 fn find(connection: &Connection, which: &Lookup) -> Result<Option<Instance>, ReadError> {
-    const COLUMNS: &str =
-        "SELECT i.key, id, name, created_at, status, busy, wake_at, custom_status, report, parent_id, parent_call,
-        (SELECT at FROM turn WHERE turn.key BETWEEN i.key << 32 AND (i.key << 32) + 4294967295 ORDER BY turn.key DESC LIMIT 1)
-        FROM instance i";
     let read = |row: &Row<'_>| read_instance(row);
     let found = match which {
-        Lookup::Key(key) => {
-            connection.prepare_cached(&format!("{COLUMNS} WHERE i.key = ?1"))?.query_row([key], read).optional()?
-        }
-        Lookup::Id(id) => connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?.query_row([id], read).optional()?,
+        Lookup::Key(key) => connection.prepare_cached(query::FIND_BY_KEY)?.query_row([key], read).optional()?,
+        Lookup::Id(id) => connection.prepare_cached(query::FIND_BY_ID)?.query_row([id], read).optional()?,
     };
     Ok(found.transpose()?)
 }

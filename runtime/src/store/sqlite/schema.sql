@@ -13,7 +13,6 @@ CREATE TABLE instance (
     parent_call   INTEGER
 ) STRICT;
 CREATE INDEX instance_busy ON instance (key) WHERE busy = 1;
-CREATE INDEX instance_pending ON instance (key) WHERE status = 'Pending';
 CREATE INDEX instance_wake ON instance (wake_at) WHERE wake_at IS NOT NULL;
 
 -- One row per turn: all that was delivered and decided in it, as a JSON array. The key is instance * 2^32 + number, so that

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::sqlite::{failed, turn_key};
+use crate::store::sqlite::{failed, query, turn_key};
 use crate::store::{
     Applied, Batch, Epoch, Event, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists, fenced,
     out_of_order,
@@ -204,13 +204,13 @@ struct Claim {
 
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
 fn commit(connection: &Connection, requests: &[Request], results: &mut Vec<StoreResult<Applied>>) -> rusqlite::Result<()> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut claim = connection.prepare_cached("SELECT epoch, purged FROM claim")?;
+    connection.prepare_cached(query::BEGIN)?.execute([])?;
+    let mut claim = connection.prepare_cached(query::CLAIM)?;
     let claim = claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)? }))?;
     for request in requests {
         results.push(apply(connection, request, &claim)?);
     }
-    connection.prepare_cached("COMMIT")?.execute([])?;
+    connection.prepare_cached(query::COMMIT)?.execute([])?;
     Ok(())
 }
 
@@ -220,15 +220,14 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
         return Ok(Err(fenced()));
     }
     if let Some(append) = &batch.append {
-        let mut before =
-            connection.prepare_cached("SELECT 1 FROM turn WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE key = ?2)")?;
+        let mut before = connection.prepare_cached(query::FOLLOWS)?;
         let keys = params![turn_key(append.instance, append.number.saturating_sub(1)), turn_key(append.instance, append.number)];
         if append.number < 2 || !before.exists(keys)? {
             return Ok(Err(out_of_order(append)));
         }
     }
     for (key, _) in &batch.post {
-        if !connection.prepare_cached("SELECT 1 FROM instance WHERE key = ?1")?.exists([key])? {
+        if !connection.prepare_cached(query::EXISTS)?.exists([key])? {
             return Ok(Err(RuntimeError::new(ErrorKind::NotFound, format!("there is no instance {key}"))));
         }
     }
@@ -246,32 +245,28 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
         let mut number = append.number;
         if let Some(name) = &batch.continues {
             let keys = params![turn_key(append.instance, 0), turn_key(append.instance, u32::MAX)];
-            connection.prepare_cached("DELETE FROM turn WHERE key BETWEEN ?1 AND ?2")?.execute(keys)?;
-            connection.prepare_cached("UPDATE instance SET name = ?2 WHERE key = ?1")?.execute(params![append.instance, name])?;
+            connection.prepare_cached(query::TRUNCATE)?.execute(keys)?;
+            connection.prepare_cached(query::RENAME)?.execute(params![append.instance, name])?;
             number = 1;
         }
         insert_turn(connection, append.instance, number, append.turn.at.0, events)?;
     }
     if let Some(update) = &batch.update {
         let State { status, busy, wake_at, custom_status, report } = &update.state;
-        connection
-            .prepare_cached(
-                "UPDATE instance SET status = ?2, busy = ?3, wake_at = ?4, custom_status = ?5, report = ?6 WHERE key = ?1",
-            )?
-            .execute(params![
-                update.instance,
-                status.as_str(),
-                busy,
-                wake_at.map(|at| at.0),
-                custom_status.as_ref().map(crate::Payload::as_str),
-                report
-            ])?;
+        connection.prepare_cached(query::UPDATE)?.execute(params![
+            update.instance,
+            status.as_str(),
+            busy,
+            wake_at.map(|at| at.0),
+            custom_status.as_ref().map(crate::Payload::as_str),
+            report
+        ])?;
     }
     for ((key, _), event) in batch.post.iter().zip(&request.posted) {
-        connection.prepare_cached("INSERT INTO inbox (instance, event) VALUES (?1, ?2)")?.execute(params![key, event])?;
+        connection.prepare_cached(query::POST)?.execute(params![key, event])?;
     }
     for number in &batch.consume {
-        connection.prepare_cached("DELETE FROM inbox WHERE number = ?1")?.execute([number])?;
+        connection.prepare_cached(query::CONSUME)?.execute([number])?;
     }
     Ok(Ok(applied))
 }
@@ -280,11 +275,7 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
 fn create(connection: &Connection, claim: &Claim, new: &NewInstance, events: &str) -> rusqlite::Result<Option<InstanceKey>> {
     let NewInstance { id, name, parent, turn, state } = new;
     let key = connection
-        .prepare_cached(
-            "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call, key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, max(?11, (SELECT coalesce(max(key), 0) FROM instance)) + 1)
-             ON CONFLICT (id) DO NOTHING RETURNING key",
-        )?
+        .prepare_cached(query::CREATE)?
         .query_row(
             params![
                 id,
@@ -309,7 +300,7 @@ fn create(connection: &Connection, claim: &Claim, new: &NewInstance, events: &st
 }
 
 fn insert_turn(connection: &Connection, instance: InstanceKey, number: u32, at: i64, events: &str) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached("INSERT INTO turn (key, at, events) VALUES (?1, ?2, ?3)")?;
+    let mut insert = connection.prepare_cached(query::APPEND)?;
     insert.execute(params![turn_key(instance, number), at, events]).map(|_| ())
 }
 

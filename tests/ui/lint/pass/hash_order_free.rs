@@ -64,4 +64,13 @@ async fn shown(ordered: BTreeMap<String, f64>, counts: HashMap<String, u64>) -> 
     format!("{ordered:?} {mean} {}", counts.len())
 }
 
+#[orchestrator]
+async fn kept(mut counts: HashMap<String, u64>, wanted: BTreeSet<String>) -> u64 {
+    counts.retain(|name, count| *count > 0 && wanted.contains(name));
+    for (name, count) in &counts {
+        println!("{name}: {count}");
+    }
+    counts.len() as u64
+}
+
 fn main() {}

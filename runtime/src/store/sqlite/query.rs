@@ -1,0 +1,106 @@
+//! Every statement of the store, so that a test can look at how SQLite runs each of them.
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+
+        /// All of them, by name.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+/// The columns of an instance, as `read_instance` takes them.
+macro_rules! instance {
+    ($condition:literal) => {
+        concat!(
+            "SELECT i.key, id, name, created_at, status, busy, wake_at, custom_status, report, parent_id, parent_call,
+             (SELECT at FROM turn WHERE turn.key BETWEEN i.key << 32 AND (i.key << 32) + 4294967295
+              ORDER BY turn.key DESC LIMIT 1)
+             FROM instance i WHERE ",
+            $condition
+        )
+    };
+}
+
+statements! {
+    BEGIN = "BEGIN IMMEDIATE";
+    COMMIT = "COMMIT";
+    CLAIM = "SELECT epoch, purged FROM claim WHERE only_row = 1";
+    NEXT_EPOCH = "UPDATE claim SET epoch = epoch + 1 WHERE only_row = 1 RETURNING epoch";
+
+    FIND_BY_KEY = instance!("i.key = ?1");
+    FIND_BY_ID = instance!("id = ?1");
+    EXISTS = "SELECT 1 FROM instance WHERE key = ?1";
+    CREATE = "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call, key)
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, max(?11, coalesce((SELECT max(key) FROM instance), 0)) + 1)
+              ON CONFLICT (id) DO NOTHING RETURNING key";
+    UPDATE = "UPDATE instance SET status = ?2, busy = ?3, wake_at = ?4, custom_status = ?5, report = ?6 WHERE key = ?1";
+
+    TURNS = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
+    FIRST_TURN = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1";
+    LAST_TURN = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1";
+    /// Whether turn `?1` is the last one and `?2` would follow it.
+    FOLLOWS = "SELECT 1 FROM turn WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE key = ?2)";
+    APPEND = "INSERT INTO turn (key, at, events) VALUES (?1, ?2, ?3)";
+
+    BUSY = "SELECT key, id FROM instance WHERE busy = 1 AND key > ?1 ORDER BY key LIMIT ?2";
+    DUE = "SELECT key, id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
+    NEXT_WAKE = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
+
+    /// Before a generation takes the place of the one before.
+    TRUNCATE = "DELETE FROM turn WHERE key BETWEEN ?1 AND ?2";
+    RENAME = "UPDATE instance SET name = ?2 WHERE key = ?1";
+    /// A start is the first event of a history, or follows the end of the generation before. As text: SQLite has no number for a
+    /// shape above 2^63.
+    CENSUS = "SELECT name,
+              CAST(coalesce(events -> '$[0].ExecutionStarted.version', events -> '$[1].ExecutionStarted.version', '1') AS INTEGER),
+              coalesce(events -> '$[0].ExecutionStarted.shape', events -> '$[1].ExecutionStarted.shape', '0'),
+              count(*)
+              FROM instance i JOIN turn t ON t.key = (i.key << 32) + 1
+              WHERE status NOT IN ('Completed', 'Failed', 'Terminated') GROUP BY 1, 2, 3";
+
+    POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
+    CONSUME = "DELETE FROM inbox WHERE number = ?1";
+    MESSAGES = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance
+                WHERE number > ?1 ORDER BY number";
+    MESSAGES_OF = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance
+                   WHERE instance = ?2 AND number > ?1 ORDER BY number";
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::ALL;
+
+    /// The tables that are allowed to grow.
+    const LARGE: &[&str] = &["instance", "i", "turn", "inbox"];
+
+    /// The statements that people ask for, who want to know of every instance.
+    const REPORTS: &[&str] = &["CENSUS"];
+
+    #[test]
+    fn no_statement_scans_or_sorts_a_table_that_grows() {
+        let connection = Connection::open_in_memory().expect("memory is there");
+        connection.execute_batch(include_str!("schema.sql")).expect("the schema is SQL");
+        for (name, sql) in ALL.iter().filter(|(name, _)| !REPORTS.contains(name)) {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(name);
+            let parameters = vec![1; plan.parameter_count()];
+            let steps = plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>("detail"));
+            for step in steps.expect(name) {
+                let step = step.expect(name);
+                let scans = LARGE.iter().any(|table| step == format!("SCAN {table}"));
+                assert!(!scans && !step.contains("TEMP B-TREE"), "{name}: {step}\n{sql}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_statement_is_in_the_list() {
+        for source in [include_str!("mod.rs"), include_str!("writer.rs")] {
+            let inline = source.lines().find(|line| line.contains("prepare(") || line.contains("prepare_cached(\""));
+            assert_eq!(inline, None, "a statement that is not in query.rs escapes the look at its plan");
+        }
+    }
+}
