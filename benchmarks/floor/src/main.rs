@@ -12,13 +12,19 @@ fn main() -> anyhow::Result<()> {
     anyhow::ensure!(request.workload == "commits", "the floor knows one workload, `commits`");
     let synchronous = request.durability.as_str();
     let events = "x".repeat(150);
-    // The first thousand commits grow the log, later ones write over it, so both lengths of the chain have a floor of their own.
-    let series = [("first 1,000 commits", 1, 1_000), ("10,000 commits", 1, 10_000), ("100 rows/commit", 100, 1_000), ("1,000 rows/commit", 1_000, 200)];
+    // The first thousand commits grow the log of a new file, later ones write over it: two figures of one file.
+    let series = [
+        ("first 1,000 commits", 1, 1_000),
+        ("10,000 commits", 1, 10_000),
+        ("100 rows/commit", 100, 1_000),
+        ("1,000 rows/commit", 1_000, 200),
+    ];
+    let mut connections = Vec::new();
     for (name, rows, commits) in series {
-        let connection = Connection::open(request.dir.join(format!("{name}.db").replace('/', " per ")))?;
+        let connection = Connection::open(request.dir.join(format!("{rows}.db")))?;
         connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
-             CREATE TABLE turn (key INTEGER PRIMARY KEY, at INTEGER NOT NULL, events TEXT NOT NULL) STRICT;"
+             CREATE TABLE IF NOT EXISTS turn (key INTEGER PRIMARY KEY, at INTEGER NOT NULL, events TEXT NOT NULL) STRICT;"
         ))?;
         let mut times = Vec::with_capacity(commits);
         let start = Instant::now();
@@ -35,6 +41,8 @@ fn main() -> anyhow::Result<()> {
         if commits == 10_000 {
             report_latency("commit", times);
         }
+        // Closing the last connection would delete the log.
+        connections.push(connection);
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ macro_rules! instance {
 statements! {
     BEGIN = "BEGIN IMMEDIATE";
     COMMIT = "COMMIT";
+    CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)";
     CLAIM = "SELECT epoch, purged FROM claim WHERE only_row = 1";
     NEXT_EPOCH = "UPDATE claim SET epoch = epoch + 1 WHERE only_row = 1 RETURNING epoch";
 

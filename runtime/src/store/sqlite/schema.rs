@@ -12,6 +12,9 @@ use crate::store::sqlite::{Synchronous, failed};
 /// `Daca`, so that `file orders.db` and other programs can tell whose database it is.
 const APPLICATION_ID: i32 = 0x4461_6361;
 
+/// How long a statement waits for another process that writes.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The steps from each version to the next; the number of steps is the version of this build.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
@@ -23,8 +26,11 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> StoreResult<Connect
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
     };
+    // The writer folds the log into the database before SQLite would do so within a commit.
     connection
-        .execute_batch(&format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};"))
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 4000;"
+        ))
         .map_err(|error| failed("prepare", path, &error))?;
     migrate(&mut connection, path)?;
     Ok(connection)
@@ -39,7 +45,7 @@ fn connect(path: &Path, flags: OpenFlags) -> StoreResult<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| failed("open", path, &error))?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.busy_timeout(Duration::from_secs(10)).map_err(|error| failed("open", path, &error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed("open", path, &error))?;
     Ok(connection)
 }
 

@@ -1,16 +1,14 @@
-//! The group-commit writer: one thread owns the connection, takes every batch that waits, applies them in one
-//! transaction with one fsync, and answers all of them.
+//! The group commit: all batches that wait are applied in one transaction with one fsync, and then answered.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::sqlite::{failed, query, turn_key};
+use crate::store::sqlite::{failed, query, schema, turn_key};
 use crate::store::{
     Applied, Batch, Epoch, Event, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists, fenced,
     out_of_order,
@@ -57,67 +55,89 @@ fn encode<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("events consist of strings, numbers and JSON text")
 }
 
-/// The batches that wait for the writer.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<QueueState>,
-    /// Whether something waits, to be looked at without the lock.
-    filled: AtomicBool,
-    arrived: Condvar,
-}
-
-#[derive(Default)]
-struct QueueState {
-    waiting: Vec<Request>,
-    /// Whether the writer sleeps and has to be woken.
-    asleep: bool,
-    closed: bool,
-}
-
-/// How long the writer looks for the next batch before it goes to sleep. To be put to sleep and woken costs about as much, and
-/// a chain pays for it at every step.
-const ALERT: Duration = Duration::from_micros(50);
-
-/// The writer thread and its queue.
+/// The one connection that writes, and the batches that wait for it.
+///
+/// A batch that comes alone is written where it is sent, as long as that is quick: a chain then pays for the disk and for
+/// nothing else. Batches that come together wait for the thread, which writes all of them in one transaction.
 pub(super) struct Writer {
-    queue: Arc<Queue>,
+    shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+struct Shared {
+    queue: Mutex<Queue>,
+    /// The thread waits for it.
+    changed: Condvar,
+    /// Locked only by whoever has set `busy`; gone when the store is closed.
+    connection: Mutex<Option<Connection>>,
+    path: PathBuf,
+    /// Called after a commit that other processes may wait for.
+    wrote: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Request>,
+    /// Whether somebody uses the connection.
+    busy: bool,
+    closed: bool,
+    /// How many batches in a row came alone.
+    alone: u32,
+    /// How long a small commit takes, smoothed; unknown before the first.
+    pace: Option<Duration>,
+    /// About how many pages the log has grown since the last checkpoint.
+    pages: usize,
+}
+
+/// Where a commit takes longer than this, as on a disk that turns or one behind a network, no caller waits for it.
+const QUICK: Duration = Duration::from_micros(300);
+/// Of a batch that is written where it is sent: the most text, and the most new instances.
+const SMALL: (usize, usize) = (16 << 10, 16);
+/// After so many batches that came alone the next one is expected to.
+const ALONE: u32 = 8;
+/// How many pages the log grows before the thread folds it into the database, after it has answered.
+const CHECKPOINT: usize = 2_000;
+
 impl Writer {
     /// Starts the thread. `wrote` is called after a commit that other processes may wait for.
-    pub(super) fn spawn(connection: Connection, path: PathBuf, wrote: impl Fn() + Send + 'static) -> StoreResult<Self> {
-        let queue = Arc::new(Queue::default());
+    pub(super) fn spawn(connection: Connection, path: PathBuf, wrote: impl Fn() + Send + Sync + 'static) -> StoreResult<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            connection: Mutex::new(Some(connection)),
+            path,
+            wrote: Box::new(wrote),
+        });
         let run = {
-            let queue = queue.clone();
-            move || run(&queue, connection, &path, wrote)
+            let shared = shared.clone();
+            move || shared.run()
         };
         let thread = std::thread::Builder::new().name("dacapo-writer".into()).spawn(run);
         let thread = thread.map_err(|error| {
             RuntimeError::new(ErrorKind::Store, "the writer thread of the store could not be started").caused_by(&error)
         })?;
-        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) fn send(&self, request: Request) {
-        let mut state = self.queue.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
-            drop(state);
+        let mut queue = self.shared.queue();
+        if queue.closed {
+            drop(queue);
             return request.refuse(RuntimeError::new(ErrorKind::ShuttingDown, "the store is closed"));
         }
-        state.waiting.push(request);
-        self.queue.filled.store(true, Ordering::Release);
-        let asleep = state.asleep;
-        drop(state);
-        if asleep {
-            self.queue.arrived.notify_one();
+        if queue.is_free() && request.is_small() && may_wait() {
+            queue.busy = true;
+            drop(queue);
+            return self.shared.write(vec![request], Patience::None);
         }
+        queue.waiting.push(request);
+        self.shared.notify(&queue);
     }
 
     /// Lets the thread write what waits, and waits for its end.
     pub(super) fn close(&self) {
-        self.queue.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.queue.arrived.notify_one();
+        self.shared.queue().closed = true;
+        self.shared.changed.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
@@ -133,55 +153,121 @@ impl Drop for Writer {
     }
 }
 
+/// Whether this thread may be kept for the time of a quick commit: not the only one of an executor.
+fn may_wait() -> bool {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() != RuntimeFlavor::CurrentThread)
+}
+
+/// How long to wait for another process that writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Not at all: the thread takes over.
+    None,
+    Long,
+}
+
 impl Queue {
-    /// All that waits, as soon as something does; `None` when nothing will come any more.
-    fn take(&self) -> Option<Vec<Request>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if !state.waiting.is_empty() {
-                self.filled.store(false, Ordering::Relaxed);
-                return Some(std::mem::take(&mut state.waiting));
-            }
-            if state.closed {
-                return None;
-            }
-            state.asleep = true;
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.asleep = false;
-        }
+    /// Whether a batch would be written alone, and quickly.
+    fn is_free(&self) -> bool {
+        let is_quick = self.pace.is_some_and(|pace| pace < QUICK);
+        is_quick && self.alone >= ALONE && !self.busy && self.waiting.is_empty() && self.pages < CHECKPOINT
     }
 
-    /// Waits awake for a moment; whether something came.
-    fn look(&self) -> bool {
-        let start = Instant::now();
-        while !self.filled.load(Ordering::Acquire) {
-            if start.elapsed() > ALERT {
-                return false;
-            }
-            std::hint::spin_loop();
-        }
-        true
+    /// Whether the thread has something to do.
+    fn calls(&self) -> bool {
+        !self.busy && (!self.waiting.is_empty() || self.pages >= CHECKPOINT || self.closed)
     }
 }
 
-fn run(queue: &Queue, connection: Connection, path: &std::path::Path, wrote: impl Fn()) {
-    // Looking pays only where there is another core to work meanwhile, and while batches follow each other closely.
-    let can_look = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
-    let mut close = false;
-    loop {
-        let start = Instant::now();
-        if can_look && close {
-            queue.look();
+impl Request {
+    /// The length of its text.
+    fn len(&self) -> usize {
+        let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted);
+        texts.map(String::len).sum()
+    }
+
+    fn is_small(&self) -> bool {
+        self.children.len() <= SMALL.1 && self.len() <= SMALL.0
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn notify(&self, queue: &Queue) {
+        if queue.calls() {
+            self.changed.notify_one();
         }
-        let Some(requests) = queue.take() else { return };
-        close = start.elapsed() < 2 * ALERT;
+    }
+
+    /// The thread: writes all that waits, again and again, until the store is closed.
+    fn run(&self) {
+        let mut queue = self.queue();
+        loop {
+            while !queue.calls() {
+                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            queue.busy = true;
+            let requests = std::mem::take(&mut queue.waiting);
+            let (checkpoint, closed) = (queue.pages >= CHECKPOINT, queue.closed);
+            drop(queue);
+            if !requests.is_empty() {
+                self.write(requests, Patience::Long);
+            } else if closed {
+                // Closing the connection folds the log into the database.
+                drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take());
+                return;
+            } else if checkpoint {
+                if let Some(connection) = &*self.connection.lock().unwrap_or_else(PoisonError::into_inner) {
+                    // A reader may hold it up; the next one then does more.
+                    let _ = connection.query_row(query::CHECKPOINT, [], |_| Ok(()));
+                }
+                let mut queue = self.queue();
+                queue.busy = false;
+                queue.pages = 0;
+            }
+            queue = self.queue();
+        }
+    }
+
+    /// Writes in one transaction and answers. The caller has set `busy`.
+    fn write(&self, requests: Vec<Request>, patience: Patience) {
+        let begun = Instant::now();
+        let len: usize = requests.iter().map(Request::len).sum();
         let outside = requests.iter().any(|request| request.batch.epoch.is_none());
+        let creates = requests.iter().any(|request| request.created.is_some() || !request.children.is_empty());
+        let updates = requests.iter().any(|request| request.batch.update.is_some());
+        // The end of the turns, of the instances, of their ids and of the busy ones.
+        let pages = 1 + len / 4096 + if creates { 3 } else { 0 } + if updates { 2 } else { 0 };
         let mut results = Vec::with_capacity(requests.len());
-        let committed = commit(&connection, &requests, &mut results);
+        let committed = match &*self.connection.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(connection) => commit(connection, patience, &requests, &mut results).inspect_err(|_| {
+                // SQLite may have rolled back by itself; a second rollback then fails, and that is fine.
+                let _ = connection.execute_batch("ROLLBACK");
+            }),
+            None => Err(rusqlite::Error::InvalidQuery),
+        };
+        let is_occupied = committed.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        let mut queue = self.queue();
+        queue.busy = false;
+        if is_occupied && patience == Patience::None {
+            queue.waiting.extend(requests);
+            return self.notify(&queue);
+        }
+        queue.alone = if requests.len() == 1 && queue.waiting.is_empty() { queue.alone.saturating_add(1) } else { 0 };
+        queue.pages += pages;
+        if len <= SMALL.0 {
+            // One hiccup is no pace.
+            let took = begun.elapsed().min(4 * QUICK);
+            queue.pace = Some(queue.pace.map_or(took, |pace| (7 * pace + took) / 8));
+        }
+        self.notify(&queue);
+        drop(queue);
         if let Err(error) = &committed {
-            // SQLite may have rolled back by itself; a second rollback then fails, and that is fine.
-            let _ = connection.execute_batch("ROLLBACK");
-            let failure = failed("write to", path, error);
+            let failure = failed("write to", &self.path, error);
             results = requests.iter().map(|_| Err(failure.clone())).collect();
         }
         for (request, result) in requests.into_iter().zip(results) {
@@ -191,7 +277,7 @@ fn run(queue: &Queue, connection: Connection, path: &std::path::Path, wrote: imp
             }
         }
         if outside && committed.is_ok() {
-            wrote();
+            (self.wrote)();
         }
     }
 }
@@ -203,7 +289,13 @@ struct Claim {
 }
 
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
-fn commit(connection: &Connection, requests: &[Request], results: &mut Vec<StoreResult<Applied>>) -> rusqlite::Result<()> {
+fn commit(
+    connection: &Connection,
+    patience: Patience,
+    requests: &[Request],
+    results: &mut Vec<StoreResult<Applied>>,
+) -> rusqlite::Result<()> {
+    connection.busy_timeout(if patience == Patience::Long { schema::BUSY_TIMEOUT } else { Duration::ZERO })?;
     connection.prepare_cached(query::BEGIN)?.execute([])?;
     let mut claim = connection.prepare_cached(query::CLAIM)?;
     let claim = claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)? }))?;

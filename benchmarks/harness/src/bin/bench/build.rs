@@ -112,6 +112,8 @@ fn orchestrators(count: u32) -> String {
         }
         source.push_str("    let _ = started;\n    Ok(total)\n}\n");
     }
-    source.push_str("\nfn calls_of(orders: &[u64], part: u64) -> Vec<u64> {\n    orders.iter().map(|order| order + part).collect()\n}\n");
+    source.push_str(
+        "\nfn calls_of(orders: &[u64], part: u64) -> Vec<u64> {\n    orders.iter().map(|order| order + part).collect()\n}\n",
+    );
     source
 }

@@ -55,7 +55,8 @@ const ROWS: &[Row] = &[
     Row { name: "crates of a hello program", goal: AtMost(60.0) },
 ];
 
-const FLOOR_ROWS: &[&str] = &["first 1,000 commits", "10,000 commits", "100 rows/commit", "1,000 rows/commit", "commit p50", "commit p99"];
+const FLOOR_ROWS: &[&str] =
+    &["first 1,000 commits", "10,000 commits", "100 rows/commit", "1,000 rows/commit", "commit p50", "commit p99"];
 
 /// The columns beside ours with `FULL`.
 const OTHERS: &[(&str, &str, Durability)] = &[
@@ -72,7 +73,9 @@ pub fn render(samples: &Samples) -> String {
     OTHERS.iter().for_each(|_| text.push_str("---:|"));
     for row in ROWS {
         // What is not about the disk is measured once.
-        let Some(ours) = samples.of("dacapo", Full, row.name).or_else(|| samples.of("dacapo", Memory, row.name)) else { continue };
+        let Some(ours) = samples.of("dacapo", Full, row.name).or_else(|| samples.of("dacapo", Memory, row.name)) else {
+            continue;
+        };
         let (target, value, met) = judge(samples, row, &ours);
         let _ = write!(
             text,
@@ -103,7 +106,9 @@ fn is_undivided(row: &Row) -> bool {
 
 fn judge(samples: &Samples, row: &Row, ours: &Summary) -> (String, String, bool) {
     let value = number(ours.median);
-    let of = |durability: Durability, system: &str, name: &str| samples.of(system, durability, name).map_or(f64::NAN, |found| found.median);
+    let of = |durability: Durability, system: &str, name: &str| {
+        samples.of(system, durability, name).map_or(f64::NAN, |found| found.median)
+    };
     match row.goal {
         AtLeast(least) => (format!("≥ {}", number(least)), value, ours.median >= least),
         AtMost(most) => (format!("≤ {}", number(most)), value, ours.median <= most),
