@@ -15,11 +15,12 @@ use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
+use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
-use crate::store::{self, Batch, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
+use crate::store::{self, Batch, Census, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
 use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
 
 /// Starts, signals and queries orchestrations.
@@ -106,7 +107,8 @@ impl Client {
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
+    /// nobody knows, the value fails the wait that takes it. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         self.send(id, HistoryEvent::EventRaised { name: event.name().to_owned(), input }).await
@@ -166,14 +168,42 @@ impl Client {
         let store = self.store();
         let instance = self.find(id).await?;
         let first = store.turn(instance.key, End::First).await?;
-        let input = first.and_then(|turn| turn.events.into_iter().find_map(started_with));
+        let (mut input, mut version, mut execution) = (None, 1, 1);
+        for event in first.into_iter().flat_map(|turn| turn.events) {
+            if let HistoryEvent::ExecutionStarted { input: started_with, version: started_as, continued, .. } = event {
+                (input, version) = (Some(started_with), started_as);
+                execution = continued.map_or(1, |continued| continued.execution);
+            }
+        }
         let mut outcome = None;
         if instance.state.status.is_terminal()
             && let Some(Turn { events, .. }) = store.turn(instance.key, End::Last).await?
         {
             outcome = events.last().and_then(HistoryEvent::outcome);
         }
-        Ok(InstanceStatus { instance, input, outcome })
+        Ok(InstanceStatus { instance, input, version, execution, outcome })
+    }
+
+    /// How many orchestrations have not ended yet, by orchestrator, version and shape of the code that started them: old code can go
+    /// when nothing is left that needs it.
+    ///
+    /// It reads the start of every orchestration that has not ended.
+    ///
+    /// # Errors
+    /// A failing store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// for unfinished in runtime.census().await? {
+    ///     println!("{} v{}: {}", unfinished.name, unfinished.version, unfinished.instances);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn census(&self) -> Result<Vec<Census>, RuntimeError> {
+        self.store().census().await
     }
 
     /// The history of an orchestration: its turns, from the first on.
@@ -196,11 +226,18 @@ impl Client {
         }
     }
 
-    async fn create(&self, id: String, name: &'static str, input: Payload) -> StoreResult<()> {
+    async fn create(&self, id: String, name: &'static str, version: u32, input: Payload) -> StoreResult<()> {
         match &self.backend {
             Backend::Worker(worker) => worker.create(id, name, input).await,
             Backend::Store(remote) => {
-                let started = HistoryEvent::ExecutionStarted { name: name.to_owned(), input, shape: 0, parent: None };
+                let started = HistoryEvent::ExecutionStarted {
+                    name: name.to_owned(),
+                    version,
+                    input,
+                    shape: 0,
+                    parent: None,
+                    continued: None,
+                };
                 let turn = Turn { at: Timestamp::now(), events: vec![started] };
                 let new = NewInstance { id, name: name.to_owned(), parent: None, turn, state: State::pending() };
                 remote.apply(Batch { create: Some(new), ..Batch::default() }).await
@@ -263,13 +300,6 @@ impl Remote {
     }
 }
 
-fn started_with(event: HistoryEvent) -> Option<Payload> {
-    match event {
-        HistoryEvent::ExecutionStarted { input, .. } => Some(input),
-        _ => None,
-    }
-}
-
 /// A request to start an orchestration, from [`Client::start`].
 #[must_use = "nothing is started until the request is awaited"]
 pub struct Start<F: Function> {
@@ -298,28 +328,12 @@ impl<F: Function> IntoFuture for Start<F> {
         async move {
             let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
             let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
-            check_id(&id)?;
-            self.client.create(id.clone(), F::NAME, input).await?;
+            instance_id::check(&id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+            self.client.create(id.clone(), F::NAME, F::VERSION, input).await?;
             Ok(Handle { client: self.client, id, function: PhantomData })
         }
         .boxed()
     }
-}
-
-fn check_id(id: &str) -> StoreResult<()> {
-    let wrong = if id.is_empty() {
-        "it is empty"
-    } else if id.chars().count() > 256 {
-        "it is longer than 256 characters"
-    } else if id.starts_with('@') {
-        "it begins with `@`"
-    } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
-        "it has one of `/ \\ # ?` or a control character in it"
-    } else {
-        return Ok(());
-    };
-    let shown = crate::payload::Excerpt(id);
-    Err(RuntimeError::new(ErrorKind::Invalid, format!("{shown} cannot be an instance id: {wrong}")))
 }
 
 /// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
@@ -400,6 +414,8 @@ impl<F: Function> fmt::Debug for Handle<F> {
 pub struct InstanceStatus {
     instance: store::Instance,
     input: Option<Payload>,
+    version: u32,
+    execution: u32,
     outcome: Option<Recorded>,
 }
 
@@ -422,7 +438,19 @@ impl InstanceStatus {
         self.instance.state.status
     }
 
-    /// The recorded arguments.
+    /// The version of the orchestrator it was started with and goes on with.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).
+    #[must_use]
+    pub fn execution(&self) -> u32 {
+        self.execution
+    }
+
+    /// The recorded arguments, those of the last generation.
     #[must_use]
     pub fn input(&self) -> Option<&Payload> {
         self.input.as_ref()
