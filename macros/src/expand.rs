@@ -54,7 +54,7 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
         signature::refuse(&mut cx, &function.sig.ident, signature::method(role));
     }
     let is_sound = cx.len() == before;
-    let shape = shape(&function);
+    let shape = if role == Role::Orchestrator { shape(item) } else { 0 };
     if role == Role::Orchestrator {
         let refused = rules::check(&function, &arguments, source.as_deref(), &mut cx);
         rewrite::rewrite(&arguments.krate, &mut function.block, &refused, &mut cx);

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 use syn::ext::IdentExt;
-use syn::{ItemFn, Type};
 
 use crate::Role;
 use crate::expand::Expansion;
@@ -157,7 +157,10 @@ impl Expansion<'_> {
 }
 
 /// FNV-1a, 64 bit, of the tokens of the signature and the body: the same however they are laid out.
-pub(crate) fn shape(function: &ItemFn) -> u64 {
+pub(crate) fn shape(item: TokenStream) -> u64 {
+    let begins = |token: &TokenTree| matches!(token, TokenTree::Ident(ident) if ["const", "async", "unsafe", "extern", "fn"].iter().any(|word| ident == word));
+    let signature = item.into_iter().skip_while(|token| !begins(token)).collect();
+
     fn each(tokens: TokenStream, hash: &mut impl FnMut(&str)) {
         for token in tokens {
             match token {
@@ -176,8 +179,7 @@ pub(crate) fn shape(function: &ItemFn) -> u64 {
             shape = (shape ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     };
-    each(function.sig.to_token_stream(), &mut hash);
-    each(function.block.to_token_stream(), &mut hash);
+    each(signature, &mut hash);
     shape
 }
 
@@ -186,7 +188,7 @@ mod tests {
     use super::shape;
 
     fn of(source: &str) -> u64 {
-        shape(&syn::parse_str(source).expect("a function"))
+        shape(source.parse().expect("tokens"))
     }
 
     #[test]

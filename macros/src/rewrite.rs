@@ -38,9 +38,10 @@ impl Rewrite<'_> {
     ///
     /// The path spans all of `inner`: where the compiler names both, it says it once.
     fn call(&self, path: &[&str], inner: &Expr) -> Expr {
-        let (first, last) = ends(inner);
+        let inner = inner.to_token_stream();
+        let (first, last) = ends(&inner);
         let path = self.path(first, last, path);
-        let mut arguments = Group::new(proc_macro2::Delimiter::Parenthesis, inner.to_token_stream());
+        let mut arguments = Group::new(proc_macro2::Delimiter::Parenthesis, inner);
         arguments.set_span(last);
         Expr::Verbatim(quote!(#path #arguments))
     }

@@ -42,9 +42,9 @@ async fn fan_out(width: u32) -> usize {
 }
 
 #[orchestrator]
-async fn five() -> String {
+async fn chain_of_echoes(length: u32) -> String {
     let mut text = TEXT.to_owned();
-    for _ in 0..5 {
+    for _ in 0..length {
         text = echo(text).await;
     }
     text
@@ -144,7 +144,7 @@ async fn measure_many(request: &Request) -> anyhow::Result<()> {
     let runtime = open(request).await?;
     let count = 10_000;
     let start = Instant::now();
-    let runs = join_all((0..count).map(|_| async { anyhow::Ok(runtime.start(five()).await?.result().await?) })).await;
+    let runs = join_all((0..count).map(|_| async { anyhow::Ok(runtime.start(chain_of_echoes(5)).await?.result().await?) })).await;
     for run in runs {
         run?;
     }
@@ -209,7 +209,7 @@ async fn measure_size(request: &Request) -> anyhow::Result<()> {
     for (name, count) in [("fan-out", 20_000), ("chain", 5_000)] {
         let runtime = open(request).await?;
         if name == "chain" {
-            runtime.start(chain(count)).await?.result().await?;
+            runtime.start(chain_of_echoes(count)).await?.result().await?;
         } else {
             runtime.start(fan_out(count)).await?.result().await?;
         }

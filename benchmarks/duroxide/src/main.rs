@@ -53,9 +53,8 @@ impl Bench {
             .build();
         let options = if tuned {
             RuntimeOptions {
+                // More dispatchers than the default of two and two lock each other out of the database, up to failed runs.
                 dispatcher_min_poll_interval: Duration::from_millis(1),
-                orchestration_concurrency: 4,
-                worker_concurrency: 8,
                 ..RuntimeOptions::default()
             }
         } else {

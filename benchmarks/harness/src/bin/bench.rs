@@ -78,9 +78,14 @@ fn main() -> anyhow::Result<()> {
                     continue;
                 }
                 eprintln!("round {}: {} {workload} {}", round + 1, system.name, system.durability.as_str());
-                for figure in run(&programs, system, workload, &args.dir)? {
-                    eprintln!("    {}: {:.4} {}", figure.name, figure.value, figure.unit);
-                    samples.add(Sample { system: system.name.to_owned(), durability: system.durability, figure });
+                match run(&programs, system, workload, &args.dir) {
+                    Ok(figures) => figures.into_iter().for_each(|figure| {
+                        eprintln!("    {}: {:.4} {}", figure.name, figure.value, figure.unit);
+                        samples.add(Sample { system: system.name.to_owned(), durability: system.durability, figure });
+                    }),
+                    // A peer that fails has no figure.
+                    Err(error) if system.workloads == PEER => eprintln!("    {error:#}"),
+                    Err(error) => return Err(error),
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! Builds the systems, and measures what building with Dacapo costs.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -96,24 +95,8 @@ fn expansion(project: &Path, target: &Path, profile: &str) -> anyhow::Result<f64
 
 /// A program of so many orchestrators of fifty lines.
 fn orchestrators(count: u32) -> String {
-    let mut source = String::from(
-        "use dacapo::{activity, orchestrator};\n\n#[activity]\nasync fn step(number: u64) -> u64 {\n    number + 1\n}\n\nfn main() {}\n",
-    );
-    for number in 0..count {
-        let _ = write!(source, "\n#[orchestrator]\nasync fn process_{number}(orders: Vec<u64>) -> dacapo::Result<u64> {{\n");
-        source.push_str("    let mut total = orders.iter().sum::<u64>();\n    let started = dacapo::now();\n");
-        for part in 0..6 {
-            let _ = write!(
-                source,
-                "    let first = step(total).await;\n    let calls = orders.iter().map(|order| step(*order + {part}));\n    \
-                 let results = dacapo::fan_out(calls_of(&orders, {part}), step).limit(10).await;\n    if first > {part} {{\n        \
-                 total += results.iter().sum::<u64>();\n    }}\n    drop(calls);\n"
-            );
-        }
-        source.push_str("    let _ = started;\n    Ok(total)\n}\n");
-    }
-    source.push_str(
-        "\nfn calls_of(orders: &[u64], part: u64) -> Vec<u64> {\n    orders.iter().map(|order| order + part).collect()\n}\n",
-    );
-    source
+    let (once, each) = include_str!("fifty_lines.rs").split_once("// From here on").unwrap_or_default();
+    let each = each.split_once('\n').unwrap_or_default().1;
+    let each = (0..count).map(|number| each.replace("process_order", &format!("process_order_{number}")));
+    once.to_owned() + &each.collect::<Vec<_>>().join("\n")
 }
