@@ -384,7 +384,8 @@ async fn both(first: String, second: String) -> dacapo::Result<u64> {
         name: "unbounded_loop",
         refuses: "a `loop` or `while true` that makes durable calls and never ends",
         why: "every call is kept in the history, so the history grows without end and each replay gets slower",
-        instead: "give the loop an end: a `break`, a `return` or a `?` under a condition",
+        instead: "write one round, and `dacapo::continue_as_new(..).await` at its end, which starts the next one with an empty history; \
+                  or give the loop an end: a `break`, a `return` or a `?` under a condition",
         bad: "use std::time::Duration;
 
 #[activity]
@@ -409,10 +410,9 @@ async fn probe(host: String) -> bool {
 
 #[orchestrator]
 async fn watch(host: String) -> dacapo::Result<()> {
-    while probe(host.clone()).await {
-        dacapo::sleep(Duration::from_secs(60)).await;
-    }
-    Ok(())
+    probe(host.clone()).await;
+    dacapo::sleep(Duration::from_secs(60)).await;
+    dacapo::continue_as_new(watch(host)).await
 }
 ",
     },

@@ -196,10 +196,9 @@ mod unbounded_loop {
 
     #[orchestrator]
     async fn watch(host: String) -> dacapo::Result<()> {
-        while probe(host.clone()).await {
-            dacapo::sleep(Duration::from_secs(60)).await;
-        }
-        Ok(())
+        probe(host.clone()).await;
+        dacapo::sleep(Duration::from_secs(60)).await;
+        dacapo::continue_as_new(watch(host)).await
     }
 }
 
