@@ -382,8 +382,6 @@ impl Instance {
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         if is_start {
             left.into_iter().for_each(|message| worker.route(&self.id, message));
-            // While this one stood in the map, the stored one was taken for loaded.
-            worker.route(&self.id, Message::nudge());
         } else {
             left.into_iter().for_each(|message| message.refuse(error.clone()));
         }
