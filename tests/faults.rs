@@ -8,7 +8,7 @@ use dacapo::store::{
     Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Refused, Reply, Role, Runnable,
     Store, StoreResult, Stored, Timestamp, Turn,
 };
-use dacapo::{ErrorKind, Runtime, RuntimeError, activity, orchestrator};
+use dacapo::{ErrorKind, Runtime, RuntimeError, Status, activity, orchestrator};
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -181,6 +181,40 @@ async fn a_worker_that_was_replaced_stops_and_changes_nothing() -> dacapo::Resul
     assert_eq!(turns.map(|turns| turns.iter().flat_map(|turn| &turn.events).filter(is_result).count()), Some(0));
     let third = open(&store, &runs).await;
     assert_eq!(third.attach(three_steps, "moved").result().await?, 4);
+    Ok(())
+}
+
+#[orchestrator]
+async fn waits_for_ever() {
+    dacapo::sleep(std::time::Duration::MAX).await;
+}
+
+#[orchestrator]
+async fn waits_for_a_child() {
+    waits_for_ever().id("child").await;
+}
+
+#[tokio::test]
+async fn a_crash_right_after_an_end_leaves_no_child_behind() -> dacapo::Result<()> {
+    let (store, runs) = (Moody::default(), Runs::default());
+    let first = open(&store, &runs).await;
+    first.start(waits_for_a_child()).id("parent").await?;
+    while !first.status("child").await.is_ok_and(|child| child.runtime_status() == Status::Running) {
+        tokio::task::yield_now().await;
+    }
+    // The end of the parent is written, and the process ends before it hears of it.
+    store.hold();
+    let client = first.client();
+    let ending = tokio::spawn(async move { client.terminate("parent", "enough").await });
+    store.mood.held.notified().await;
+    drop(first);
+
+    let second = Runtime::with_store(store.inner.clone()).state(runs).open().await?;
+    assert_eq!(second.status("parent").await?.runtime_status(), Status::Terminated);
+    let failure = second.attach(waits_for_ever, "child").result().await.expect_err("it is ended, too");
+    assert_eq!(failure.message(), "terminated: `parent` no longer waits for it");
+    store.release();
+    ending.await??;
     Ok(())
 }
 

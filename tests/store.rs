@@ -155,6 +155,18 @@ async fn a_census_counts_what_has_not_ended_by_the_code_that_started_it(store: &
     assert_eq!(census, [row(1, 7, 2), row(2, u64::MAX - 1, 1), row(2, u64::MAX, 1)]);
 }
 
+async fn a_message_by_id_reaches_who_has_not_ended(store: &dyn Store) {
+    let going = created(store, "going").await;
+    let ended = created(store, "ended").await;
+    let update = Some(Update { instance: ended, state: State { status: Status::Completed, ..State::pending() } });
+    apply(store, Batch { update, ..Batch::default() }).await.expect("nothing is in its way");
+    let notify = ["going", "ended", "nobody"].map(|id| (id.to_owned(), raised("news"))).to_vec();
+    apply(store, Batch { notify, ..Batch::default() }).await.expect("those who are not there are left out");
+    let messages = store.messages(None, 0).await.expect("it is readable");
+    assert_eq!(messages.iter().map(|message| message.instance).collect::<Vec<_>>(), [going]);
+    assert_eq!((messages[0].id.as_str(), &messages[0].event), ("going", &raised("news")));
+}
+
 async fn an_id_belongs_to_one_instance(store: &dyn Store) {
     let key = created(store, "taken").await;
     assert_eq!(refusal(store, create("taken")).await, ErrorKind::AlreadyExists);
@@ -248,6 +260,7 @@ conformance! {
     a_batch_is_applied_as_a_whole_or_not_at_all
     a_history_is_dense
     a_generation_takes_the_place_of_the_one_before
+    a_message_by_id_reaches_who_has_not_ended
     a_census_counts_what_has_not_ended_by_the_code_that_started_it
     an_id_belongs_to_one_instance
     an_older_claim_is_refused

@@ -192,12 +192,15 @@ impl Client {
     /// # Errors
     /// A failing store.
     ///
-    /// ```
+    /// ```standalone_crate
+    /// # #[dacapo::orchestrator(version = 3)]
+    /// # async fn checkout() { dacapo::sleep(std::time::Duration::MAX).await }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> dacapo::Result<()> {
     /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// runtime.start(checkout()).await?;
     /// for unfinished in runtime.census().await? {
-    ///     println!("{} v{}: {}", unfinished.name, unfinished.version, unfinished.instances);
+    ///     assert_eq!((unfinished.name.as_str(), unfinished.version, unfinished.instances), ("checkout", 3, 1));
     /// }
     /// # Ok(())
     /// # }

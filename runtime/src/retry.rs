@@ -11,7 +11,7 @@ use std::time::Duration;
 /// use std::time::Duration;
 /// use dacapo::Retry;
 ///
-/// const NET: Retry = Retry::exponential(Duration::from_secs(5)).backoff(2.0).max_attempts(3);
+/// const NET: Retry = Retry::exponential(Duration::from_secs(5)).backoff(2.0).max_attempts(3).retry_timeout(Duration::from_secs(60));
 /// assert_eq!(NET.delay_after(1), Some(Duration::from_secs(5)));
 /// assert_eq!(NET.delay_after(2), Some(Duration::from_secs(10)));
 /// assert_eq!(NET.delay_after(3), None);

@@ -86,11 +86,18 @@ pub fn parent_id() -> Option<String> {
 /// # Panics
 /// Outside an orchestrator.
 ///
-/// ```
+/// ```standalone_crate
 /// #[dacapo::orchestrator]
 /// async fn where_it_began() -> u32 {
 ///     dacapo::side_effect(|| std::process::id())
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> dacapo::Result<()> {
+/// let runtime = dacapo::Runtime::open("memory:").await?;
+/// assert_eq!(runtime.start(where_it_began()).await?.result().await?, std::process::id());
+/// # Ok(())
+/// # }
 /// ```
 #[track_caller]
 pub fn side_effect<T: Storable>(work: impl FnOnce() -> T) -> T {

@@ -26,18 +26,27 @@ use crate::registry::Registration;
 /// # Panics
 /// When it is awaited outside an orchestrator.
 ///
-/// ```
-/// use std::time::Duration;
-///
-/// # #[dacapo::activity] async fn is_ready(job: String) -> bool { true }
+/// ```standalone_crate
+/// # use std::time::Duration;
+/// # #[dacapo::activity] async fn is_ready(job: String, round: u32) -> bool { round == 3 }
+/// # const PAUSE: Duration = Duration::from_millis(1);
 /// #[dacapo::orchestrator]
 /// async fn monitor(job: String, round: u32) -> u32 {
-///     if is_ready(job.clone()).await {
+///     if is_ready(job.clone(), round).await {
 ///         return round;
 ///     }
-///     dacapo::sleep(Duration::from_secs(60)).await;
+///     dacapo::sleep(PAUSE).await;
 ///     dacapo::continue_as_new(monitor(job, round + 1)).await
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> dacapo::Result<()> {
+/// let runtime = dacapo::Runtime::open("memory:").await?;
+/// let run = runtime.start(monitor("backup".into(), 1)).await?;
+/// assert_eq!(run.result().await?, 3);
+/// assert_eq!(run.status().await?.execution(), 3);
+/// # Ok(())
+/// # }
 /// ```
 pub fn continue_as_new<F: Function>(next: Orchestration<F>) -> ContinueAsNew<F> {
     let (input, id) = next.into_request();

@@ -19,16 +19,25 @@ use crate::orchestration::fan_out_rules::{NeedSuccesses, TolerateFailures};
 /// returns a `Result`, a completion rule decides when the whole is done: [`tolerate_failures`](FanOut::tolerate_failures),
 /// [`need_successes`](FanOut::need_successes).
 ///
-/// ```
-/// use dacapo::{activity, fan_out, orchestrator};
+/// ```standalone_crate
+/// use dacapo::{Progress, activity, fan_out, orchestrator};
 ///
 /// #[activity]
 /// async fn price(item: u32) -> u64 { u64::from(item) * 100 }
 ///
 /// #[orchestrator]
 /// async fn total(items: Vec<u32>) -> u64 {
-///     fan_out(items, price).limit(50).await.into_iter().sum()
+///     fan_out(items, price).limit(50).progress().await.into_iter().sum()
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> dacapo::Result<()> {
+/// let runtime = dacapo::Runtime::open("memory:").await?;
+/// let run = runtime.start(total(vec![1, 2, 3])).await?;
+/// assert_eq!(run.result().await?, 600);
+/// assert_eq!(run.custom_status().await?, Some(Progress { done: 3, total: 3, failed: 0 }));
+/// # Ok(())
+/// # }
 /// ```
 pub fn fan_out<I, G, F>(items: I, function: G) -> FanOut<I::Item, G, F>
 where

@@ -94,15 +94,25 @@ impl Inner {
             stored.instance.state = update.state;
         }
         for (instance, event) in batch.post {
-            self.last_message += 1;
-            let number = self.last_message;
-            let id = self.instances.get(&instance).map_or_else(String::new, |stored| stored.instance.id.clone());
-            self.inbox.insert(number, Message { number, instance, id, event });
+            self.post(instance, event);
+        }
+        for (id, event) in batch.notify {
+            let unfinished = self.get(&Lookup::Id(id)).filter(|stored| !stored.instance.state.status.is_terminal());
+            if let Some(key) = unfinished.map(|stored| stored.instance.key) {
+                self.post(key, event);
+            }
         }
         for number in batch.consume {
             self.inbox.remove(&number);
         }
         Applied { created, children }
+    }
+
+    fn post(&mut self, instance: InstanceKey, event: Event) {
+        self.last_message += 1;
+        let number = self.last_message;
+        let id = self.instances.get(&instance).map_or_else(String::new, |stored| stored.instance.id.clone());
+        self.inbox.insert(number, Message { number, instance, id, event });
     }
 
     fn check_order(&self, append: &Append) -> StoreResult<()> {

@@ -116,6 +116,8 @@ pub struct Batch {
     pub update: Option<Update>,
     /// Messages for instances that are not run by the writer of this batch.
     pub post: Vec<(InstanceKey, Event)>,
+    /// The same by instance id. A message for one that is not there or has ended is left out.
+    pub notify: Vec<(String, Event)>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
 }

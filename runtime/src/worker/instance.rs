@@ -208,7 +208,8 @@ impl Instance {
             }
         };
         let children = worker.children(&self.id, now, &commit.actions);
-        self.commit(worker, Batch { create: Some(new), children, ..Batch::default() }, commit, 0);
+        let notify = self.lock().orphans(&self.id, &commit.actions);
+        self.commit(worker, Batch { create: Some(new), children, notify, ..Batch::default() }, commit, 0);
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
@@ -335,6 +336,7 @@ impl Instance {
         let continues = progress.next.as_ref().map(|next| next.orchestrator.name().to_owned());
         let next = progress.next.map(|next| (turn.at, next));
         let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
+        let notify = inner.orphans(&self.id, &progress.actions);
         drop(inner);
         let children = worker.children(&self.id, progress.at, &progress.actions);
         let turns = u32::from(append.is_some());
@@ -342,7 +344,8 @@ impl Instance {
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
-        self.commit(worker, Batch { append, continues, update: changed, children, consume, ..Batch::default() }, commit, 0);
+        let batch = Batch { append, continues, update: changed, children, notify, consume, ..Batch::default() };
+        self.commit(worker, batch, commit, 0);
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
@@ -379,8 +382,6 @@ impl Instance {
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         if is_start {
             left.into_iter().for_each(|message| worker.route(&self.id, message));
-            // While this one stood in the map, the stored one was taken for loaded.
-            worker.route(&self.id, Message::nudge());
         } else {
             left.into_iter().for_each(|message| message.refuse(error.clone()));
         }
@@ -403,7 +404,7 @@ impl Instance {
             inner.execution = Some(worker.execution(next.orchestrator, &self.id));
             inner.mailbox.insert(0, Message::of(next.started));
         }
-        let mut jobs = Vec::new();
+        let (mut jobs, mut ended) = (Vec::new(), false);
         worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
@@ -421,10 +422,7 @@ impl Instance {
                     if let Some(running) = inner.calls.running.remove(&id) {
                         running.abort();
                     }
-                    if let Some(child) = inner.calls.children.remove(&id) {
-                        let reason = format!("`{}` no longer waits for it", self.id);
-                        worker.route_later(child, Message::of(Event::ExecutionTerminated { reason }));
-                    }
+                    ended |= inner.calls.children.remove(&id).is_some();
                 }
             }
         }
@@ -450,6 +448,11 @@ impl Instance {
         }
         let parent = inner.parent.clone();
         drop(inner);
+        if ended {
+            // Those it no longer waits for have a message each.
+            let scanner = worker.clone();
+            worker.spawn(async move { scanner.scan().await });
+        }
         worker.submit(jobs);
         acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
         if let Some(outcome) = outcome {
@@ -619,6 +622,17 @@ impl Instance {
 }
 
 impl Inner {
+    /// The end of the sub-orchestrations that nobody waits for any more. It is written with the turn that decides it, so that a
+    /// crash leaves none behind.
+    fn orphans(&self, id: &str, actions: &[Action]) -> Vec<(String, Event)> {
+        let cancelled = actions.iter().filter_map(|action| match action {
+            Action::Cancel { id } => self.calls.children.get(id),
+            _ => None,
+        });
+        let end = || Event::ExecutionTerminated { reason: format!("`{id}` no longer waits for it") };
+        cancelled.map(|child| (child.clone(), end())).collect()
+    }
+
     fn next_state(&self, progress: &Progress, events: &[Event]) -> State {
         let status = match events.last() {
             Some(Event::ExecutionCompleted { .. }) => Status::Completed,

@@ -426,7 +426,7 @@ impl Worker {
     }
 
     /// Takes up what clients of other processes have asked for.
-    async fn scan(self: &Arc<Self>) {
+    pub(crate) async fn scan(self: &Arc<Self>) {
         let _one_at_a_time = self.scanning.lock().await;
         self.backlog.add_unseen();
         match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {

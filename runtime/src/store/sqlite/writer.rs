@@ -21,6 +21,7 @@ pub(super) struct Request {
     children: Vec<String>,
     appended: Option<String>,
     posted: Vec<String>,
+    notified: Vec<String>,
     reply: Reply,
 }
 
@@ -33,6 +34,7 @@ impl Request {
             children: batch.children.iter_mut().map(text).collect(),
             appended: batch.append.as_mut().map(|append| encode(&std::mem::take(&mut append.turn.events))),
             posted: batch.post.iter().map(|(_, event)| encode(event)).collect(),
+            notified: batch.notify.iter().map(|(_, event)| encode(event)).collect(),
             batch,
             reply,
         }
@@ -183,7 +185,7 @@ impl Queue {
 impl Request {
     /// The length of its text.
     fn len(&self) -> usize {
-        let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted);
+        let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted).chain(&self.notified);
         texts.map(String::len).sum()
     }
 
@@ -356,6 +358,9 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
     }
     for ((key, _), event) in batch.post.iter().zip(&request.posted) {
         connection.prepare_cached(query::POST)?.execute(params![key, event])?;
+    }
+    for ((id, _), event) in batch.notify.iter().zip(&request.notified) {
+        connection.prepare_cached(query::NOTIFY)?.execute(params![id, event])?;
     }
     for number in &batch.consume {
         connection.prepare_cached(query::CONSUME)?.execute([number])?;
