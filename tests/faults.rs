@@ -1,14 +1,15 @@
 //! What a runtime does while its store is slow or fails: nothing leaves before it is durable, and nothing is lost.
 
+use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dacapo::store::{
-    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Refused, Reply, Role, Runnable,
-    Store, StoreResult, Stored, Timestamp, Turn,
+    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Reply, Role,
+    Runnable, Store, StoreResult, Stored, Timestamp, Turn,
 };
-use dacapo::{ErrorKind, Runtime, RuntimeError, activity, orchestrator};
+use dacapo::{ErrorKind, Runtime, RuntimeError, Status, activity, orchestrator};
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -81,6 +82,18 @@ impl Store for Moody {
 
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
         self.inner.runnable(which)
+    }
+
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
+        self.inner.query(query)
+    }
+
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
+        self.inner.counts()
+    }
+
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
+        self.inner.ended(status, limit)
     }
 
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {

@@ -382,6 +382,11 @@ impl Execution {
         self.scope.as_deref_mut().expect("the scope is here between polls")
     }
 
+    /// The shape of the orchestrator's code in this build.
+    pub(crate) fn shape(&self) -> u64 {
+        self.orchestrator.shape()
+    }
+
     /// The orchestrator.
     pub(crate) fn name(&self) -> &'static str {
         self.orchestrator.name()

@@ -10,9 +10,11 @@
 //! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
 
 mod memory;
+mod query;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -20,6 +22,7 @@ use futures::future::BoxFuture;
 pub use crate::engine::event::{CallId, Event, Parent, Turn};
 pub use crate::time::Timestamp;
 pub use memory::MemoryStore;
+pub use query::{After, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
 
@@ -49,7 +52,7 @@ pub struct Refused {
 pub struct Epoch(pub i64);
 
 /// The status of an instance, by Durable Task's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Status {
     /// Asked for; no turn has run.
@@ -104,6 +107,9 @@ impl std::fmt::Display for Status {
 pub struct Batch {
     /// Who writes: a worker with its claim, or `None` for a client.
     pub epoch: Option<Epoch>,
+    /// Finished instances to delete with all they have left. Refused when one is unfinished, or is a sub-orchestration of one
+    /// that is, or when one that is unfinished was called by it. Applied before the rest, so that an id can be used again.
+    pub purge: Vec<InstanceKey>,
     /// A new instance. The batch is refused when its id exists.
     pub create: Option<NewInstance>,
     /// New sub-orchestrations. One whose id exists is left out; [`Applied::children`] tells.
@@ -127,10 +133,14 @@ pub struct NewInstance {
     pub name: String,
     /// The orchestration that called it.
     pub parent: Option<Parent>,
-    /// Its first turn, which begins with `ExecutionStarted`.
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Its first turn, which begins with `ExecutionStarted`. The time of a start that is not due is in the future.
     pub turn: Turn,
     /// Its state after that turn.
     pub state: State,
+    /// What it is labelled with.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A turn and its place in the history: 1 is the first.
@@ -207,6 +217,8 @@ pub struct Instance {
     pub updated_at: Timestamp,
     /// Its state.
     pub state: State,
+    /// What it is labelled with.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An instance with all there is to know of it.
@@ -261,6 +273,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// The first or the last turn of an instance: its input is in the one, its outcome in the other.
     fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>>;
+
+    /// A page of the instances that a query is about, in its order.
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>>;
+
+    /// How many instances there are of each status, without those of which there are none.
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>>;
+
+    /// The instances that ended longest ago with `status`, at most `limit`, and when they did. Sub-orchestrations are left out
+    /// while their caller is there.
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>>;
 
     /// The keys and ids of instances a worker has to run, a page at a time.
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>>;
@@ -320,6 +342,11 @@ pub(crate) fn already_exists(id: &str) -> RuntimeError {
     let message =
         format!("an orchestration with the id `{id}` exists already; give another `.id(..)`, or attach to the one that runs");
     RuntimeError::new(ErrorKind::AlreadyExists, message)
+}
+
+pub(crate) fn unfinished(id: &str) -> RuntimeError {
+    let message = format!("the orchestration `{id}` has not finished, so nothing was purged; terminate it and wait for its end");
+    RuntimeError::new(ErrorKind::Unfinished, message)
 }
 
 fn out_of_order(append: &Append) -> RuntimeError {

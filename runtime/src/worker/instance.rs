@@ -22,6 +22,7 @@ use crate::worker::Worker;
 use crate::worker::calls::{Calls, Due};
 use crate::worker::parking::{Waiting, wrong_state};
 use crate::worker::pool::Job;
+use crate::worker::request::Request;
 
 /// The answer to whoever sent a message, once the message is durable.
 pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;
@@ -80,7 +81,8 @@ pub(super) struct Inner {
     pub(super) mailbox: Vec<Message>,
     pub(super) key: InstanceKey,
     pub(super) parent: Option<Parent>,
-    pub(super) created_at: Timestamp,
+    /// The time its first turn sees.
+    pub(super) started_at: Timestamp,
     /// How many turns the history has.
     pub(super) turns: u32,
     /// The suspended orchestrator; away during a turn, gone while parked.
@@ -138,7 +140,7 @@ impl Instance {
             mailbox: Vec::new(),
             key: 0,
             parent,
-            created_at: Timestamp(0),
+            started_at: Timestamp(0),
             turns: 0,
             execution: None,
             state: State::pending(),
@@ -159,16 +161,19 @@ impl Instance {
     }
 
     /// Runs the first turn of a new instance and commits it together with the instance.
-    pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, started: Event, ack: Ack) {
+    pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, request: Request, ack: Ack) {
         let now = Timestamp::now();
-        self.lock().created_at = now;
+        self.lock().started_at = now;
+        let started = request.started(execution.shape());
         let turned = execution.turn(now, vec![started.clone()]);
         let mut new = NewInstance {
             id: self.id.to_string(),
             name: execution.name().to_owned(),
             parent: None,
+            created_at: now,
             turn: Turn { at: now, events: Vec::new() },
             state: State::pending(),
+            tags: request.tags,
         };
         let commit = match turned {
             Ok(mut progress) => {
@@ -200,7 +205,7 @@ impl Instance {
             }
         };
         let children = worker.children(&self.id, now, &commit.actions);
-        self.commit(worker, Batch { create: Some(new), children, ..Batch::default() }, commit, 0);
+        self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, ..Batch::default() }, commit, 0);
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
@@ -259,7 +264,7 @@ impl Instance {
         let Some(mut execution) = inner.execution.take() else { return };
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
         let (now, mailbox) = if fresh {
-            (inner.created_at, inner.mailbox.drain(..1).collect())
+            (inner.started_at, inner.mailbox.drain(..1).collect())
         } else {
             (Timestamp::now(), std::mem::replace(&mut inner.mailbox, later))
         };
@@ -372,6 +377,7 @@ impl Instance {
             inner.key = key;
         }
         inner.turns += turns;
+        let has_begun = inner.state.status == Status::Pending && state.status != Status::Pending;
         inner.state = state;
         let parked = execution.is_none() && outcome.is_none();
         inner.execution = execution.filter(|_| outcome.is_none());
@@ -422,6 +428,9 @@ impl Instance {
         drop(inner);
         worker.submit(jobs);
         acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
+        if has_begun {
+            worker.begun(&self.id);
+        }
         if let Some(outcome) = outcome {
             worker.forget(self);
             worker.finished(&self.id, parent, outcome);
@@ -446,7 +455,8 @@ impl Instance {
     }
 
     pub(super) fn arm(&self, worker: &Arc<Worker>, inner: &mut Inner) {
-        let next = inner.calls.next_due();
+        let start = inner.state.wake_at.filter(|_| inner.state.status == Status::Pending);
+        let next = inner.calls.next_due().or(start);
         worker.clock().set(&self.id, inner.armed, next);
         inner.armed = next;
     }
@@ -479,7 +489,7 @@ impl Instance {
         let mut inner = self.lock();
         inner.key = instance.key;
         inner.parent = instance.parent;
-        inner.created_at = instance.created_at;
+        inner.started_at = history.first().map_or(instance.created_at, |turn| turn.at);
         inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
         inner.state = instance.state;
         let read = messages.last().map_or(0, |message| message.number);
@@ -564,7 +574,8 @@ impl Instance {
         inner.listed = false;
         let may_go = match inner.phase {
             Phase::Resting => inner.calls.only_children(),
-            Phase::Parked => true,
+            // What runs of it is known here only.
+            Phase::Parked => inner.calls.running.is_empty(),
             Phase::Loading | Phase::Turning | Phase::Gone => false,
         };
         if !may_go || !inner.mailbox.is_empty() {
@@ -572,7 +583,7 @@ impl Instance {
         }
         inner.phase = Phase::Gone;
         let execution = inner.execution.take();
-        let wake = inner.calls.next_due();
+        let wake = inner.calls.next_due().or(inner.armed);
         worker.clock().set(&self.id, inner.armed.take(), None);
         worker.clock().set_stored(wake);
         drop(inner);

@@ -10,9 +10,11 @@ pub(crate) mod clock;
 pub(crate) mod instance;
 mod parking;
 pub(crate) mod pool;
+pub(crate) mod request;
+mod retention;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,20 +28,23 @@ use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::{Action, Execution};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
-use crate::payload::Payload;
 use crate::registry::{Registration, Registry};
-use crate::store::{self, Epoch, Lookup, NewInstance, Role, State, Store, StoreResult, Timestamp};
+use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, Store, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
 use instance::{Ack, Instance, Message};
 pub(crate) use parking::wrong_state;
 use pool::{Job, Pool};
+use request::Request;
+use retention::Ended;
+pub use retention::Retention;
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
     pub(crate) max_concurrent_activities: usize,
     pub(crate) max_loaded_instances: usize,
     pub(crate) verify: bool,
+    pub(crate) retention: Option<Retention>,
 }
 
 /// The one worker of a store.
@@ -63,6 +68,9 @@ pub(crate) struct Worker {
     /// Inbox numbers above `scanned` that a turn has taken: a scan that read them before must not hand them out again.
     taken: Mutex<BTreeSet<i64>>,
     stopped: AtomicBool,
+    /// Those who wait for the first turn of an instance.
+    starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
+    ended: Option<Arc<Ended>>,
 }
 
 impl Worker {
@@ -94,6 +102,8 @@ impl Worker {
             scanning: tokio::sync::Mutex::default(),
             taken: Mutex::default(),
             stopped: AtomicBool::new(false),
+            starts: Mutex::default(),
+            ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -107,6 +117,9 @@ impl Worker {
         worker.scan().await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
         worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
+        if let Some(ended) = worker.ended.clone() {
+            worker.spawn(retention::retain(Arc::downgrade(&worker), ended));
+        }
         Ok(worker)
     }
 
@@ -135,38 +148,46 @@ impl Worker {
     }
 
     /// Creates an instance and runs its first turn; answers when both are durable.
-    pub(crate) async fn create(self: &Arc<Self>, id: String, name: &str, input: Payload) -> StoreResult<()> {
+    pub(crate) async fn create(self: &Arc<Self>, request: Request) -> StoreResult<()> {
         self.check_running()?;
+        let name = &request.name;
         let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
             let known = self.registry.orchestrator_names().join(", ");
             let message = format!("no orchestrator named `{name}` is registered in this process; those that are: {known}");
             return Err(RuntimeError::new(ErrorKind::Invalid, message));
         };
-        let id: Arc<str> = id.into();
-        let started = Event::ExecutionStarted { name: name.to_owned(), input, shape: orchestrator.shape(), parent: None };
         let (ack, answer) = oneshot::channel();
-        if !self.has_room() {
-            self.create_stored(&id, name, started, ack);
+        let is_later = request.at.is_some_and(|at| at > Timestamp::now());
+        if is_later || !self.has_room() {
+            self.create_stored(request, orchestrator.shape(), ack);
             return answer.await.unwrap_or_else(|_| Err(shutting_down()));
+        }
+        let id: Arc<str> = request.id.as_str().into();
+        // What is to be replaced has ended, but somebody may be looking at it just now.
+        while !request.replaces.is_empty() && self.instances().contains_key(&id) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let instance = match self.instances().entry(id.clone()) {
             Entry::Occupied(_) => return Err(store::already_exists(&id)),
             Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
         };
-        instance.start(self, self.execution(orchestrator, &id), started, ack);
+        instance.start(self, self.execution(orchestrator, &id), request, ack);
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
-    /// Creates an instance whose first turn runs when there is room for it.
-    fn create_stored(self: &Arc<Self>, id: &str, name: &str, started: Event, ack: Ack) {
-        let turn = Turn { at: Timestamp::now(), events: vec![started] };
-        let create = Some(NewInstance { id: id.to_owned(), name: name.to_owned(), parent: None, turn, state: State::pending() });
+    /// Creates an instance whose first turn runs when it is due and there is room for it.
+    fn create_stored(self: &Arc<Self>, request: Request, shape: u64, ack: Ack) {
+        let batch = Batch { epoch: Some(self.epoch), ..request.into_batch(shape) };
+        let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
         let worker = self.clone();
         let reply = move |result: Result<store::Applied, Box<store::Refused>>| {
-            let created = result.map(|applied| applied.created.into_iter().for_each(|key| worker.backlog.add(key)));
+            let created = result.map(|applied| match due {
+                Some(due) => worker.clock.set_stored(Some(due)),
+                None => applied.created.into_iter().for_each(|key| worker.backlog.add(key)),
+            });
             let _ = ack.send(created.map_err(|refused| refused.error));
         };
-        self.store.apply(store::Batch { epoch: Some(self.epoch), create, ..store::Batch::default() }, Box::new(reply));
+        self.store.apply(batch, Box::new(reply));
     }
 
     /// Delivers a message and answers when it is durable.
@@ -274,8 +295,10 @@ impl Worker {
                 id: instance.clone(),
                 name: (*name).to_owned(),
                 parent,
+                created_at: now,
                 turn: Turn { at: now, events: vec![started] },
                 state: State::pending(),
+                tags: BTreeMap::new(),
             })
         };
         actions.iter().filter_map(child).collect()
@@ -306,6 +329,9 @@ impl Worker {
 
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
     pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, parent: Option<Parent>, outcome: Recorded) {
+        if let Some(ended) = &self.ended {
+            ended.notify();
+        }
         let waiters = self.waiters().remove(id);
         for waiter in waiters.into_iter().flatten() {
             let _ = waiter.send(outcome.clone());
@@ -331,6 +357,32 @@ impl Worker {
             if let Ok(outcome) = (&mut wait.ended).await {
                 return Ok(outcome);
             }
+        }
+    }
+
+    /// Waits for the first turn of an instance.
+    pub(crate) async fn wait_started(&self, id: &str, look: impl Future<Output = StoreResult<Option<()>>>) -> StoreResult<()> {
+        let (waiter, started) = oneshot::channel();
+        let mut starts = self.starts();
+        let waiters = starts.entry(id.into()).or_default();
+        waiters.retain(|waiter| !waiter.is_closed());
+        waiters.push(waiter);
+        drop(starts);
+        self.check_running()?;
+        if look.await?.is_some() {
+            return Ok(());
+        }
+        started.await.map_err(|_| shutting_down())
+    }
+
+    fn starts(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<()>>>> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who waits for it that an instance has begun, or will not begin any more.
+    pub(crate) fn begun(&self, id: &str) {
+        for waiter in self.starts().remove(id).into_iter().flatten() {
+            let _ = waiter.send(());
         }
     }
 
@@ -477,6 +529,10 @@ impl Worker {
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
+        self.starts().clear();
+        if let Some(ended) = &self.ended {
+            ended.notify();
+        }
         self.clock.stop();
         self.backlog.stop();
     }
