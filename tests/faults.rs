@@ -23,6 +23,7 @@ struct Moody {
 #[derive(Default)]
 struct Mood {
     failing: AtomicUsize,
+    heartbeats: AtomicUsize,
     holding: Mutex<Option<Vec<(Reply, Applied)>>>,
     held: Notify,
 }
@@ -40,6 +41,7 @@ impl Moody {
 
 impl Store for Moody {
     fn apply(&self, batch: Batch, reply: Reply) {
+        self.mood.heartbeats.fetch_add(batch.heartbeats.len(), Ordering::SeqCst);
         let failed = self.mood.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failed.is_ok() {
             return reply(Err(Box::new(Refused {
@@ -128,8 +130,32 @@ async fn three_steps(n: u32) -> u32 {
     counted(counted(counted(n).await).await).await
 }
 
+/// Says ten thousand times how far it is.
+#[activity]
+async fn talks() {
+    for n in 0..10_000 {
+        dacapo::activity::heartbeat(&n);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[orchestrator]
+async fn calls_talks() {
+    talks().await;
+}
+
 async fn open(store: &Moody, runs: &Runs) -> Runtime {
     Runtime::with_store(store.clone()).state(runs.clone()).open().await.expect("it opens")
+}
+
+#[tokio::test]
+async fn ten_thousand_heartbeats_are_a_handful_of_writes() -> dacapo::Result<()> {
+    let store = Moody::default();
+    let runtime = open(&store, &Runs::default()).await;
+    runtime.start(calls_talks()).await?.result().await?;
+    let written = store.mood.heartbeats.load(Ordering::SeqCst);
+    assert!((1..=10).contains(&written), "{written} writes");
+    Ok(())
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(crate) struct Setting {
     pub(crate) value: Expr,
 }
 
-const ACTIVITY: &[&str] = &["name", "retry", "timeout", "max_concurrent", "crate"];
+const ACTIVITY: &[&str] = &["name", "retry", "timeout", "heartbeat_timeout", "max_concurrent", "crate"];
 const ORCHESTRATOR: &[&str] = &["name", "inline", "allow", "crate"];
 
 impl Arguments {
@@ -105,10 +105,11 @@ impl Arguments {
 fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
     let attribute = role.attribute();
     match (role, key) {
-        (Role::Orchestrator, "retry" | "timeout" | "max_concurrent") => {
+        (Role::Orchestrator, "retry" | "timeout" | "heartbeat_timeout" | "max_concurrent") => {
             let instead = match key {
                 "timeout" => "put a deadline around what it awaits with `dacapo::timeout(d, future)`",
                 "max_concurrent" => "put `max_concurrent` on the activities it calls",
+                "heartbeat_timeout" => "put `heartbeat_timeout` on the activities it calls",
                 _ => "put `retry` on the activities it calls",
             };
             format!(
@@ -129,7 +130,7 @@ fn example(key: &Ident) -> &'static str {
     match key.to_string().as_str() {
         "name" => "\"charge-card\"",
         "retry" => "Retry::fixed(Duration::from_secs(5))",
-        "timeout" => "Duration::from_secs(30)",
+        "timeout" | "heartbeat_timeout" => "Duration::from_secs(30)",
         "max_concurrent" => "10",
         _ => "::dacapo",
     }

@@ -97,6 +97,7 @@ impl Role {
 ///
 /// * `retry = dacapo::Retry`: when a failed attempt is made again. Without it there is one attempt.
 /// * `timeout = Duration`: how long one attempt may take.
+/// * `heartbeat_timeout = Duration`: how long one attempt may be without `dacapo::activity::heartbeat`; then it is given up.
 /// * `max_concurrent = usize`: how many calls of this activity run at once in one process.
 ///
 ///   ```

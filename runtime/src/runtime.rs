@@ -132,6 +132,7 @@ impl Builder {
                 max_loaded_instances: 10_000,
                 verify: cfg!(debug_assertions),
                 retention: None,
+                cancel_grace: Duration::from_secs(10),
             },
             grace: Duration::from_secs(10),
             standby: false,
@@ -182,6 +183,13 @@ impl Builder {
     /// How long running activities may go on after [`shutdown`](Runtime::shutdown). Default: ten seconds.
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// How long an activity may go on that was cancelled and has asked for
+    /// [`activity::cancelled`](crate::activity::cancelled), to clean up. Default: ten seconds.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.cancel_grace = grace;
         self
     }
 

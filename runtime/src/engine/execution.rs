@@ -9,7 +9,7 @@ use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
 use crate::engine::scope::{self, Command, Scope, Work};
 use crate::engine::waker::RootWaker;
-use crate::function::Recorded;
+use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
 use crate::time::Timestamp;
@@ -35,14 +35,7 @@ pub(crate) struct Execution {
 #[derive(Debug)]
 pub(crate) enum Action {
     /// Run an attempt of an activity.
-    StartActivity {
-        id: CallId,
-        name: &'static str,
-        input: Payload,
-        attempt: u32,
-        not_before: Option<Timestamp>,
-        timeout: Option<std::time::Duration>,
-    },
+    StartActivity { id: CallId, name: &'static str, input: Payload, attempt: u32, not_before: Option<Timestamp>, limits: Limits },
     /// Deliver `TimerFired` when it is due.
     StartTimer { id: CallId, fire_at: Timestamp },
     /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
@@ -419,7 +412,7 @@ impl Action {
 fn action(id: CallId, work: Work) -> Action {
     match work {
         Work::Activity { name, input, options, attempt, not_before } => {
-            Action::StartActivity { id, name, input, attempt, not_before, timeout: options.timeout }
+            Action::StartActivity { id, name, input, attempt, not_before, limits: options.limits }
         }
         Work::Timer { fire_at } => Action::StartTimer { id, fire_at },
         Work::Child { name, input, instance } => Action::StartChild { id, name, instance, input },

@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, ready};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{
-    Append, Applied, Batch, End, Epoch, Instance, InstanceKey, Lookup, Message, NewInstance, Query, Refused, Reply, Role,
-    Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order, unfinished,
+    Append, Applied, Batch, End, Epoch, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, Query, Refused, Reply,
+    Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order, unfinished,
 };
 
 /// Keeps everything in memory, with the promises of every store but the durable one.
@@ -99,6 +99,13 @@ impl Inner {
             let id = self.instances.get(&instance).map_or_else(String::new, |stored| stored.instance.id.clone());
             self.inbox.insert(number, Message { number, instance, id, event });
         }
+        for Heartbeat { instance, call, details } in batch.heartbeats {
+            let Some(stored) = self.instances.get_mut(&instance) else { continue };
+            match details.filter(|_| !stored.instance.state.status.is_terminal()) {
+                Some(details) => drop(stored.heartbeats.insert(call, details)),
+                None => drop(stored.heartbeats.remove(&call)),
+            }
+        }
         for number in batch.consume {
             self.inbox.remove(&number);
         }
@@ -148,7 +155,7 @@ impl Inner {
             state: new.state,
             tags: new.tags,
         };
-        self.instances.insert(key, Stored { instance, history: vec![new.turn] });
+        self.instances.insert(key, Stored { instance, history: vec![new.turn], heartbeats: BTreeMap::new() });
         key
     }
 }

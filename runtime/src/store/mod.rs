@@ -120,6 +120,8 @@ pub struct Batch {
     pub update: Option<Update>,
     /// Messages for instances that are not run by the writer of this batch.
     pub post: Vec<(InstanceKey, Event)>,
+    /// What activities have said of themselves. One for an instance that is not there or has finished is left out.
+    pub heartbeats: Vec<Heartbeat>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
 }
@@ -161,6 +163,17 @@ pub struct Update {
     pub instance: InstanceKey,
     /// The state.
     pub state: State,
+}
+
+/// The details of an activity's last heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The instance that called it.
+    pub instance: InstanceKey,
+    /// The number of the call.
+    pub call: CallId,
+    /// The details; `None` deletes what is kept of them.
+    pub details: Option<Payload>,
 }
 
 /// What a store knows of an instance beside its history.
@@ -228,6 +241,8 @@ pub struct Stored {
     pub instance: Instance,
     /// Its turns, from the first on.
     pub history: Vec<Turn>,
+    /// What its activities have said last, by the numbers of their calls.
+    pub heartbeats: BTreeMap<CallId, Payload>,
 }
 
 /// A message that waits for the worker.

@@ -10,16 +10,18 @@ use std::time::Duration;
 use futures::future::AbortHandle;
 use tokio::sync::oneshot;
 
+use crate::activity::Signals;
 use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::execution::{Action, Execution, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
+use crate::payload::Payload;
 use crate::store::{
     Append, Applied, Batch, InstanceKey, NewInstance, Parent, Refused, State, Status, StoreResult, Stored, Timestamp, Update,
 };
 use crate::worker::Worker;
-use crate::worker::calls::{Calls, Due};
+use crate::worker::calls::{Calls, Due, Running};
 use crate::worker::parking::{Waiting, wrong_state};
 use crate::worker::pool::Job;
 use crate::worker::request::Request;
@@ -245,8 +247,12 @@ impl Instance {
     }
 
     /// An attempt has ended, whatever came of it.
-    pub(crate) fn attempt_ended(&self, call: CallId) {
-        self.lock().calls.running.remove(&call);
+    pub(crate) fn attempt_ended(&self, call: CallId, last_heartbeat: Option<Payload>) {
+        let mut inner = self.lock();
+        inner.calls.running.remove(&call);
+        if let Some(details) = last_heartbeat {
+            inner.calls.heartbeats.insert(call, details);
+        }
     }
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
@@ -312,6 +318,8 @@ impl Instance {
         let events = std::mem::take(&mut progress.events);
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
+        let key = inner.key;
+        let heartbeats = inner.calls.kept_heartbeats(key, &events, &progress.actions);
         let state = inner.next_state(&progress, &events);
         let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
         let outcome = events.last().and_then(Event::outcome);
@@ -327,7 +335,7 @@ impl Instance {
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
-        self.commit(worker, Batch { append, update: changed, children, consume, ..Batch::default() }, commit, 0);
+        self.commit(worker, Batch { append, update: changed, children, consume, heartbeats, ..Batch::default() }, commit, 0);
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
@@ -395,7 +403,7 @@ impl Instance {
                 }
                 Action::Cancel { id } => {
                     if let Some(running) = inner.calls.running.remove(&id) {
-                        running.abort();
+                        running.cancel(worker);
                     }
                     if let Some(child) = inner.calls.children.remove(&id) {
                         let reason = format!("`{}` no longer waits for it", self.id);
@@ -405,7 +413,7 @@ impl Instance {
             }
         }
         if outcome.is_some() {
-            inner.calls.running.drain().for_each(|(_, running)| running.abort());
+            inner.calls.running.drain().for_each(|(_, running)| running.cancel(worker));
             inner.calls.stop_timers();
         }
         self.arm(worker, &mut inner);
@@ -463,7 +471,7 @@ impl Instance {
 
     /// The job of an activity, unless an attempt of it still runs.
     fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, action: Action) -> Option<Job> {
-        let Action::StartActivity { id, name, input, attempt, timeout, .. } = action else {
+        let Action::StartActivity { id, name, input, attempt, limits, .. } = action else {
             return None;
         };
         if inner.calls.running.contains_key(&id) {
@@ -477,15 +485,17 @@ impl Instance {
             return None;
         };
         let (handle, abort) = AbortHandle::new_pair();
-        inner.calls.running.insert(id, handle);
+        let signals = Signals::new(worker, inner.key, id);
+        inner.calls.running.insert(id, Running { abort: handle, signals: signals.clone() });
+        let last_heartbeat = inner.calls.heartbeats.get(&id).cloned();
         // The store's number is in the key, so that an id that is used again after a purge gives other keys.
         let key = format!("{}/{}/{id}", self.id, inner.key);
-        Some(Job { instance: self.clone(), call: id, activity, input, attempt, timeout, key, abort })
+        Some(Job { instance: self.clone(), call: id, activity, input, attempt, limits, key, abort, signals, last_heartbeat })
     }
 
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
     pub(crate) fn loaded(self: &Arc<Self>, worker: &Arc<Worker>, stored: Stored, messages: Vec<crate::store::Message>) {
-        let Stored { instance, history } = stored;
+        let Stored { instance, history, heartbeats } = stored;
         let mut inner = self.lock();
         inner.key = instance.key;
         inner.parent = instance.parent;
@@ -546,6 +556,9 @@ impl Instance {
         let mut inner = self.lock();
         inner.execution = Some(execution);
         inner.calls.forget_all_but_running();
+        for (call, details) in heartbeats {
+            inner.calls.heartbeats.entry(call).or_insert(details);
+        }
         inner.calls.record(&[], &pending);
         let mut jobs = Vec::new();
         let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
@@ -597,7 +610,7 @@ impl Instance {
         let mut inner = self.lock();
         inner.phase = Phase::Gone;
         let execution = inner.execution.take();
-        inner.calls.running.drain().for_each(|(_, running)| running.abort());
+        inner.calls.running.drain().for_each(|(_, running)| running.abort.abort());
         worker.clock().set(&self.id, inner.armed.take(), None);
         let left = std::mem::take(&mut inner.mailbox);
         drop(inner);

@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) max_loaded_instances: usize,
     pub(crate) verify: bool,
     pub(crate) retention: Option<Retention>,
+    pub(crate) cancel_grace: Duration,
 }
 
 /// The one worker of a store.
@@ -86,7 +87,13 @@ impl Worker {
         let handle = Handle::current();
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
-            pool: Arc::new(Pool::new(handle.clone(), settings.max_concurrent_activities, activities, states)),
+            pool: Arc::new(Pool::new(
+                handle.clone(),
+                settings.max_concurrent_activities,
+                activities,
+                states,
+                settings.cancel_grace,
+            )),
             clock: Arc::new(Clock::default()),
             backlog: Arc::default(),
             max_loaded: settings.max_loaded_instances,
@@ -388,6 +395,11 @@ impl Worker {
 
     fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a cancelled activity may clean up.
+    pub(crate) fn cancel_grace(&self) -> Duration {
+        self.pool.cancel_grace()
     }
 
     pub(crate) fn submit(self: &Arc<Self>, jobs: Vec<Job>) {

@@ -209,7 +209,16 @@ impl Store for SqliteStore {
             while let Some(row) = rows.next()? {
                 history.push(read_turn(row)?);
             }
-            Ok(Some(Stored { instance, history }))
+            let mut beats = snapshot.prepare_cached(query::HEARTBEATS)?;
+            let mut rows = beats.query([instance.key])?;
+            let mut heartbeats = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let details = Payload::from_json(row.get(1)?).map_err(|failure| {
+                    RuntimeError::new(ErrorKind::Store, "a heartbeat in the database is no JSON").caused_by(&failure)
+                })?;
+                heartbeats.insert(row.get::<_, i64>(0)?.unsigned_abs(), details);
+            }
+            Ok(Some(Stored { instance, history, heartbeats }))
         })
     }
 

@@ -29,7 +29,7 @@ pub(super) fn check(connection: &Connection, batch: &Batch) -> rusqlite::Result<
 pub(super) fn purge(connection: &Connection, key: InstanceKey) -> rusqlite::Result<()> {
     connection.prepare_cached(query::ORPHAN)?.execute([key])?;
     connection.prepare_cached(query::PURGE_TURNS)?.execute(params![turn_key(key, 0), turn_key(key, u32::MAX)])?;
-    for rest in [query::PURGE_INBOX, query::PURGE_TAGS, query::PURGED, query::PURGE_INSTANCE] {
+    for rest in [query::PURGE_INBOX, query::PURGE_TAGS, query::PURGE_HEARTBEATS, query::PURGED, query::PURGE_INSTANCE] {
         connection.prepare_cached(rest)?.execute([key])?;
     }
     Ok(())

@@ -67,6 +67,7 @@ statements! {
     PURGE_INBOX = "DELETE FROM inbox WHERE instance = ?1";
     PURGE_TAGS = "DELETE FROM tag WHERE instance = ?1";
     PURGE_INSTANCE = "DELETE FROM instance WHERE key = ?1";
+    PURGE_HEARTBEATS = "DELETE FROM heartbeat WHERE instance = ?1";
     PURGED = "UPDATE claim SET purged = max(purged, ?1) WHERE only_row = 1";
 
     TURNS = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
@@ -79,6 +80,12 @@ statements! {
     BUSY = "SELECT key, id FROM instance WHERE busy = 1 AND key > ?1 ORDER BY key LIMIT ?2";
     DUE = "SELECT key, id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
     NEXT_WAKE = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
+
+    BEAT = "INSERT INTO heartbeat (instance, call, details) SELECT ?1, ?2, ?3
+            WHERE EXISTS (SELECT 1 FROM instance WHERE key = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated'))
+            ON CONFLICT (instance, call) DO UPDATE SET details = excluded.details";
+    STOP_BEAT = "DELETE FROM heartbeat WHERE instance = ?1 AND call = ?2";
+    HEARTBEATS = "SELECT call, details FROM heartbeat WHERE instance = ?1";
 
     POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
     CONSUME = "DELETE FROM inbox WHERE number = ?1";
@@ -95,7 +102,7 @@ mod tests {
     use super::ALL;
 
     /// The tables that are allowed to grow.
-    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l"];
+    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat"];
 
     #[test]
     fn no_statement_scans_or_sorts_a_table_that_grows() {

@@ -38,6 +38,14 @@ CREATE TABLE tag (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tag_value ON tag (name, value, instance);
 
+-- What running activities have said last of themselves.
+CREATE TABLE heartbeat (
+    instance INTEGER NOT NULL,
+    call     INTEGER NOT NULL,
+    details  TEXT NOT NULL,
+    PRIMARY KEY (instance, call)
+) STRICT, WITHOUT ROWID;
+
 -- Messages from other processes, and for orchestrations that cannot take them now.
 CREATE TABLE inbox (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,8 +10,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::sqlite::{failed, purge, query, schema, turn_key};
 use crate::store::{
-    Applied, Batch, Epoch, Event, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists, fenced,
-    out_of_order,
+    Applied, Batch, Epoch, Event, Heartbeat, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists,
+    fenced, out_of_order,
 };
 
 /// A batch whose turns are already text, so that the writer thread only writes.
@@ -357,6 +357,13 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
     }
     for ((key, _), event) in batch.post.iter().zip(&request.posted) {
         connection.prepare_cached(query::POST)?.execute(params![key, event])?;
+    }
+    for Heartbeat { instance, call, details } in &batch.heartbeats {
+        let call = i64::try_from(*call).unwrap_or(i64::MAX);
+        match details {
+            Some(details) => connection.prepare_cached(query::BEAT)?.execute(params![instance, call, details.as_str()])?,
+            None => connection.prepare_cached(query::STOP_BEAT)?.execute(params![instance, call])?,
+        };
     }
     for number in &batch.consume {
         connection.prepare_cached(query::CONSUME)?.execute([number])?;
