@@ -125,7 +125,9 @@ impl Worker {
             let last = page.last().map(|(key, _)| *key);
             let unloaded = {
                 let instances = self.instances();
-                let unloaded = page.into_iter().filter(|(_, id)| !instances.contains_key(id.as_str()));
+                // A start whose id exists already stands in the map until it is refused, and then passes on what came for it.
+                let is_unloaded = |id: &str| instances.get(id).is_none_or(|instance| instance.is_starting());
+                let unloaded = page.into_iter().filter(|(_, id)| is_unloaded(id));
                 unloaded.map(|(_, id)| id).take(room).collect::<Vec<_>>()
             };
             match which {

@@ -246,6 +246,12 @@ impl Instance {
         self.lock().phase == Phase::Turning
     }
 
+    /// Whether it is being created.
+    pub(crate) fn is_starting(&self) -> bool {
+        let inner = self.lock();
+        inner.phase == Phase::Turning && inner.turns == 0
+    }
+
     /// An attempt has ended, whatever came of it.
     pub(crate) fn attempt_ended(&self, call: CallId, last_heartbeat: Option<Payload>) {
         let mut inner = self.lock();
