@@ -2,6 +2,7 @@
 
 mod purge;
 mod query;
+mod rewind;
 mod start;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,8 @@
 //! One loaded execution: deliver, poll until quiet, collect.
 
+mod rewind;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -24,6 +27,8 @@ pub(crate) struct Execution {
     waker: Waker,
     recorded_shape: u64,
     outcome: Option<Recorded>,
+    /// Calls from before a rewind that the code has not made again.
+    aside: BTreeMap<CallId, rewind::Aside>,
     /// How many events of the history it has seen.
     position: usize,
     root_polls: u64,
@@ -75,6 +80,7 @@ impl Execution {
             root,
             recorded_shape: 0,
             outcome: None,
+            aside: BTreeMap::new(),
             orchestrator,
             position: 0,
             root_polls: 0,
@@ -94,8 +100,19 @@ impl Execution {
         if let Some(shadow) = &mut self.shadow {
             shadow.replay(history.clone())?;
         }
-        history.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
-        self.check_settled()?;
+        let is_rewind = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
+        let mut history = history;
+        let since = history.iter().rposition(is_rewind).map_or(0, |last| last + 1);
+        let rest = history.split_off(since);
+        let goes_on = rest.is_empty();
+        self.replay_rewound(history);
+        rest.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
+        // What the code asks for since a rewind is decided by its first turn.
+        if goes_on {
+            self.scope_mut().cancelled.clear();
+        } else {
+            self.check_settled()?;
+        }
         let scope = self.scope_mut();
         scope.replaying = false;
         scope.custom_status = None;
@@ -191,7 +208,8 @@ impl Execution {
     /// What a replayed execution waits for, as the actions that bring it about. A child is listed as if it were new.
     pub(crate) fn pending(&self) -> Vec<Action> {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
-        let waiting = scope.open.iter().filter(|(_, open)| open.outcome.is_none());
+        let is_new = |id: &CallId| scope.commands.iter().any(|command| command.id == *id);
+        let waiting = scope.open.iter().filter(|(id, open)| open.outcome.is_none() && !is_new(id));
         waiting.map(|(id, open)| action(*id, open.work.clone())).collect()
     }
 
@@ -218,6 +236,9 @@ impl Execution {
         // A clock that was set back must not make an orchestrator see time run backwards.
         scope.now = scope.now.max(now);
         progress.at = scope.now;
+        // What was asked for since a rewind.
+        self.collect(&mut progress);
+        self.deliver_aside(&mut progress);
         for event in incoming {
             if self.outcome.is_some() {
                 break;
@@ -225,6 +246,7 @@ impl Execution {
             let recorded = self.deliver(event, Some(now), &mut progress.actions);
             progress.events.extend(recorded);
             self.collect(&mut progress);
+            self.deliver_aside(&mut progress);
         }
         if self.root.was_foreign() {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();

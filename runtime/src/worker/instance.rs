@@ -404,7 +404,8 @@ impl Instance {
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
                 Action::StartChild { id, instance, .. } => {
                     if children.next().flatten().is_none() {
-                        inner.mailbox.push(Message::of(id_taken(id, &instance)));
+                        // Of this call all the same, when a rewind has begun the call anew.
+                        worker.check_child(&self.id, id, instance);
                     }
                 }
                 Action::Cancel { id } => {
@@ -542,6 +543,7 @@ impl Instance {
         };
         let mut execution = worker.execution(orchestrator, &self.id);
         // A run that waits without a call has the same history, but is past its first turn.
+        let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
         let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1) && self.lock().state.status != Status::Running;
         if is_fresh {
             let due = history[0].at;
@@ -578,7 +580,7 @@ impl Instance {
             }
         }
         self.arm(worker, &mut inner);
-        if inner.mailbox.is_empty() && inner.state.status == Status::Running {
+        if inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound {
             self.rest(worker, &mut inner);
             drop(inner);
         } else {

@@ -228,6 +228,11 @@ impl Worker {
         }
     }
 
+    /// Takes up an instance that has something to do.
+    pub(crate) fn wake(self: &Arc<Self>, id: &str) {
+        self.route(&id.into(), Message::nudge());
+    }
+
     /// The same from a place where a turn must not run.
     pub(crate) fn route_later(self: &Arc<Self>, id: String, message: Message) {
         let worker = self.clone();
