@@ -115,7 +115,7 @@ impl Inner {
     fn check_purge(&self, key: InstanceKey) -> StoreResult<()> {
         let Some(purged) = self.instances.get(&key) else { return Ok(()) };
         let parent = |stored: &Stored| stored.instance.parent.as_ref().map(|parent| parent.instance.clone());
-        let is_caller = |stored: &Stored| parent(&purged).is_some_and(|id| id == stored.instance.id);
+        let is_caller = |stored: &Stored| parent(purged).is_some_and(|id| id == stored.instance.id);
         let is_called = |stored: &Stored| parent(stored).is_some_and(|id| id == purged.instance.id);
         let mut concerned =
             self.instances.iter().filter(|(other, stored)| **other == key || is_caller(stored) || is_called(stored));

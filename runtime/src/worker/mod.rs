@@ -375,11 +375,12 @@ impl Worker {
     /// Waits for the first turn of an instance.
     pub(crate) async fn wait_started(&self, id: &str, look: impl Future<Output = StoreResult<Option<()>>>) -> StoreResult<()> {
         let (waiter, started) = oneshot::channel();
-        let mut starts = self.starts();
-        let waiters = starts.entry(id.into()).or_default();
-        waiters.retain(|waiter| !waiter.is_closed());
-        waiters.push(waiter);
-        drop(starts);
+        {
+            let mut starts = self.starts();
+            let waiters = starts.entry(id.into()).or_default();
+            waiters.retain(|waiter| !waiter.is_closed());
+            waiters.push(waiter);
+        }
         self.check_running()?;
         if look.await?.is_some() {
             return Ok(());
