@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dacapo::activity::{attempt, cancelled, is_cancelled};
-use dacapo::{Event, Retry, Runtime, activity, orchestrator};
+use dacapo::{Event, Retry, Runtime, Status, activity, orchestrator};
 
 mod both;
 use both::{Kept, events, until};
@@ -190,6 +190,57 @@ async fn one_that_asks_is_told_and_cleans_up(kept: Kept) -> dacapo::Result<()> {
     Ok(())
 }
 
+#[orchestrator]
+async fn waits() -> u32 {
+    GO.wait().await
+}
+
+/// Calls one that calls one that waits.
+#[orchestrator]
+async fn three_deep() -> u32 {
+    two_deep().id("middle").await
+}
+
+#[orchestrator]
+async fn two_deep() -> u32 {
+    waits().id("leaf").await
+}
+
+/// Whether the run is terminated, the one it waits for, too, and theirs.
+async fn all_end(runtime: &Runtime, root: &str) {
+    for id in [root, "middle", "leaf"] {
+        both::reaches(runtime, id, Status::Terminated).await;
+    }
+}
+
+async fn terminating_reaches_everything_that_was_awaited(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept, &Log::default()).await;
+    runtime.start(three_deep()).id("root").await?;
+    both::reaches(&runtime, "leaf", Status::Running).await;
+    runtime.terminate("root", "enough").await?;
+    // The order to end stands in the store with the end of the caller: whoever opens it next carries it out.
+    drop(runtime);
+    kept.store().await.close().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+
+    let runtime = open(&kept, &Log::default()).await;
+    all_end(&runtime, "root").await;
+    Ok(())
+}
+
+async fn terminating_a_suspended_run_reaches_what_it_awaited(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept, &Log::default()).await;
+    runtime.start(three_deep()).id("root").await?;
+    both::reaches(&runtime, "leaf", Status::Running).await;
+    runtime.suspend("root", "incident").await?;
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept, &Log::default()).await;
+    runtime.terminate("root", "enough").await?;
+    all_end(&runtime, "root").await;
+    Ok(())
+}
+
 async fn the_grace_has_an_end(kept: Kept) -> dacapo::Result<()> {
     let log = Log::default();
     let runtime = open(&kept, &log).await;
@@ -214,6 +265,8 @@ both::on_both_stores! {
     the_loser_of_a_race_is_dropped
     a_terminated_run_drops_what_it_started_also_after_a_restart
     one_that_asks_is_told_and_cleans_up
+    terminating_reaches_everything_that_was_awaited
+    terminating_a_suspended_run_reaches_what_it_awaited
     the_grace_has_an_end
     a_timeout_lets_clean_up_before_the_next_attempt
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo::store::{
-    Append, Applied, Batch, End, Epoch, Event, InstanceKey, Lookup, MemoryStore, NewInstance, Parent, Refused, Role, Runnable,
-    SqliteStore, State, Store, Synchronous, Timestamp, Turn, Update,
+    Append, Applied, Batch, End, Epoch, Event, Heartbeat, InstanceKey, Lookup, MemoryStore, NewInstance, Parent, Refused, Role,
+    Runnable, SqliteStore, State, Store, Synchronous, Timestamp, Turn, Update,
 };
 use dacapo::{ErrorKind, Payload, Status};
 use futures::future::join_all;
@@ -253,6 +253,41 @@ async fn a_start_that_is_not_due_is_left_alone(store: &dyn Store) {
     assert_eq!(store.counts().await.expect("it is readable"), BTreeMap::from([(Status::Pending, 1)]));
 }
 
+async fn what_is_told_by_id_reaches_the_unfinished_only(store: &dyn Store) {
+    let boss = created(store, "boss").await;
+    ended(store, "done", Status::Completed).await;
+    let tell = ["done", "child", "nobody"].map(|id| (id.to_owned(), raised("go"))).into();
+    let batch = Batch { children: vec![new("child")], tell, ..append(boss, 2) };
+    apply(store, batch).await.expect("nobody has to be there");
+    let told = store.messages(None, 0).await.expect("it is readable");
+    assert_eq!(told.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["child"]);
+    let lost = Batch { tell: vec![("child".into(), raised("lost"))], ..append(boss, 9) };
+    assert_eq!(refusal(store, lost).await, ErrorKind::Invalid);
+    assert_eq!(store.messages(None, 0).await.expect("it is readable"), told);
+}
+
+async fn the_last_heartbeat_is_kept_until_it_is_deleted(store: &dyn Store) {
+    let key = created(store, "works").await;
+    let over = ended(store, "over", Status::Failed).await;
+    let beat = |instance, call, details: Option<u32>| {
+        let details = details.map(|n| Payload::encode(&n).expect("it is JSON"));
+        Batch { heartbeats: vec![Heartbeat { instance, call, details }], ..Batch::default() }
+    };
+    let kept = async |id: &str| {
+        let stored = store.load(by_id(id)).await.expect("it is readable").expect("it is there");
+        stored.heartbeats.into_iter().map(|(call, details)| (call, details.to_string())).collect::<Vec<_>>()
+    };
+    for batch in
+        [beat(key, 1, Some(1)), beat(key, 2, Some(5)), beat(key, 1, Some(2)), beat(over, 1, Some(1)), beat(9999, 1, Some(1))]
+    {
+        apply(store, batch).await.expect("a heartbeat is never refused");
+    }
+    assert_eq!(kept("works").await, [(1, "2".to_owned()), (2, "5".to_owned())]);
+    assert_eq!(kept("over").await, [], "one that comes too late is left out");
+    apply(store, beat(key, 1, None)).await.expect("it is there");
+    assert_eq!(kept("works").await, [(2, "5".to_owned())]);
+}
+
 async fn concurrent_batches_are_all_answered(store: &dyn Store) {
     let keys = join_all((0..500).map(|n| async move { created(store, &format!("many-{n}")).await })).await;
     let batches = keys.iter().map(|key| async move { apply(store, append(*key, 2)).await.expect("it follows") });
@@ -289,6 +324,8 @@ conformance! {
     a_purge_leaves_nothing_and_touches_nothing_unfinished
     a_family_is_purged_only_when_all_of_it_has_ended
     a_start_that_is_not_due_is_left_alone
+    what_is_told_by_id_reaches_the_unfinished_only
+    the_last_heartbeat_is_kept_until_it_is_deleted
     concurrent_batches_are_all_answered
 }
 

@@ -106,6 +106,15 @@ impl Inner {
                 None => drop(stored.heartbeats.remove(&call)),
             }
         }
+        for (id, event) in batch.tell {
+            let Some(stored) = self.get(&Lookup::Id(id.clone())) else { continue };
+            if !stored.instance.state.status.is_terminal() {
+                let instance = stored.instance.key;
+                self.last_message += 1;
+                let number = self.last_message;
+                self.inbox.insert(number, Message { number, instance, id, event });
+            }
+        }
         for number in batch.consume {
             self.inbox.remove(&number);
         }

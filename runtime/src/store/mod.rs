@@ -122,6 +122,9 @@ pub struct Batch {
     pub post: Vec<(InstanceKey, Event)>,
     /// What activities have said of themselves. One for an instance that is not there or has finished is left out.
     pub heartbeats: Vec<Heartbeat>,
+    /// Messages for instances by their ids, as a turn knows its sub-orchestrations. One for an instance that is not there or has
+    /// finished is left out.
+    pub tell: Vec<(String, Event)>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
 }

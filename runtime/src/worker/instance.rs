@@ -207,7 +207,8 @@ impl Instance {
             }
         };
         let children = worker.children(&self.id, now, &commit.actions);
-        self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, ..Batch::default() }, commit, 0);
+        let tell = self.lock().dismissed(&self.id, &commit.actions);
+        self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
@@ -325,6 +326,7 @@ impl Instance {
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
         let key = inner.key;
+        let tell = inner.dismissed(&self.id, &progress.actions);
         let heartbeats = inner.calls.kept_heartbeats(key, &events, &progress.actions);
         let state = inner.next_state(&progress, &events);
         let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
@@ -341,7 +343,12 @@ impl Instance {
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
-        self.commit(worker, Batch { append, update: changed, children, consume, heartbeats, ..Batch::default() }, commit, 0);
+        self.commit(
+            worker,
+            Batch { append, update: changed, children, consume, heartbeats, tell, ..Batch::default() },
+            commit,
+            0,
+        );
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
@@ -393,9 +400,10 @@ impl Instance {
         inner.turns += turns;
         let has_begun = inner.state.status == Status::Pending && state.status != Status::Pending;
         inner.state = state;
-        let parked = execution.is_none() && outcome.is_none();
+        let was_set_aside = execution.is_none();
+        let parked = was_set_aside && outcome.is_none();
         inner.execution = execution.filter(|_| outcome.is_none());
-        let mut jobs = Vec::new();
+        let (mut jobs, mut dismissed) = (Vec::new(), false);
         worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
@@ -412,10 +420,7 @@ impl Instance {
                     if let Some(running) = inner.calls.running.remove(&id) {
                         running.cancel(worker);
                     }
-                    if let Some(child) = inner.calls.children.remove(&id) {
-                        let reason = format!("`{}` no longer waits for it", self.id);
-                        worker.route_later(child, Message::of(Event::ExecutionTerminated { reason }));
-                    }
+                    dismissed |= inner.calls.children.remove(&id).is_some();
                 }
             }
         }
@@ -443,6 +448,12 @@ impl Instance {
         drop(inner);
         worker.submit(jobs);
         acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
+        if dismissed {
+            worker.scan_later();
+        }
+        if was_set_aside && outcome.is_some() {
+            worker.dismiss_children(&self.id);
+        }
         if has_begun {
             worker.begun(&self.id);
         }
@@ -629,6 +640,16 @@ impl Instance {
 }
 
 impl Inner {
+    /// The messages that end the sub-orchestrations nobody waits for any more. They are part of the turn, so that no crash lets one
+    /// of them go on.
+    fn dismissed(&self, id: &str, actions: &[Action]) -> Vec<(String, Event)> {
+        let dropped = actions.iter().filter_map(|action| match action {
+            Action::Cancel { id } => self.calls.children.get(id),
+            _ => None,
+        });
+        dropped.map(|child| (child.clone(), no_longer_awaited(id))).collect()
+    }
+
     fn next_state(&self, progress: &Progress, events: &[Event]) -> State {
         let status = match events.last() {
             Some(Event::ExecutionCompleted { .. }) => Status::Completed,
@@ -645,6 +666,11 @@ impl Inner {
             report: None,
         }
     }
+}
+
+/// What ends a sub-orchestration for which its caller no longer waits.
+pub(crate) fn no_longer_awaited(caller: &str) -> Event {
+    Event::ExecutionTerminated { reason: format!("`{caller}` no longer waits for it") }
 }
 
 /// What the caller of a sub-orchestration is told when its id belongs to another instance.

@@ -463,6 +463,30 @@ impl Worker {
         }
     }
 
+    /// Takes up what was just put into the inbox.
+    pub(crate) fn scan_later(self: &Arc<Self>) {
+        let worker = self.clone();
+        self.spawn(async move { worker.scan().await });
+    }
+
+    /// Ends what an orchestration still waited for that was terminated while it was set aside.
+    pub(crate) fn dismiss_children(self: &Arc<Self>, id: &Arc<str>) {
+        let (worker, id) = (self.clone(), id.to_string());
+        self.spawn(async move {
+            let query = store::Query { parent: Some(id.clone()), limit: u32::MAX as usize, ..store::Query::default() };
+            match worker.store.query(query).await {
+                Ok(children) => {
+                    for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
+                        worker.route(&child.id.into(), Message::of(instance::no_longer_awaited(&id)));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(instance = id, %error, "the sub-orchestrations of a terminated run could not be read")
+                }
+            }
+        });
+    }
+
     /// Takes up what clients of other processes have asked for.
     async fn scan(self: &Arc<Self>) {
         let _one_at_a_time = self.scanning.lock().await;

@@ -88,6 +88,8 @@ statements! {
     HEARTBEATS = "SELECT call, details FROM heartbeat WHERE instance = ?1";
 
     POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
+    TELL = "INSERT INTO inbox (instance, event)
+            SELECT key, ?2 FROM instance WHERE id = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')";
     CONSUME = "DELETE FROM inbox WHERE number = ?1";
     MESSAGES = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance
                 WHERE number > ?1 ORDER BY number";

@@ -365,6 +365,9 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
             None => connection.prepare_cached(query::STOP_BEAT)?.execute(params![instance, call])?,
         };
     }
+    for (id, event) in &batch.tell {
+        connection.prepare_cached(query::TELL)?.execute(params![id, encode(event)])?;
+    }
     for number in &batch.consume {
         connection.prepare_cached(query::CONSUME)?.execute([number])?;
     }
