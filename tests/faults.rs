@@ -98,6 +98,10 @@ impl Store for Moody {
         self.inner.ended(status, limit)
     }
 
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<dacapo::Census>>> {
+        self.inner.census()
+    }
+
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
         self.inner.next_wake()
     }

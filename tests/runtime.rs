@@ -161,7 +161,10 @@ async fn explodes_itself(n: u32) -> u32 {
 #[tokio::test]
 async fn panics_are_failures_and_hurt_nobody_else() -> dacapo::Result<()> {
     let (runtime, _) = memory().await;
-    assert_eq!(runtime.start(survives_explosions()).await?.result().await?, "panicked: it exploded loudly");
+    assert_eq!(
+        runtime.start(survives_explosions()).await?.result().await?,
+        "panicked: it exploded loudly (call 1 of `explodes` with `\"loudly\"`)"
+    );
     let failure = runtime.start(does_not()).await?.result().await.expect_err("it has no place for it");
     assert!(failure.message().contains("`explodes` failed"), "{failure}");
     assert_eq!(failure.causes(), ["it exploded once"]);
@@ -229,7 +232,7 @@ async fn an_attempt_that_takes_too_long_fails_and_is_tried_again() -> dacapo::Re
     let (runtime, probe) = memory().await;
     assert_eq!(runtime.start(in_time(0, 1)).await?.result().await, Ok(1));
     let error = runtime.start(in_time(60_000, 3)).await?.result().await.expect_err("it is too slow");
-    assert_eq!(error, "`slow` took longer than its timeout of 30ms");
+    assert_eq!(error, "`slow` took longer than its timeout of 30ms (call 1 of `slow` with `60000`)");
     assert_eq!(probe.of("slow"), 1 + 3);
     Ok(())
 }

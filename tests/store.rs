@@ -120,6 +120,44 @@ async fn a_history_is_dense(store: &dyn Store) {
     apply(store, append(key, 3)).await.expect("it follows");
 }
 
+async fn a_generation_takes_the_place_of_the_one_before(store: &dyn Store) {
+    let key = created(store, "eternal").await;
+    apply(store, append(key, 2)).await.expect("it follows");
+    let next = |number| Batch { continues: Some("others".into()), ..append(key, number) };
+    assert_eq!(refusal(store, next(2)).await, ErrorKind::Invalid, "it must follow the last turn");
+    apply(store, next(3)).await.expect("it follows");
+    let stored = store.load(by_id("eternal")).await.expect("it is readable").expect("it is there");
+    assert_eq!((stored.instance.name.as_str(), stored.history), ("others", vec![turn(30, [raised("a"), raised("b")])]));
+    assert_eq!((stored.instance.key, stored.instance.created_at), (key, Timestamp(5)));
+    apply(store, append(key, 2)).await.expect("it is turn 1 now");
+}
+
+async fn a_census_counts_what_has_not_ended_by_the_code_that_started_it(store: &dyn Store) {
+    let start = async |id: &str, index: usize, version: u32, shape: u64, status| {
+        let mut batch = create(id);
+        if let Some(new) = &mut batch.create {
+            let mut started = serde_json::json!({ "name": "orders", "input": 1, "shape": shape });
+            if version > 1 {
+                started["version"] = version.into();
+            }
+            let started = serde_json::json!({ "ExecutionStarted": started });
+            let ended = serde_json::json!({ "ContinueAsNew": { "execution": 1 } });
+            let event = |value| serde_json::from_value(value).expect("it is an event");
+            new.turn = turn(1, [event(ended), event(started)].into_iter().skip(1 - index));
+            new.state.status = status;
+        }
+        apply(store, batch).await.expect("the id is free");
+    };
+    start("a", 0, 1, 7, Status::Running).await;
+    start("b", 1, 1, 7, Status::Suspended).await;
+    start("c", 0, 2, u64::MAX, Status::Pending).await;
+    start("d", 0, 2, u64::MAX - 1, Status::Running).await;
+    start("e", 0, 2, u64::MAX, Status::Completed).await;
+    let row = |version, shape, instances| dacapo::Census::new("orders".into(), version, shape, instances);
+    let census = store.census().await.expect("it is readable");
+    assert_eq!(census, [row(1, 7, 2), row(2, u64::MAX - 1, 1), row(2, u64::MAX, 1)]);
+}
+
 async fn an_id_belongs_to_one_instance(store: &dyn Store) {
     let key = created(store, "taken").await;
     assert_eq!(refusal(store, create("taken")).await, ErrorKind::AlreadyExists);
@@ -317,6 +355,8 @@ conformance! {
     what_was_written_is_read_back
     a_batch_is_applied_as_a_whole_or_not_at_all
     a_history_is_dense
+    a_generation_takes_the_place_of_the_one_before
+    a_census_counts_what_has_not_ended_by_the_code_that_started_it
     an_id_belongs_to_one_instance
     an_older_claim_is_refused
     messages_wait_in_order_until_they_are_consumed

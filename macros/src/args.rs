@@ -13,6 +13,8 @@ use crate::context::Context;
 /// What an attribute says.
 pub(crate) struct Arguments {
     pub(crate) name: Option<Expr>,
+    /// The version of the orchestrator.
+    pub(crate) version: Option<Expr>,
     pub(crate) inline: bool,
     /// The values that become options of the runtime, in the order they were written.
     pub(crate) options: Vec<Setting>,
@@ -28,14 +30,14 @@ pub(crate) struct Setting {
     pub(crate) value: Expr,
 }
 
-const ACTIVITY: &[&str] = &["name", "retry", "timeout", "heartbeat_timeout", "max_concurrent", "crate"];
-const ORCHESTRATOR: &[&str] = &["name", "inline", "allow", "crate"];
+const ACTIVITY: &[&str] = &["name", "retry", "retry_if", "timeout", "heartbeat_timeout", "max_concurrent", "crate"];
+const ORCHESTRATOR: &[&str] = &["name", "version", "inline", "allow", "crate"];
 
 impl Arguments {
     /// Parses all arguments; each mistake is a finding, and the rest still counts.
     pub(crate) fn parse(role: Role, tokens: TokenStream, cx: &mut Context) -> Self {
         let krate = syn::parse_quote!(::dacapo);
-        let mut arguments = Self { name: None, inline: false, options: Vec::new(), allowed: Vec::new(), krate };
+        let mut arguments = Self { name: None, version: None, inline: false, options: Vec::new(), allowed: Vec::new(), krate };
         let mut seen: Vec<Ident> = Vec::new();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -56,6 +58,12 @@ impl Arguments {
         }
         if let (true, Some(name)) = (arguments.inline, &arguments.name) {
             cx.on(name, "an inline orchestrator has no name; it runs inside its caller's history; remove `name`, or `inline`");
+        }
+        if let (true, Some(version)) = (arguments.inline, &arguments.version) {
+            cx.on(
+                version,
+                "an inline orchestrator has no version; it runs inside its caller's history; put `version` on the caller",
+            );
         }
         arguments
     }
@@ -96,6 +104,7 @@ impl Arguments {
         match zero(&key, &value) {
             Some(message) => cx.on(&value, message),
             None if key == "name" => self.name = Some(value),
+            None if key == "version" => self.version = Some(value),
             None => self.options.push(Setting { key, value }),
         }
         Ok(())
@@ -105,16 +114,21 @@ impl Arguments {
 fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
     let attribute = role.attribute();
     match (role, key) {
-        (Role::Orchestrator, "retry" | "timeout" | "heartbeat_timeout" | "max_concurrent") => {
+        (Role::Orchestrator, "retry" | "retry_if" | "timeout" | "heartbeat_timeout" | "max_concurrent") => {
             let instead = match key {
                 "timeout" => "put a deadline around what it awaits with `dacapo::timeout(d, future)`",
                 "max_concurrent" => "put `max_concurrent` on the activities it calls",
                 "heartbeat_timeout" => "put `heartbeat_timeout` on the activities it calls",
-                _ => "put `retry` on the activities it calls",
+                _ => "put it on the activities it calls, or write `.retry(..)` where it is called as a sub-orchestration",
             };
             format!(
                 "`{key}` belongs to activities; an orchestrator does no work itself and is replayed, not run again; {instead}"
             )
+        }
+        (Role::Activity, "version") => {
+            "`version` belongs to orchestrators, which have to go on as they began; an activity has no history: \
+             give the changed one another name where both are needed"
+                .to_owned()
         }
         (Role::Activity, "inline" | "allow") => {
             format!("`{key}` belongs to orchestrators; the body of an activity may do anything; remove it")
@@ -128,8 +142,10 @@ fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
 
 fn example(key: &Ident) -> &'static str {
     match key.to_string().as_str() {
+        "version" => "2",
         "name" => "\"charge-card\"",
         "retry" => "Retry::fixed(Duration::from_secs(5))",
+        "retry_if" => "PayError::is_transient",
         "timeout" | "heartbeat_timeout" => "Duration::from_secs(30)",
         "max_concurrent" => "10",
         _ => "::dacapo",
@@ -143,6 +159,9 @@ fn zero(key: &Ident, value: &Expr) -> Option<&'static str> {
         syn::Lit::Int(number) if key == "max_concurrent" && number.base10_digits() == "0" => {
             Some("a cap of 0 never lets the activity run; write 1 or more, or remove `max_concurrent`")
         }
+        syn::Lit::Int(number) if key == "version" && number.base10_digits() == "0" => Some(
+            "versions are counted from 1, which is also the version of an orchestrator that names none; write 2 for the next one",
+        ),
         syn::Lit::Str(text) if key == "name" && text.value().is_empty() => {
             Some("the name is empty; a run is found by it when it is replayed; write one, or remove `name`")
         }

@@ -21,6 +21,11 @@ impl Expansion<'_> {
         };
         let site = quote_spanned!(at=> ::core::file!(), line: ::core::line!());
         let shape = (self.role == Role::Orchestrator).then(|| quote!(const SHAPE: ::core::primitive::u64 = #shape;));
+        let version = self
+            .arguments
+            .version
+            .as_ref()
+            .map(|version| quote_spanned!(ends(version).0=> const VERSION: ::core::primitive::u32 = #version;));
         let types = self.parameters.iter().map(|parameter| &parameter.ty);
         let output = signature::output(&self.function.sig);
         let kind = self.checked_kind(&output);
@@ -39,6 +44,7 @@ impl Expansion<'_> {
                 const NAME: &'static ::core::primitive::str = #name;
                 const SITE: #krate::__private::Site = #krate::__private::Site { file: #site };
                 #shape
+                #version
                 type Input = (#(#types,)*);
                 type Output = #output;
                 type Kind = #kind;
@@ -133,6 +139,10 @@ impl Expansion<'_> {
         let settings = self.arguments.options.iter().map(|setting| {
             let (key, value) = (&setting.key, &setting.value);
             let at = key.span();
+            if key == "retry_if" {
+                // The error is known from the return type, so that a closure needs no annotation.
+                return quote_spanned!(at=> .retry_if::<Self, _, _>(#value));
+            }
             let ty = match key.to_string().as_str() {
                 "retry" => respan(quote!(#krate::Retry), at),
                 "timeout" | "heartbeat_timeout" => quote_spanned!(at=> ::core::time::Duration),

@@ -96,6 +96,17 @@ impl Role {
 /// Values are expressions of the type given, checked where they stand.
 ///
 /// * `retry = dacapo::Retry`: when a failed attempt is made again. Without it there is one attempt.
+/// * `retry_if = fn(&Error) -> bool`: which errors of the function are tried again; a panic or a timeout always is. A path or a closure.
+///
+///   ```
+///   # use dacapo::Retry;
+///   # use std::time::Duration;
+///   #[dacapo::activity(retry = Retry::fixed(Duration::from_secs(1)), retry_if = |error| !error.to_string().contains("404"))]
+///   async fn download(url: String) -> dacapo::Result<String> {
+///       # Ok(url)
+///       // ..
+///   }
+///   ```
 /// * `timeout = Duration`: how long one attempt may take.
 /// * `heartbeat_timeout = Duration`: how long one attempt may be without `dacapo::activity::heartbeat`; then it is given up.
 /// * `max_concurrent = usize`: how many calls of this activity run at once in one process.
@@ -195,6 +206,17 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   ```
 ///   #[dacapo::orchestrator(name = "checkout-v2")]
 ///   async fn checkout(order: u64) {}
+///   ```
+/// * `version = u32`: which of several orchestrators of one name this is, 1 where it is not said. An instance goes on with the version it
+///   was started with, so the old one stays registered beside the new one until no instance needs it; a new instance takes the
+///   highest.
+///
+///   ```
+///   #[dacapo::orchestrator(name = "refund")]
+///   async fn refund_1(order: u64) {}
+///
+///   #[dacapo::orchestrator(name = "refund", version = 2)]
+///   async fn refund(order: u64) {}
 ///   ```
 /// * `inline`: a helper that runs inside its caller's history and leaves no trace of its own. It may borrow and be generic.
 ///

@@ -24,7 +24,7 @@ use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
-use crate::store::{self, Applied, Batch, End, Lookup, Role, Status, Store, StoreResult};
+use crate::store::{self, Applied, Batch, Census, End, Lookup, Role, Status, Store, StoreResult};
 use crate::worker::request::Request;
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
@@ -116,7 +116,8 @@ impl Client {
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
+    /// nobody knows, the value fails the wait that takes it. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         self.send(id, HistoryEvent::EventRaised { name: event.name().to_owned(), input }).await
@@ -176,14 +177,42 @@ impl Client {
         let store = self.store();
         let instance = self.find(id).await?;
         let first = store.turn(instance.key, End::First).await?;
-        let input = first.and_then(|turn| turn.events.into_iter().find_map(started_with));
+        let (mut input, mut version, mut execution) = (None, 1, 1);
+        for event in first.into_iter().flat_map(|turn| turn.events) {
+            if let HistoryEvent::ExecutionStarted { input: started_with, version: started_as, continued, .. } = event {
+                (input, version) = (Some(started_with), started_as);
+                execution = continued.map_or(1, |continued| continued.execution);
+            }
+        }
         let mut outcome = None;
         if instance.state.status.is_terminal()
             && let Some(Turn { events, .. }) = store.turn(instance.key, End::Last).await?
         {
             outcome = events.last().and_then(HistoryEvent::outcome);
         }
-        Ok(InstanceStatus { instance, input, outcome })
+        Ok(InstanceStatus { instance, input, version, execution, outcome })
+    }
+
+    /// How many orchestrations have not ended yet, by orchestrator, version and shape of the code that started them: old code can go
+    /// when nothing is left that needs it.
+    ///
+    /// It reads the start of every orchestration that has not ended.
+    ///
+    /// # Errors
+    /// A failing store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// for unfinished in runtime.census().await? {
+    ///     println!("{} v{}: {}", unfinished.name, unfinished.version, unfinished.instances);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn census(&self) -> Result<Vec<Census>, RuntimeError> {
+        self.store().census().await
     }
 
     /// The history of an orchestration: its turns, from the first on.
@@ -286,13 +315,6 @@ impl Remote {
     }
 }
 
-fn started_with(event: HistoryEvent) -> Option<Payload> {
-    match event {
-        HistoryEvent::ExecutionStarted { input, .. } => Some(input),
-        _ => None,
-    }
-}
-
 /// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
 pub struct Handle<F: Function> {
     client: Client,
@@ -380,6 +402,8 @@ impl<F: Function> fmt::Debug for Handle<F> {
 pub struct InstanceStatus {
     instance: store::Instance,
     input: Option<Payload>,
+    version: u32,
+    execution: u32,
     outcome: Option<Recorded>,
 }
 
@@ -402,7 +426,19 @@ impl InstanceStatus {
         self.instance.state.status
     }
 
-    /// The recorded arguments.
+    /// The version of the orchestrator it was started with and goes on with.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).
+    #[must_use]
+    pub fn execution(&self) -> u32 {
+        self.execution
+    }
+
+    /// The recorded arguments, those of the last generation.
     #[must_use]
     pub fn input(&self) -> Option<&Payload> {
         self.input.as_ref()

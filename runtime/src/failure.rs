@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::payload::Payload;
+use crate::error::Error;
+use crate::payload::{Excerpt, Payload};
 
 /// A structured, recorded failure: what kind, which type, the message, its causes, and the error value itself.
 ///
@@ -32,6 +33,28 @@ pub struct Failure {
     retryable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payload: Option<Payload>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<FailedCall>,
+}
+
+/// The call of an activity or a sub-orchestration that a failure came out of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailedCall {
+    /// The function that was called.
+    pub name: String,
+    /// The instance that called it.
+    pub instance: String,
+    /// The number of the call there, as the history has it.
+    pub call: u64,
+    /// The beginning of its recorded arguments.
+    pub input: String,
+}
+
+impl fmt::Display for FailedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {} of `{}` in `{}` with {}", self.call, self.name, self.instance, self.input)
+    }
 }
 
 fn yes() -> bool {
@@ -73,14 +96,25 @@ impl Failure {
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let retryable = !matches!(kind, FailureKind::Codec | FailureKind::NotRegistered | FailureKind::Forbidden);
-        Self { kind, type_name: String::new(), message: message.into(), causes: Vec::new(), retryable, payload: None }
+        Self {
+            kind,
+            type_name: String::new(),
+            message: message.into(),
+            causes: Vec::new(),
+            retryable,
+            payload: None,
+            calls: Vec::new(),
+        }
     }
 
     /// The failure of a function that returned `error`.
-    pub(crate) fn application<E: fmt::Display + Serialize>(error: &E, causes: Vec<String>) -> Self {
+    pub(crate) fn application<E: fmt::Display + Serialize + 'static>(error: &E, causes: Vec<String>) -> Self {
         let mut failure = Self::new(FailureKind::Application, error.to_string());
         failure.type_name = std::any::type_name::<E>().to_owned();
         failure.causes = causes;
+        if let Some(inner) = (error as &dyn std::any::Any).downcast_ref::<Error>().and_then(Error::failure) {
+            failure.calls.clone_from(&inner.calls);
+        }
         match Payload::encode(error) {
             Ok(payload) => failure.payload = Some(payload),
             Err(codec) => failure.causes.push(codec.message),
@@ -141,6 +175,29 @@ impl Failure {
         self.payload.as_ref()
     }
 
+    /// The calls it came out of: first the one that failed, then the sub-orchestrations it ended, up to the asker.
+    #[must_use]
+    pub fn calls(&self) -> &[FailedCall] {
+        &self.calls
+    }
+
+    /// The same failure, seen by the orchestration `instance` that made the call.
+    #[must_use]
+    pub(crate) fn of_call(mut self, name: &str, instance: &str, call: u64, input: &Payload) -> Self {
+        let input = Excerpt(input.as_str()).to_string();
+        self.calls.push(FailedCall { name: name.to_owned(), instance: instance.to_owned(), call, input });
+        self
+    }
+
+    /// Takes over where it came from when `other` is the same error of the same type.
+    pub(crate) fn came_from(&mut self, other: &Self) -> bool {
+        let is_same = self.payload.is_some() && self.payload == other.payload && self.type_name == other.type_name;
+        if is_same && self.calls.is_empty() {
+            self.calls.clone_from(&other.calls);
+        }
+        is_same
+    }
+
     /// The same failure, one level further up: `message` becomes its message, today's message its first cause.
     #[must_use]
     pub(crate) fn context(mut self, message: impl Into<String>) -> Self {
@@ -163,9 +220,11 @@ pub(crate) fn causes_of(error: &dyn StdError) -> Vec<String> {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            FailureKind::Panic => write!(f, "panicked: {}", self.message),
-            _ => f.write_str(&self.message),
+            FailureKind::Panic => write!(f, "panicked: {}", self.message)?,
+            _ => f.write_str(&self.message)?,
         }
+        let call = self.calls.first();
+        call.map_or(Ok(()), |FailedCall { name, call, input, .. }| write!(f, " (call {call} of `{name}` with {input})"))
     }
 }
 

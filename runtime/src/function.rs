@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub trait Function: Send + Sync + 'static {
     const NAME: &'static str;
     /// Where it is written.
     const SITE: Site;
+    /// The version of an orchestrator.
+    const VERSION: u32 = 1;
     /// A hash of its source; tells builds apart whose orchestrators differ.
     const SHAPE: u64 = 0;
     /// Its arguments as a tuple.
@@ -72,9 +75,10 @@ impl Display for Site {
 }
 
 /// What an attribute says of a function beyond its signature.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) retry: Retry,
+    pub(crate) retry_if: Option<Predicate>,
     pub(crate) limits: Limits,
     pub(crate) max_concurrent: Option<usize>,
 }
@@ -90,7 +94,7 @@ impl Options {
     /// One attempt, no timeout, no cap of its own.
     #[must_use]
     pub const fn new() -> Self {
-        Self { retry: Retry::none(), limits: Limits { timeout: None, heartbeat: None }, max_concurrent: None }
+        Self { retry: Retry::none(), retry_if: None, limits: Limits { timeout: None, heartbeat: None }, max_concurrent: None }
     }
 
     /// When to try again.
@@ -98,6 +102,25 @@ impl Options {
     pub const fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// Which errors of the function to try again.
+    #[must_use]
+    pub fn retry_if<F, T, E>(mut self, predicate: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self
+    where
+        F: Function<Output = Result<T, E>>,
+        E: DeserializeOwned,
+    {
+        self.retry_if = Some(Predicate(Arc::new(move |failure| {
+            let error = failure.payload().filter(|_| failure.kind() == FailureKind::Application);
+            error.is_none_or(|error| error.decode().map_or(true, |error: E| predicate(&error)))
+        })));
+        self
+    }
+
+    /// Whether another attempt may mend the failure.
+    pub(crate) fn retries(&self, failure: &Failure) -> bool {
+        failure.is_retryable() && self.retry_if.as_ref().is_none_or(|predicate| (predicate.0)(failure))
     }
 
     /// How long one attempt may take.
@@ -119,6 +142,16 @@ impl Options {
     pub const fn max_concurrent(mut self, limit: usize) -> Self {
         self.max_concurrent = Some(limit);
         self
+    }
+}
+
+/// A question about an error, asked of its recorded form.
+#[derive(Clone)]
+pub(crate) struct Predicate(Arc<dyn Fn(&Failure) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Predicate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Predicate")
     }
 }
 
@@ -191,6 +224,8 @@ pub trait Returned<O>: Send + Sync + 'static {
     fn restore(recorded: Recorded) -> Result<O, Failure>;
     /// What a client gets.
     fn result(recorded: Recorded) -> Self::Result;
+    /// Whether the value is an error.
+    fn is_failure(output: &O) -> bool;
     /// The success or the failure, engine's or own.
     fn checked(recorded: Recorded) -> Result<Self::Ok, Failure>;
 }
@@ -235,6 +270,10 @@ impl<O: Storable> Returned<O> for Kind<false, false> {
         Self::restore(recorded)
     }
 
+    fn is_failure(_output: &O) -> bool {
+        false
+    }
+
     fn checked(recorded: Recorded) -> Result<O, Failure> {
         Self::restore(recorded)
     }
@@ -264,6 +303,10 @@ macro_rules! returned_result {
 
             fn result(recorded: Recorded) -> Result<T, E> {
                 <Self as Returned<Result<T, E>>>::checked(recorded).map_err(own_error)
+            }
+
+            fn is_failure(output: &Result<T, E>) -> bool {
+                output.is_err()
             }
 
             fn checked(recorded: Recorded) -> Result<T, Failure> {

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod failure;
 mod function;
+mod instance_id;
 mod orchestration;
 mod payload;
 mod registry;
@@ -33,20 +34,24 @@ pub use dacapo_macros::{activity, orchestrator};
 pub use activity::state;
 pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
-pub use failure::{Failure, FailureKind};
+pub use failure::{FailedCall, Failure, FailureKind};
 pub use function::Function;
 pub use orchestration::activity::{Activity, Checked};
-pub use orchestration::ambient::{instance_id, is_replaying, new_uuid, now, rng, set_custom_status};
+pub use orchestration::ambient::{
+    instance_id, is_replaying, new_uuid, now, parent_id, patched, rng, set_custom_status, side_effect,
+};
 pub use orchestration::child::Orchestration;
+pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};
 pub use orchestration::event::{Event, EventWait};
-pub use orchestration::fan_out::{FanOut, TryFanOut, fan_out, try_fan_out};
+pub use orchestration::fan_out::{FanOut, Progress, TryFanOut, fan_out, try_fan_out};
+pub use orchestration::fan_out_rules::{FanOutError, NeedSuccesses, TolerateFailures};
 pub use orchestration::timer::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
 pub use payload::Payload;
 pub use registry::{Call, Callable};
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
-pub use store::Status;
+pub use store::{Census, Status};
 pub use worker::Retention;
 
 /// What the attributes emit. Not for users; may change with any version.

@@ -1,6 +1,7 @@
 //! Which functions this process can run, by name.
 
-use std::collections::HashMap;
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 
@@ -19,10 +20,18 @@ use crate::payload::Payload;
 pub struct Registration {
     role: Role,
     name: &'static str,
+    version: u32,
     site: Site,
     shape: u64,
     run: fn(Payload) -> BoxFuture<'static, Recorded>,
     options: fn() -> Options,
+    output: fn() -> TypeId,
+}
+
+impl std::fmt::Debug for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} `{}` at {}", self.role, self.name, self.site)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +54,33 @@ impl Registration {
     }
 
     const fn new<F: Function>(role: Role) -> Self {
-        Self { role, name: F::NAME, site: F::SITE, shape: F::SHAPE, run: run::<F>, options: F::options }
+        Self {
+            role,
+            name: F::NAME,
+            version: F::VERSION,
+            site: F::SITE,
+            shape: F::SHAPE,
+            run: run::<F>,
+            options: F::options,
+            output: TypeId::of::<F::Output>,
+        }
     }
 
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
     pub(crate) fn shape(&self) -> u64 {
         self.shape
+    }
+
+    /// The declared return type.
+    pub(crate) fn output(&self) -> TypeId {
+        (self.output)()
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -134,7 +161,8 @@ callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12);
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
     activities: HashMap<&'static str, Registration>,
-    orchestrators: HashMap<&'static str, Registration>,
+    /// By name and version.
+    orchestrators: HashMap<&'static str, BTreeMap<u32, Registration>>,
 }
 
 impl Registry {
@@ -146,11 +174,18 @@ impl Registry {
         let mut registry = Self::default();
         let mut conflicts = String::new();
         for registration in found.chain(more.iter().copied()) {
-            let (map, role) = match registration.role {
-                Role::Activity => (&mut registry.activities, "activities"),
-                Role::Orchestrator => (&mut registry.orchestrators, "orchestrators"),
+            let (there, role, way_out) = match registration.role {
+                Role::Activity => (registry.activities.insert(registration.name, registration), "activities", ""),
+                Role::Orchestrator => {
+                    let versions = registry.orchestrators.entry(registration.name).or_default();
+                    (
+                        versions.insert(registration.version, registration),
+                        "orchestrators",
+                        ", or say which is newer with `version = 2`",
+                    )
+                }
             };
-            match map.insert(registration.name, registration) {
+            match there {
                 Some(other) if other.site != registration.site => {
                     let (mut first, mut second) = (other.site, registration.site);
                     if (second.file, second.line) < (first.file, first.line) {
@@ -158,7 +193,7 @@ impl Registry {
                     }
                     let _ = write!(
                         conflicts,
-                        "\n  two {role} are named `{}`: {first} and {second}; rename one with `name = \"…\"`",
+                        "\n  two {role} are named `{}`: {first} and {second}; rename one with `name = \"…\"`{way_out}",
                         registration.name
                     );
                 }
@@ -176,8 +211,19 @@ impl Registry {
         self.activities.get(name)
     }
 
+    /// The highest version of an orchestrator: what a new orchestration runs.
     pub(crate) fn orchestrator(&self, name: &str) -> Option<&Registration> {
-        self.orchestrators.get(name)
+        self.versions(name).next_back()
+    }
+
+    /// One version of an orchestrator: what an orchestration that was started with it goes on with.
+    pub(crate) fn version(&self, name: &str, version: u32) -> Option<&Registration> {
+        self.orchestrators.get(name)?.get(&version)
+    }
+
+    /// The versions of an orchestrator, the lowest first.
+    fn versions(&self, name: &str) -> impl DoubleEndedIterator<Item = &Registration> {
+        self.orchestrators.get(name).into_iter().flat_map(BTreeMap::values)
     }
 
     pub(crate) fn activities(&self) -> impl Iterator<Item = &Registration> {
@@ -189,5 +235,19 @@ impl Registry {
         let mut names: Vec<_> = self.orchestrators.keys().copied().collect();
         names.sort_unstable();
         names
+    }
+
+    /// Why an orchestration cannot be run here.
+    pub(crate) fn not_registered(&self, name: &str, version: u32) -> String {
+        let versions: Vec<_> = self.versions(name).map(|registration| registration.version.to_string()).collect();
+        if versions.is_empty() {
+            let known = self.orchestrator_names().join(", ");
+            format!("no orchestrator named `{name}` is registered in this process; those that are: {known}")
+        } else {
+            format!(
+                "version {version} of the orchestrator `{name}` is not registered in this process; those that are: {}",
+                versions.join(", ")
+            )
+        }
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn history(database: &Path, id: &str) -> Vec<Turn> {
     .expect("the history can be read")
 }
 
+#[allow(dead_code, reason = "not every test asks")]
 /// The inputs and results of the activities of one name that are recorded as completed, in the order of their calls.
 pub(crate) fn completed(history: &[Turn], name: &str) -> Vec<(Payload, Payload)> {
     let events = || history.iter().flat_map(|turn| &turn.events);

@@ -175,7 +175,10 @@ impl IntoFuture for Query {
         async move {
             let found = self.ask().await?;
             let next = found.last().filter(|_| found.len() == self.query.limit).map(token);
-            let instances = found.into_iter().map(|instance| InstanceStatus { instance, input: None, outcome: None }).collect();
+            let instances = found
+                .into_iter()
+                .map(|instance| InstanceStatus { instance, input: None, version: 0, execution: 0, outcome: None })
+                .collect();
             Ok(Page { instances, next })
         }
         .boxed()
@@ -190,7 +193,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// The orchestrations, without their inputs and outcomes: ask [`Client::status`] for those.
+    /// The orchestrations, without what only their histories tell: input, outcome, and version and generation, which are 0 here.
+    /// Ask [`Client::status`] for those.
     #[must_use]
     pub fn instances(&self) -> &[InstanceStatus] {
         &self.instances

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::client::{Client, Handle};
+use crate::engine::event::Event;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
 use crate::function::Function;
@@ -116,7 +117,7 @@ impl<F: Function> IntoFuture for Start<F> {
             check_id(&id)?;
             check_tags(&self.tags)?;
             let (name, replaces) = (F::NAME.to_owned(), Vec::new());
-            let request = Request { id: id.clone(), name, input, at: self.at, tags: self.tags, replaces };
+            let request = Request { id: id.clone(), name, version: F::VERSION, input, at: self.at, tags: self.tags, replaces };
             self.client.create_or(request, self.reuse).await?;
             Ok(Handle { client: self.client, id, function: PhantomData })
         }
@@ -223,13 +224,23 @@ impl IntoFuture for Restart {
         async move {
             let earlier = self.client.find(&self.id).await?;
             let first = self.client.store().turn(earlier.key, End::First).await?;
-            let input =
-                first.and_then(|turn| turn.events.into_iter().find_map(super::started_with)).unwrap_or_else(Payload::null);
+            let started = first.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
+                Event::ExecutionStarted { input, version, .. } => Some((input, version)),
+                _ => None,
+            });
+            let (input, version) = started.unwrap_or_else(|| (Payload::null(), 1));
             let reuse = if self.new.is_some() { ReuseId::Refuse } else { ReuseId::ReplaceTerminal };
             let id = self.new.unwrap_or(self.id);
             check_id(&id)?;
-            let request =
-                Request { id: id.clone(), name: earlier.name, input, at: None, tags: earlier.tags, replaces: Vec::new() };
+            let request = Request {
+                id: id.clone(),
+                name: earlier.name,
+                version,
+                input,
+                at: None,
+                tags: earlier.tags,
+                replaces: Vec::new(),
+            };
             self.client.create_or(request, reuse).await?;
             Ok(id)
         }
@@ -255,18 +266,6 @@ fn check_tags(tags: &BTreeMap<String, String>) -> StoreResult<()> {
     }
 }
 
-pub(super) fn check_id(id: &str) -> StoreResult<()> {
-    let wrong = if id.is_empty() {
-        "it is empty"
-    } else if id.chars().count() > 256 {
-        "it is longer than 256 characters"
-    } else if id.starts_with('@') {
-        "it begins with `@`"
-    } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
-        "it has one of `/ \\ # ?` or a control character in it"
-    } else {
-        return Ok(());
-    };
-    let shown = crate::payload::Excerpt(id);
-    Err(RuntimeError::new(ErrorKind::Invalid, format!("{shown} cannot be an instance id: {wrong}")))
+fn check_id(id: &str) -> StoreResult<()> {
+    crate::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
 }

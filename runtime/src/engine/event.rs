@@ -19,6 +19,9 @@ pub enum Event {
     ExecutionStarted {
         /// The orchestrator.
         name: String,
+        /// The version of the orchestrator, with which the orchestration goes on.
+        #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+        version: u32,
         /// Its recorded arguments.
         input: Payload,
         /// The shape of the orchestrator's code in the build that started it, 0 when unknown.
@@ -27,6 +30,14 @@ pub enum Event {
         /// The orchestration that called it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Parent>,
+        /// What the generation before this one left, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continued: Option<Continued>,
+    },
+    /// The generation before the one that starts here ended by continuing as new; its events were deleted.
+    ContinueAsNew {
+        /// The number of the generation that ended.
+        execution: u32,
     },
     /// An activity was called.
     TaskScheduled {
@@ -82,6 +93,9 @@ pub enum Event {
         input: Payload,
         /// Where it was called, `file:line`.
         at: String,
+        /// Whether nobody waits for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        detached: bool,
     },
     /// A sub-orchestration returned a success.
     SubOrchestrationInstanceCompleted {
@@ -96,6 +110,23 @@ pub enum Event {
         id: CallId,
         /// Why.
         failure: Failure,
+        /// When the next attempt is called; without it the failure is the result.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+    },
+    /// The orchestrator asked whether it is patched, and was told so.
+    Patched {
+        /// The name of the patch.
+        name: String,
+    },
+    /// A closure given to `side_effect` ran, once.
+    SideEffect {
+        /// The number of the call.
+        id: CallId,
+        /// What it returned.
+        result: Payload,
+        /// Where it was written, `file:line`.
+        at: String,
     },
     /// An external event arrived.
     EventRaised {
@@ -136,6 +167,37 @@ pub enum Event {
     },
 }
 
+fn first_version() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_first_version(version: &u32) -> bool {
+    *version == 1
+}
+
+/// What one generation of an orchestration leaves to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// The number of the generation that starts: 2 is the first that continues another.
+    pub execution: u32,
+    /// How many calls all generations before have made. The numbers go on, so that a late result of an old call meets none of the
+    /// new ones.
+    pub calls: CallId,
+    /// The events that were raised and not taken yet, oldest first within a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Raised>,
+}
+
+/// An external event that waits to be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// The event.
+    pub name: String,
+    /// Its recorded value.
+    pub input: Payload,
+}
+
 /// Who waits for a sub-orchestration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
@@ -152,6 +214,16 @@ pub struct Turn {
     pub at: Timestamp,
     /// What was delivered and what was decided, in that order.
     pub events: Vec<Event>,
+}
+
+impl Turn {
+    /// The orchestrator that a first turn has started, and its version.
+    pub(crate) fn started(&self) -> Option<(&str, u32)> {
+        self.events.iter().find_map(|event| match event {
+            Event::ExecutionStarted { name, version, .. } => Some((name.as_str(), *version)),
+            _ => None,
+        })
+    }
 }
 
 impl Event {
@@ -176,6 +248,9 @@ impl Event {
             Self::TaskScheduled { .. }
                 | Self::TimerCreated { .. }
                 | Self::SubOrchestrationInstanceCreated { .. }
+                | Self::SideEffect { .. }
+                | Self::Patched { .. }
+                | Self::ContinueAsNew { .. }
                 | Self::ExecutionCompleted { .. }
                 | Self::ExecutionFailed { .. }
         )
@@ -186,7 +261,7 @@ impl Event {
     pub(crate) fn for_parent(id: CallId, outcome: Result<Payload, Failure>) -> Self {
         match outcome {
             Ok(result) => Self::SubOrchestrationInstanceCompleted { id, result },
-            Err(failure) => Self::SubOrchestrationInstanceFailed { id, failure },
+            Err(failure) => Self::SubOrchestrationInstanceFailed { id, failure, retry_at: None },
         }
     }
 }

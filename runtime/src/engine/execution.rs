@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 
 use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
-use crate::engine::scope::{self, Command, Scope, Work};
+use crate::engine::scope::{self, Command, Foreseen, Scope, Work};
 use crate::engine::waker::RootWaker;
+use crate::failure::Failure;
 use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
@@ -26,6 +27,8 @@ pub(crate) struct Execution {
     root: Arc<RootWaker>,
     waker: Waker,
     recorded_shape: u64,
+    /// The event that started it, without its input.
+    started: Option<Event>,
     outcome: Option<Recorded>,
     /// Calls from before a rewind that the code has not made again.
     aside: BTreeMap<CallId, rewind::Aside>,
@@ -44,7 +47,7 @@ pub(crate) enum Action {
     /// Deliver `TimerFired` when it is due.
     StartTimer { id: CallId, fire_at: Timestamp },
     /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
-    StartChild { id: CallId, name: &'static str, instance: String, input: Payload },
+    StartChild { id: CallId, name: &'static str, instance: String, input: Payload, detached: bool },
     /// Nobody waits for this call any more.
     Cancel { id: CallId },
 }
@@ -67,6 +70,16 @@ pub(crate) struct Progress {
     pub(crate) actions: Vec<Action>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) finished: bool,
+    /// The generation that follows the one that has ended.
+    pub(crate) next: Option<Next>,
+}
+
+/// The generation that follows one that has continued as new.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) orchestrator: Registration,
+    /// Its first event.
+    pub(crate) started: Event,
 }
 
 impl Execution {
@@ -75,10 +88,11 @@ impl Execution {
         let root = RootWaker::new(alarm);
         Self {
             future: None,
-            scope: Some(Box::new(Scope::new(root.token(), instance, orchestrator.name()))),
+            scope: Some(Box::new(Scope::new(root.token(), instance, orchestrator))),
             waker: Waker::from(root.clone()),
             root,
             recorded_shape: 0,
+            started: None,
             outcome: None,
             aside: BTreeMap::new(),
             orchestrator,
@@ -100,6 +114,7 @@ impl Execution {
         if let Some(shadow) = &mut self.shadow {
             shadow.replay(history.clone())?;
         }
+        history.iter().for_each(|turn| self.scope_mut().foreseen.add(&turn.events));
         let is_rewind = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
         let mut history = history;
         let since = history.iter().rposition(is_rewind).map_or(0, |last| last + 1);
@@ -115,6 +130,7 @@ impl Execution {
         }
         let scope = self.scope_mut();
         scope.replaying = false;
+        scope.foreseen = Foreseen::default();
         scope.custom_status = None;
         Ok(())
     }
@@ -137,11 +153,12 @@ impl Execution {
             let actual = describe_command(command);
             return Err(self.mismatch(next, "nothing further".to_owned(), actual));
         }
-        if self.outcome.is_some() && self.future.is_some() {
+        let continues = self.scope_mut().continuation.is_some();
+        if continues || self.outcome.is_some() && self.future.is_some() {
             return Err(self.mismatch(
                 next,
                 "nothing further: the run goes on".to_owned(),
-                "the orchestrator returned".to_owned(),
+                if continues { "it continues as new" } else { "the orchestrator returned" }.to_owned(),
             ));
         }
         self.scope_mut().cancelled.clear();
@@ -150,7 +167,10 @@ impl Execution {
 
     fn replay_event(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
         match &event {
-            Event::TaskScheduled { .. } | Event::TimerCreated { .. } | Event::SubOrchestrationInstanceCreated { .. } => {
+            Event::TaskScheduled { .. }
+            | Event::TimerCreated { .. }
+            | Event::SubOrchestrationInstanceCreated { .. }
+            | Event::SideEffect { .. } => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {
                     Some(command) if is_same(&event, &command) => {
@@ -164,11 +184,21 @@ impl Execution {
                     None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
                 }
             }
+            Event::Patched { .. } => Ok(()),
+            Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
+            Event::ContinueAsNew { .. } => {
+                if self.scope_mut().continuation.take().is_none() {
+                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator goes on".to_owned()));
+                }
+                Ok(())
+            }
             Event::ExecutionCompleted { .. } | Event::ExecutionFailed { .. } => {
                 if self.outcome.is_none() {
                     return Err(self.mismatch(position, describe_event(&event), "the orchestrator waits".to_owned()));
                 }
                 self.future = None;
+                // A side effect that panicked has no record.
+                self.scope_mut().commands.retain(|command| !matches!(command.work, Work::SideEffect { .. }));
                 Ok(())
             }
             _ => {
@@ -195,7 +225,7 @@ impl Execution {
     fn mismatch(&self, position: usize, recorded: String, actual: String) -> Box<Mismatch> {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
         Box::new(Mismatch {
-            orchestrator: scope.orchestrator,
+            orchestrator: scope.orchestrator.name(),
             instance: scope.instance.to_string(),
             position,
             recorded,
@@ -210,7 +240,13 @@ impl Execution {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
         let is_new = |id: &CallId| scope.commands.iter().any(|command| command.id == *id);
         let waiting = scope.open.iter().filter(|(id, open)| open.outcome.is_none() && !is_new(id));
-        waiting.map(|(id, open)| action(*id, open.work.clone())).collect()
+        waiting.filter_map(|(id, open)| action(*id, open.work.clone())).collect()
+    }
+
+    /// Why an external event cannot be taken, where the orchestrator has shown which type it waits for.
+    pub(crate) fn refuses(&self, event: &Event) -> Option<Failure> {
+        let Event::EventRaised { name, input } = event else { return None };
+        self.scope.as_deref()?.refuses(name, input)
     }
 
     /// Delivers events one by one, in order, and polls after each that woke somebody.
@@ -222,6 +258,8 @@ impl Execution {
         let progress = self.run_turn(now, incoming)?;
         if let Some(shadow) = &mut self.shadow {
             let turn = Turn { at: progress.at, events: progress.events.clone() };
+            shadow.scope_mut().foreseen = Foreseen::default();
+            shadow.scope_mut().foreseen.add(&turn.events);
             if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {
                 let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
                 return Err(GivenUp { report: mismatch.to_string(), incoming });
@@ -231,9 +269,11 @@ impl Execution {
     }
 
     fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
-        let mut progress = Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false };
+        let mut progress =
+            Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
         let scope = self.scope_mut();
-        // A clock that was set back must not make an orchestrator see time run backwards.
+        // A clock that was set back must not make an orchestrator see time run backwards, nor make its next timer late.
+        scope.clock = now;
         scope.now = scope.now.max(now);
         progress.at = scope.now;
         // What was asked for since a rewind.
@@ -261,6 +301,13 @@ impl Execution {
                 Err(failure) => Event::ExecutionFailed { failure },
             });
         }
+        if self.outcome.is_none()
+            && let Some((orchestrator, input)) = self.scope_mut().continuation.take()
+        {
+            progress.finished = true;
+            progress.events.push(Event::ContinueAsNew { execution: self.scope_mut().execution });
+            progress.next = Some(self.next(orchestrator, input));
+        }
         if progress.events.last().is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. })) {
             progress.finished = true;
         }
@@ -281,6 +328,18 @@ impl Execution {
         Ok(progress)
     }
 
+    /// How the next generation starts: as this one did, but for what has changed.
+    fn next(&mut self, orchestrator: Registration, next_input: Payload) -> Next {
+        let left = self.scope_mut().leave();
+        let mut next = self.started.clone().expect("what has ended was started");
+        if let Event::ExecutionStarted { name, version, input, shape, continued, .. } = &mut next {
+            orchestrator.name().clone_into(name);
+            *version = orchestrator.version();
+            (*input, *shape, *continued) = (next_input, orchestrator.shape(), Some(left));
+        }
+        Next { orchestrator, started: next }
+    }
+
     /// Moves the calls of the last poll into the history and among the actions.
     fn collect(&mut self, progress: &mut Progress) {
         let scope = self.scope_mut();
@@ -288,27 +347,39 @@ impl Execution {
             progress.events.push(match &work {
                 Work::Activity { name, input, .. } => Event::TaskScheduled { id, name: (*name).into(), input: input.clone(), at },
                 Work::Timer { fire_at } => Event::TimerCreated { id, fire_at: *fire_at, at },
-                Work::Child { name, input, instance } => Event::SubOrchestrationInstanceCreated {
+                Work::Child { name, input, instance, attempts } => Event::SubOrchestrationInstanceCreated {
                     id,
                     name: (*name).into(),
                     instance: instance.clone(),
                     input: input.clone(),
                     at,
+                    detached: attempts.is_none(),
                 },
+                Work::SideEffect { result } => Event::SideEffect { id, result: result.clone(), at },
             });
-            progress.actions.push(action(id, work));
+            progress.actions.extend(action(id, work));
         }
+        progress.events.extend(scope.patched_now.drain(..).map(|name| Event::Patched { name }));
     }
 
     /// Delivers one event and polls if it woke somebody. Gives the event as it is recorded, or nothing when it is stale.
     ///
     /// `live` is the time of the decision about a retry; in a replay that decision is in the event.
-    fn deliver(&mut self, event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
+    fn deliver(&mut self, mut event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
         let scope = self.scope.as_deref_mut().expect("the scope is here between polls");
         let waker = match &event {
-            Event::ExecutionStarted { input, shape, .. } => {
+            Event::ExecutionStarted { input, shape, parent, continued, .. } => {
+                scope.parent = parent.as_ref().map(|parent| parent.instance.as_str().into());
                 scope.started_at = scope.now;
+                if let Some(continued) = continued.clone() {
+                    scope.go_on(continued);
+                }
                 self.recorded_shape = *shape;
+                let mut started = event.clone();
+                if let Event::ExecutionStarted { input, continued, .. } = &mut started {
+                    (*input, *continued) = (Payload::null(), None);
+                }
+                self.started = Some(started);
                 self.future = Some(self.orchestrator.run(input.clone()));
                 self.poll();
                 return Some(event);
@@ -316,21 +387,27 @@ impl Execution {
             Event::TaskCompleted { id, result } | Event::SubOrchestrationInstanceCompleted { id, result } => {
                 scope.complete(*id, Ok(result.clone()))?
             }
-            Event::SubOrchestrationInstanceFailed { id, failure } => scope.complete(*id, Err(failure.clone()))?,
-            Event::TaskFailed { id, failure, retry_at } => {
+            Event::SubOrchestrationInstanceFailed { id, failure, retry_at } => {
                 let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
-                let Work::Activity { options, attempt, not_before, .. } = &mut open.work else {
+                let Work::Child { attempts: Some(attempts), .. } = &open.work else {
                     return None;
                 };
-                let again = match live {
-                    Some(now) if failure.is_retryable() => options.retry.delay_after(*attempt).map(|delay| now.after(delay)),
-                    Some(_) => None,
-                    None => *retry_at,
+                let again = live.map_or(*retry_at, |now| attempts.again(&scope.instance, *id, failure, now));
+                open.retry_at = again;
+                let waker = scope.complete(*id, Err(failure.clone()))?;
+                event = Event::SubOrchestrationInstanceFailed { id: *id, failure: failure.clone(), retry_at: again };
+                waker
+            }
+            Event::TaskFailed { id, failure, retry_at } => {
+                let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
+                let Work::Activity { attempts, not_before, .. } = &mut open.work else {
+                    return None;
                 };
+                let again = live.map_or(*retry_at, |now| attempts.again(&scope.instance, *id, failure, now));
                 if again.is_some() {
-                    *attempt += 1;
+                    attempts.number += 1;
                     *not_before = again;
-                    actions.push(action(*id, open.work.clone()));
+                    actions.extend(action(*id, open.work.clone()));
                     return Some(Event::TaskFailed { id: *id, failure: failure.clone(), retry_at: again });
                 }
                 scope.complete(*id, Err(failure.clone()))?
@@ -339,6 +416,7 @@ impl Execution {
             Event::EventRaised { name, input } => scope.raise(name, input.clone()),
             Event::ExecutionTerminated { .. } => {
                 self.future = None;
+                scope.continuation = None;
                 self.outcome = event.outcome();
                 return Some(event);
             }
@@ -354,32 +432,37 @@ impl Execution {
         Some(event)
     }
 
-    /// Polls until the orchestrator is finished, or pending without having been woken meanwhile.
+    /// Polls until the orchestrator is finished or continues as new, or is pending without having been woken meanwhile.
     fn poll(&mut self) {
         let root = self.root.clone();
         let outer = scope::replace(self.scope.take());
-        let mut outcome = None;
-        if let Some(future) = &mut self.future {
-            root.inside(|| {
-                let mut context = Context::from_waker(&self.waker);
-                loop {
-                    root.take_woken();
-                    self.root_polls += 1;
-                    let poll = future.as_mut().poll(&mut context);
-                    let fatal = scope::with(|scope| scope.fatal.take()).flatten();
-                    outcome = match (poll, fatal) {
-                        (_, Some(failure)) => Some(Err(failure)),
-                        (Poll::Ready(outcome), None) => Some(outcome),
-                        (Poll::Pending, None) => None,
-                    };
-                    if outcome.is_some() || !root.take_woken() {
-                        break;
-                    }
-                }
-            });
+        if self.future.is_some() {
+            root.inside(|| self.poll_inside(&root));
         }
         self.scope = scope::replace(outer);
-        self.outcome = outcome;
+    }
+
+    fn poll_inside(&mut self, root: &RootWaker) {
+        let Some(future) = &mut self.future else { return };
+        let mut context = Context::from_waker(&self.waker);
+        let continues = loop {
+            root.take_woken();
+            self.root_polls += 1;
+            let poll = future.as_mut().poll(&mut context);
+            let (fatal, continues) = scope::with(Scope::end_of_poll).unwrap_or_default();
+            self.outcome = match (poll, fatal) {
+                (_, Some(failure)) => Some(Err(failure)),
+                (Poll::Ready(outcome), None) if !continues => scope::with(|scope| scope.returned(outcome)),
+                _ => None,
+            };
+            if continues || self.outcome.is_some() || !root.take_woken() {
+                break continues;
+            }
+        };
+        if continues {
+            // In its scope: its calls are cancelled, and the events given to its waits are put back.
+            self.future = None;
+        }
     }
 
     fn foreign_wake(&self) -> String {
@@ -389,7 +472,8 @@ impl Execution {
              usual causes: a tokio timer, channel or task, or another thread, hidden behind a type of your own that claims to be `Durable`\n  \
              nothing is lost: the run is parked; move that work into an `#[activity]` or wait for an `Event`, then resume the instance \
              or restart the worker",
-            scope.orchestrator, scope.instance
+            scope.orchestrator.name(),
+            scope.instance
         )
     }
 
@@ -431,12 +515,17 @@ impl Action {
     }
 }
 
-fn action(id: CallId, work: Work) -> Action {
-    match work {
-        Work::Activity { name, input, options, attempt, not_before } => {
-            Action::StartActivity { id, name, input, attempt, not_before, limits: options.limits }
+/// What brings the outcome of a call about; nothing for one that has happened.
+fn action(id: CallId, work: Work) -> Option<Action> {
+    Some(match work {
+        Work::Activity { name, input, attempts, not_before } => {
+            let (attempt, limits) = (attempts.number, attempts.options.limits);
+            Action::StartActivity { id, name, input, attempt, not_before, limits }
         }
         Work::Timer { fire_at } => Action::StartTimer { id, fire_at },
-        Work::Child { name, input, instance } => Action::StartChild { id, name, instance, input },
-    }
+        Work::Child { name, input, instance, attempts } => {
+            Action::StartChild { id, name, instance, input, detached: attempts.is_none() }
+        }
+        Work::SideEffect { .. } => return None,
+    })
 }

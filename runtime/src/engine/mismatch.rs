@@ -58,6 +58,7 @@ pub(crate) fn describe_command(command: &Command) -> String {
             format!("call {} of activity `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
         }
         Work::Timer { .. } => format!("call {} of a timer at {at}", command.id),
+        Work::SideEffect { .. } => format!("call {} of a side effect at {at}", command.id),
         Work::Child { name, input, .. } => {
             format!("call {} of orchestrator `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
         }
@@ -71,10 +72,13 @@ pub(crate) fn describe_event(event: &Event) -> String {
             format!("call {id} of activity `{name}` with {} at {at}", Excerpt(input.as_str()))
         }
         Event::TimerCreated { id, at, .. } => format!("call {id} of a timer at {at}"),
+        Event::SideEffect { id, at, .. } => format!("call {id} of a side effect at {at}"),
         Event::SubOrchestrationInstanceCreated { id, name, input, at, .. } => {
             format!("call {id} of orchestrator `{name}` with {} at {at}", Excerpt(input.as_str()))
         }
         Event::ExecutionStarted { .. } => "the start of the run".to_owned(),
+        Event::Patched { name } => format!("the patch `{name}`"),
+        Event::ContinueAsNew { .. } => "the start of the next generation".to_owned(),
         Event::TaskCompleted { id, .. } => format!("the result of call {id}, and no call before it"),
         Event::TaskFailed { id, .. } => format!("the failure of call {id}, and no call before it"),
         Event::TimerFired { id } => format!("the end of timer {id}, and no call before it"),
@@ -101,9 +105,10 @@ pub(crate) fn is_same(event: &Event, command: &Command) -> bool {
         }
         (Event::TimerCreated { id, .. }, Work::Timer { .. }) => *id == command.id,
         (
-            Event::SubOrchestrationInstanceCreated { id, name, input, instance, .. },
-            Work::Child { name: now, input: with, instance: under },
-        ) => *id == command.id && name == now && input == with && instance == under,
+            Event::SubOrchestrationInstanceCreated { id, name, input, instance, detached, .. },
+            Work::Child { name: now, input: with, instance: under, attempts },
+        ) => *id == command.id && name == now && input == with && instance == under && *detached == attempts.is_none(),
+        (Event::SideEffect { id, .. }, Work::SideEffect { .. }) => *id == command.id,
         _ => false,
     }
 }

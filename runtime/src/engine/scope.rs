@@ -4,15 +4,17 @@
 //! there was unloaded, not cancelled.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::engine::event::CallId;
+use crate::engine::event::{CallId, Continued, Event, Raised};
 use crate::failure::Failure;
 use crate::function::{Options, Recorded};
 use crate::payload::Payload;
+use crate::registry::Registration;
 use crate::time::Timestamp;
 
 thread_local! {
@@ -20,25 +22,79 @@ thread_local! {
     static AWAITING: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
 }
 
+/// How many failures of calls are kept, to say where an error that the orchestrator returns came from.
+const REMEMBERED_FAILURES: usize = 16;
+
 /// The state of one loaded execution that its futures read and write.
 pub(crate) struct Scope {
     pub(crate) token: u64,
     pub(crate) instance: Arc<str>,
-    pub(crate) orchestrator: &'static str,
+    pub(crate) orchestrator: Registration,
+    /// The number of the generation.
+    pub(crate) execution: u32,
+    /// The orchestration that waits for this one.
+    pub(crate) parent: Option<Arc<str>>,
     pub(crate) started_at: Timestamp,
+    /// The time the orchestrator sees, which never runs backwards.
     pub(crate) now: Timestamp,
+    /// The time of the machine, from which a timer is set.
+    pub(crate) clock: Timestamp,
     pub(crate) replaying: bool,
     pub(crate) open: BTreeMap<CallId, Open>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) cancelled: Vec<CallId>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) fatal: Option<Failure>,
+    /// What the orchestrator has asked to be continued as.
+    pub(crate) continuation: Option<(Registration, Payload)>,
     /// How often a leaf future was polled.
     pub(crate) leaf_polls: u64,
+    /// What the history to be replayed holds that is asked for before its event.
+    pub(crate) foreseen: Foreseen,
+    /// What [`patched`](Self::patched) has answered.
+    patches: BTreeMap<String, bool>,
+    /// Patches of the last poll, not yet recorded.
+    pub(crate) patched_now: Vec<String>,
+    /// The last failures that calls have had, the newest first.
+    failures: VecDeque<Failure>,
     events: BTreeMap<String, Channel>,
     last_call: CallId,
     last_wait: u64,
+    last_event: u64,
     uuids: u64,
+}
+
+/// Results of decisions that are not waited for.
+#[derive(Default)]
+pub(crate) struct Foreseen {
+    effects: BTreeMap<CallId, Payload>,
+    patches: BTreeSet<String>,
+}
+
+impl Foreseen {
+    pub(crate) fn add(&mut self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::SideEffect { id, result, .. } => {
+                    self.effects.insert(*id, result.clone());
+                }
+                Event::Patched { name } => {
+                    self.patches.insert(name.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What is known of a side effect.
+pub(crate) enum Recalled {
+    /// It is to happen.
+    Live,
+    /// It has happened.
+    Result(Payload),
+    /// The history that is replayed does not know it.
+    Nothing,
 }
 
 /// A call that has no outcome yet, or whose outcome was not fetched yet.
@@ -46,14 +102,55 @@ pub(crate) struct Open {
     pub(crate) work: Work,
     pub(crate) outcome: Option<Recorded>,
     pub(crate) waker: Option<Waker>,
+    /// When a child that has failed is to be tried again.
+    pub(crate) retry_at: Option<Timestamp>,
 }
 
 /// What has to happen for a call to have an outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Activity { name: &'static str, input: Payload, options: Options, attempt: u32, not_before: Option<Timestamp> },
-    Timer { fire_at: Timestamp },
-    Child { name: &'static str, input: Payload, instance: String },
+    Activity {
+        name: &'static str,
+        input: Payload,
+        attempts: Attempts,
+        not_before: Option<Timestamp>,
+    },
+    Timer {
+        fire_at: Timestamp,
+    },
+    /// Nobody waits for one without attempts.
+    Child {
+        name: &'static str,
+        input: Payload,
+        instance: String,
+        attempts: Option<Attempts>,
+    },
+    SideEffect {
+        result: Payload,
+    },
+}
+
+/// The attempts of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempts {
+    pub(crate) options: Options,
+    /// The number of the attempt that is under way or next, 1 for the first.
+    pub(crate) number: u32,
+    /// When the call was made.
+    pub(crate) since: Timestamp,
+}
+
+impl Attempts {
+    /// When to try again after the attempt has failed, if at all.
+    pub(crate) fn again(&self, instance: &str, call: CallId, failure: &Failure, now: Timestamp) -> Option<Timestamp> {
+        if !self.options.retries(failure) {
+            return None;
+        }
+        let name = format!("{instance}\n{call}\n{}", self.number);
+        let (high, _) = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).as_u64_pair();
+        let chance = (high >> 11) as f64 / (1_u64 << 53) as f64;
+        self.options.retry.delay_of(self.number, now.since(self.since), chance).map(|delay| now.after(delay))
+    }
 }
 
 /// A call made during a poll and not yet recorded.
@@ -67,34 +164,54 @@ pub(crate) struct Command {
 /// The events of one name: buffered, or waited for, never both.
 #[derive(Default)]
 struct Channel {
-    buffered: VecDeque<Payload>,
+    buffered: VecDeque<Arrived>,
     waiters: VecDeque<Waiter>,
+    /// Whether a value has the type that the last wait has asked for.
+    check: Option<Check>,
+}
+
+/// Whether a payload can be read as some type.
+pub(crate) type Check = fn(&Payload) -> Result<(), Failure>;
+
+/// An event and its place among those of its execution.
+struct Arrived {
+    number: u64,
+    payload: Payload,
 }
 
 struct Waiter {
     id: u64,
-    payload: Option<Payload>,
+    arrived: Option<Arrived>,
     waker: Waker,
 }
 
 impl Scope {
-    pub(crate) fn new(token: u64, instance: Arc<str>, orchestrator: &'static str) -> Self {
+    pub(crate) fn new(token: u64, instance: Arc<str>, orchestrator: Registration) -> Self {
         Self {
             token,
             instance,
             orchestrator,
+            execution: 1,
+            parent: None,
             started_at: Timestamp(0),
             now: Timestamp(0),
+            clock: Timestamp(0),
             replaying: false,
             open: BTreeMap::new(),
             commands: VecDeque::new(),
             cancelled: Vec::new(),
             custom_status: None,
             fatal: None,
+            continuation: None,
             leaf_polls: 0,
+            foreseen: Foreseen::default(),
+            patches: BTreeMap::new(),
+            patched_now: Vec::new(),
+            failures: VecDeque::new(),
             events: BTreeMap::new(),
             last_call: 0,
             last_wait: 0,
+            last_event: 0,
             uuids: 0,
         }
     }
@@ -106,7 +223,8 @@ impl Scope {
         options: Options,
         site: &'static Location<'static>,
     ) -> Call {
-        let work = |input, _id| Work::Activity { name, input, options, attempt: 1, not_before: None };
+        let attempts = Attempts { options, number: 1, since: self.now };
+        let work = |input, _id| Work::Activity { name, input, attempts, not_before: None };
         self.call(input, work, site)
     }
 
@@ -115,11 +233,49 @@ impl Scope {
         name: &'static str,
         input: Result<Payload, Failure>,
         id: Option<String>,
+        attempts: Option<Attempts>,
         site: &'static Location<'static>,
     ) -> Call {
-        let parent = self.instance.clone();
-        let work = |input, call| Work::Child { name, input, instance: id.unwrap_or_else(|| format!("{parent}:{call}")) };
-        self.call(input, work, site)
+        let is_detached = attempts.is_none();
+        let instance = id.unwrap_or_else(|| self.child_id(self.last_call + 1));
+        let work = |input, _id| Work::Child { name, input, instance, attempts };
+        let call = self.call(input, work, site);
+        if is_detached && let Some(Open { outcome: Some(Err(failure)), .. }) = self.open.remove(&call.id) {
+            self.fatal.get_or_insert(failure);
+        }
+        call
+    }
+
+    /// The instance id of a sub-orchestration that was given none.
+    pub(crate) fn child_id(&self, call: CallId) -> String {
+        format!("{}:{call}", self.instance)
+    }
+
+    /// What a side effect has returned, as far as it is recorded.
+    pub(crate) fn recall(&self) -> Recalled {
+        match self.foreseen.effects.get(&(self.last_call + 1)) {
+            _ if !self.replaying => Recalled::Live,
+            Some(result) => Recalled::Result(result.clone()),
+            None => Recalled::Nothing,
+        }
+    }
+
+    pub(crate) fn call_side_effect(&mut self, result: Payload, site: &'static Location<'static>) {
+        self.last_call += 1;
+        self.commands.push_back(Command { id: self.last_call, work: Work::SideEffect { result }, at: place(site) });
+    }
+
+    /// Whether the code that asks is newer than the part of the history it is in.
+    pub(crate) fn patched(&mut self, name: &str) -> bool {
+        if let Some(known) = self.patches.get(name) {
+            return *known;
+        }
+        let patched = !self.replaying || self.foreseen.patches.contains(name);
+        self.patches.insert(name.to_owned(), patched);
+        if !self.replaying {
+            self.patched_now.push(name.to_owned());
+        }
+        patched
     }
 
     pub(crate) fn call_timer(&mut self, fire_at: Timestamp, site: &'static Location<'static>) -> Call {
@@ -141,29 +297,85 @@ impl Scope {
         if outcome.is_none() {
             self.commands.push_back(Command { id, work: work.clone(), at: place(site) });
         }
-        self.open.insert(id, Open { work, outcome, waker: None });
+        self.open.insert(id, Open { work, outcome, waker: None, retry_at: None });
         Call { token: self.token, id, done: false }
     }
 
     /// Gives an open call its outcome and wakes whoever waits for it. `false` when nobody can take it any more.
     pub(crate) fn complete(&mut self, id: CallId, outcome: Recorded) -> Option<Option<Waker>> {
         let open = self.open.get_mut(&id).filter(|open| open.outcome.is_none())?;
+        let outcome = outcome.map_err(|failure| match &open.work {
+            Work::Activity { name, input, .. } | Work::Child { name, input, .. } => {
+                let failure = failure.of_call(name, &self.instance, id, input);
+                self.failures.truncate(REMEMBERED_FAILURES - 1);
+                self.failures.push_front(failure.clone());
+                failure
+            }
+            Work::Timer { .. } | Work::SideEffect { .. } => failure,
+        });
         open.outcome = Some(outcome);
         Some(open.waker.take())
     }
 
     /// Gives a raised event to the longest waiter, or keeps it for the next one.
     pub(crate) fn raise(&mut self, name: &str, payload: Payload) -> Option<Waker> {
+        self.last_event += 1;
+        let number = self.last_event;
+        self.channel(name).put(Arrived { number, payload })
+    }
+
+    /// Why a value cannot be what the orchestrator waits for under this name, as far as that is known.
+    pub(crate) fn refuses(&self, name: &str, payload: &Payload) -> Option<Failure> {
+        self.events.get(name)?.check?(payload).err()
+    }
+
+    fn channel(&mut self, name: &str) -> &mut Channel {
         if !self.events.contains_key(name) {
             self.events.insert(name.to_owned(), Channel::default());
         }
-        self.events.get_mut(name)?.put(payload, false)
+        self.events.get_mut(name).expect("the channel is there")
+    }
+
+    /// The failure that ends the orchestration, or whether it continues as new.
+    pub(crate) fn end_of_poll(&mut self) -> (Option<Failure>, bool) {
+        if self.fatal.is_some() {
+            self.continuation = None;
+        }
+        (self.fatal.take(), self.continuation.is_some())
+    }
+
+    /// What the orchestrator returned; an error that is one of its calls' says which.
+    pub(crate) fn returned(&self, outcome: Recorded) -> Recorded {
+        outcome.map_err(|mut failure| {
+            let _ = self.failures.iter().any(|other| failure.came_from(other));
+            failure
+        })
+    }
+
+    /// Begins as the generation that follows another.
+    pub(crate) fn go_on(&mut self, continued: Continued) {
+        self.execution = continued.execution;
+        self.last_call = continued.calls;
+        for Raised { name, input } in continued.events {
+            self.raise(&name, input);
+        }
+    }
+
+    /// What the next generation begins with. The future that waited for events must be gone.
+    pub(crate) fn leave(&mut self) -> Continued {
+        let events = std::mem::take(&mut self.events).into_iter().flat_map(|(name, channel)| {
+            channel.buffered.into_iter().map(move |arrived| Raised { name: name.clone(), input: arrived.payload })
+        });
+        Continued { execution: self.execution.saturating_add(1), calls: self.last_call, events: events.collect() }
     }
 
     /// A uuid that is the same at every replay: version 5, from the instance, its start and a counter.
     pub(crate) fn new_uuid(&mut self) -> uuid::Uuid {
         self.uuids += 1;
-        let name = format!("{}\n{}\n{}", self.instance, self.started_at.0, self.uuids);
+        let mut name = format!("{}\n{}\n{}", self.instance, self.started_at.0, self.uuids);
+        if self.execution > 1 {
+            let _ = write!(name, "\n{}", self.execution);
+        }
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes())
     }
 
@@ -175,16 +387,14 @@ impl Scope {
 }
 
 impl Channel {
-    fn put(&mut self, payload: Payload, front: bool) -> Option<Waker> {
-        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.payload.is_none()) {
-            waiter.payload = Some(payload);
+    /// Gives an event to the longest waiter that has none, or keeps it in its place.
+    fn put(&mut self, arrived: Arrived) -> Option<Waker> {
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.arrived.is_none()) {
+            waiter.arrived = Some(arrived);
             return Some(waiter.waker.clone());
         }
-        if front {
-            self.buffered.push_front(payload);
-        } else {
-            self.buffered.push_back(payload);
-        }
+        let later = self.buffered.partition_point(|earlier| earlier.number < arrived.number);
+        self.buffered.insert(later, arrived);
         None
     }
 }
@@ -238,10 +448,20 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The number of the call.
+    pub(crate) fn id(&self) -> CallId {
+        self.id
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<Recorded> {
+        self.poll_attempt(cx, what).map(|(outcome, _)| outcome)
+    }
+
+    /// The outcome, and when to try again where it is a failure that the policy tries again.
+    pub(crate) fn poll_attempt(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<(Recorded, Option<Timestamp>)> {
         let polled = with(|scope| {
             if scope.token != self.token {
-                return Err(scope.orchestrator);
+                return Err(scope.orchestrator.name());
             }
             scope.leaf_polls += 1;
             let Some(open) = scope.open.get_mut(&self.id) else {
@@ -249,8 +469,9 @@ impl Call {
             };
             match open.outcome.take() {
                 Some(outcome) => {
+                    let retry_at = open.retry_at;
                     scope.open.remove(&self.id);
-                    Ok(Poll::Ready(outcome))
+                    Ok(Poll::Ready((outcome, retry_at)))
                 }
                 None => {
                     match &mut open.waker {
@@ -294,31 +515,30 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str) -> Poll<Payload> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str, check: Check) -> Poll<Payload> {
         with(|scope| {
             scope.leaf_polls += 1;
-            if !scope.events.contains_key(name) {
-                scope.events.insert(name.to_owned(), Channel::default());
-            }
-            let channel = scope.events.get_mut(name).expect("the channel is there");
+            let next = (scope.token, scope.last_wait + 1);
+            let channel = scope.channel(name);
+            channel.check = Some(check);
             if self.id != 0 {
                 let Some(index) = channel.waiters.iter().position(|waiter| waiter.id == self.id) else {
                     return Poll::Pending;
                 };
-                if let Some(payload) = channel.waiters[index].payload.take() {
+                if let Some(arrived) = channel.waiters[index].arrived.take() {
                     channel.waiters.remove(index);
                     self.id = 0;
-                    return Poll::Ready(payload);
+                    return Poll::Ready(arrived.payload);
                 }
                 channel.waiters[index].waker.clone_from(cx.waker());
                 return Poll::Pending;
             }
-            if let Some(payload) = channel.buffered.pop_front() {
-                return Poll::Ready(payload);
+            if let Some(arrived) = channel.buffered.pop_front() {
+                return Poll::Ready(arrived.payload);
             }
-            scope.last_wait += 1;
-            (self.token, self.id) = (scope.token, scope.last_wait);
-            channel.waiters.push_back(Waiter { id: self.id, payload: None, waker: cx.waker().clone() });
+            (self.token, self.id) = next;
+            channel.waiters.push_back(Waiter { id: self.id, arrived: None, waker: cx.waker().clone() });
+            scope.last_wait = self.id;
             Poll::Pending
         })
         .unwrap_or_else(|| {
@@ -335,7 +555,7 @@ impl Wait {
             let channel = (scope.token == self.token).then(|| scope.events.get_mut(name))??;
             let index = channel.waiters.iter().position(|waiter| waiter.id == self.id)?;
             let waiter = channel.waiters.remove(index)?;
-            channel.put(waiter.payload?, true)
+            channel.put(waiter.arrived?)
         });
         if let Some(Some(waker)) = next {
             waker.wake();

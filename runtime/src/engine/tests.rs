@@ -47,7 +47,14 @@ impl Run {
         let input = input.expect("the input is JSON");
         let mut run = Self { orchestrator, execution: empty(orchestrator), history: Vec::new(), clock: 0 };
         let shape = orchestrator.shape();
-        let started = HistoryEvent::ExecutionStarted { name: orchestrator.name().to_owned(), input, shape, parent: None };
+        let started = HistoryEvent::ExecutionStarted {
+            name: orchestrator.name().to_owned(),
+            version: 1,
+            input,
+            shape,
+            parent: None,
+            continued: None,
+        };
         let progress = run.turn(vec![started]);
         (run, progress)
     }
@@ -263,7 +270,14 @@ fn a_wake_from_outside_fails_the_turn_and_keeps_what_was_delivered() {
     let orchestrator = Registration::orchestrator::<__dacapo_waits_for_a_thread>();
     let mut execution = Execution::new(orchestrator, "test".into(), Box::new(move || alarm.store(true, Ordering::Release)));
     let input = Payload::null();
-    let started = HistoryEvent::ExecutionStarted { name: orchestrator.name().to_owned(), input, shape: 0, parent: None };
+    let started = HistoryEvent::ExecutionStarted {
+        name: orchestrator.name().to_owned(),
+        version: 1,
+        input,
+        shape: 0,
+        parent: None,
+        continued: None,
+    };
     execution.turn(Timestamp(1), vec![started]).expect("nothing has woken it yet");
     let waker = LEAKED.lock().expect("nobody panics with it").take().expect("it was polled");
     std::thread::spawn(move || waker.wake()).join().expect("waking does not panic");
@@ -380,7 +394,7 @@ fn a_retry_is_decided_once_and_replayed_from_the_record() {
         let pending = run.replayed().pending();
         assert!(matches!(pending[..], [Action::StartActivity { attempt: next, .. }] if next == attempt), "{pending:?}");
     }
-    assert_eq!(output::<String>(&run.turn(vec![failed(1)])), "late");
+    assert_eq!(output::<String>(&run.turn(vec![failed(1)])), "late (call 1 of `fragile` with `1`)");
     run.replayed();
 }
 
@@ -565,6 +579,33 @@ fn time_never_runs_backwards_and_uuids_repeat() {
     run.replayed();
 }
 
+#[test]
+fn a_clock_that_jumps_makes_no_timer_late_and_no_replay_differ() {
+    #[orchestrator]
+    async fn naps() -> Duration {
+        let before = crate::now();
+        for _ in 0..3 {
+            crate::sleep(Duration::from_secs(10)).await;
+        }
+        crate::now().duration_since(before).expect("time does not run backwards")
+    }
+    const HOUR: i64 = 3_600_000_000;
+    let (mut run, progress) = Run::of(naps());
+    let due = |progress: &Progress, clock: i64| {
+        let [Action::StartTimer { fire_at, .. }] = progress.actions[..] else { panic!("{progress:?}") };
+        assert_eq!(fire_at, Timestamp(clock).after(Duration::from_secs(10)), "ten seconds by the clock of the machine");
+    };
+    due(&progress, run.clock);
+    run.clock += HOUR;
+    due(&run.turn(vec![HistoryEvent::TimerFired { id: 1 }]), run.clock);
+    run.clock -= 2 * HOUR;
+    due(&run.turn(vec![HistoryEvent::TimerFired { id: 2 }]), run.clock);
+    run.replayed();
+    let slept = output::<Duration>(&run.turn(vec![HistoryEvent::TimerFired { id: 3 }]));
+    assert!(slept >= Duration::from_secs(3600), "what the orchestrator has seen stays: {slept:?}");
+    run.replayed();
+}
+
 // The library's own branches: fan-out with a window, join and select.
 
 #[test]
@@ -589,7 +630,9 @@ fn a_try_fan_out_stops_at_the_first_error_and_cancels_the_rest() {
     }
     let (mut run, _) = Run::of(limited(9));
     let progress = run.turn(vec![failed(2)]);
-    assert!(matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late"));
+    assert!(
+        matches!(progress.events.last(), Some(HistoryEvent::ExecutionFailed { failure }) if failure.message() == "late (call 2 of `fragile` with `1`)")
+    );
     assert!(matches!(progress.actions[..], [Action::Cancel { id: 1 | 3 }, Action::Cancel { id: 1 | 3 }]), "{progress:?}");
 
     let (mut run, _) = Run::of(limited(2));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
 
 use crate::engine::scope::{self, Call};
 use crate::failure::Failure;
@@ -48,6 +49,18 @@ impl<F: Function> Activity<F> {
         self
     }
 
+    /// Tries this call again only for errors that `predicate` accepts, in place of the function's own `retry_if`.
+    ///
+    /// It is asked of the errors the function itself returns; a panic or a timeout is tried again as the policy says.
+    pub fn retry_if<T, E>(mut self, predicate: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self
+    where
+        F: Function<Output = Result<T, E>>,
+        E: DeserializeOwned,
+    {
+        self.options = self.options.retry_if::<F, T, E>(predicate);
+        self
+    }
+
     /// Lets each attempt of this call take `timeout` at most.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options = self.options.timeout(timeout);
@@ -67,7 +80,7 @@ impl<F: Function> Activity<F> {
     pub fn start(mut self) -> Self {
         let State::New(input) = &mut self.state else { return self };
         if let Some(input) = input.take() {
-            let call = scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options, self.site));
+            let call = scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options.clone(), self.site));
             let Some(call) = call else {
                 panic!("`{}(..).start()` was called outside an orchestrator; await it, or use your executor's spawn", F::NAME)
             };
@@ -86,7 +99,8 @@ impl<F: Function> Activity<F> {
             match &mut self.state {
                 State::New(input) => {
                     let input = input.take().expect("an activity that is new has its input");
-                    let called = scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options, self.site));
+                    let called =
+                        scope::with(|scope| scope.call_activity(F::NAME, F::encode(&input), self.options.clone(), self.site));
                     self.state = match called {
                         Some(call) => State::Called(call),
                         None => State::Direct(F::call(input).boxed()),
@@ -116,7 +130,11 @@ impl<F: Function> Future for Activity<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Activity<F> {}
+impl<F: Function> Durable for Activity<F> {
+    fn is_failure(output: &F::Output) -> bool {
+        F::Kind::is_failure(output)
+    }
+}
 
 /// A call whose failure is a value, from [`Activity::checked`].
 #[must_use = "an activity does nothing until it is awaited"]
@@ -135,4 +153,8 @@ impl<F: Function> Future for Checked<F> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Checked<F> {}
+impl<F: Function> Durable for Checked<F> {
+    fn is_failure(output: &Self::Output) -> bool {
+        output.is_err()
+    }
+}

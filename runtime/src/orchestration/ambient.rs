@@ -1,5 +1,6 @@
 //! What an orchestrator may ask without a call: values that are the same at every replay.
 
+use std::panic::Location;
 use std::time::SystemTime;
 
 use rand_core::SeedableRng as _;
@@ -7,7 +8,9 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::engine::scope::{self, Scope};
+use crate::engine::scope::{self, Recalled, Scope};
+use crate::failure::Failure;
+use crate::function::Storable;
 use crate::payload::Payload;
 
 /// The time of the current turn, recorded in the history. It does not move between two awaits.
@@ -63,6 +66,92 @@ pub fn instance_id() -> String {
 #[must_use]
 pub fn is_replaying() -> bool {
     scope::with(|scope| scope.replaying).unwrap_or(false)
+}
+
+/// The id of the orchestration that waits for the one this code runs in, if one does.
+///
+/// # Panics
+/// Outside an orchestrator.
+#[must_use]
+pub fn parent_id() -> Option<String> {
+    ask("parent_id", |scope| scope.parent.as_deref().map(str::to_owned))
+}
+
+/// Runs `work` once and records what it returns; a replay gives the recorded value and does not run it.
+///
+/// For a value that is cheap to get and differs between runs: a setting of this machine, a random key. It is recorded with
+/// the turn: a crash before the turn is durable runs it again, so work that others can see belongs into an activity.
+/// A panic in it, or a value without a JSON form, fails the orchestration.
+///
+/// # Panics
+/// Outside an orchestrator.
+///
+/// ```
+/// #[dacapo::orchestrator]
+/// async fn where_it_began() -> u32 {
+///     dacapo::side_effect(|| std::process::id())
+/// }
+/// ```
+#[track_caller]
+pub fn side_effect<T: Storable>(work: impl FnOnce() -> T) -> T {
+    let site = Location::caller();
+    match ask("side_effect", |scope| scope.recall()) {
+        Recalled::Live => {
+            let value = work();
+            let recorded = Payload::encode(&value);
+            ask("side_effect", |scope| match recorded {
+                Ok(result) => scope.call_side_effect(result, site),
+                Err(failure) => {
+                    scope.fatal.get_or_insert(failure);
+                }
+            });
+            value
+        }
+        Recalled::Result(result) => {
+            let value = result.decode();
+            ask("side_effect", |scope| scope.call_side_effect(result, site));
+            value.unwrap_or_else(|failure: Failure| {
+                scope::fail(failure.context("what a side effect has returned cannot be read"));
+                give_up()
+            })
+        }
+        Recalled::Nothing => {
+            ask("side_effect", |scope| scope.call_side_effect(Payload::null(), site));
+            give_up()
+        }
+    }
+}
+
+/// Leaves the orchestrator of a replay that cannot go on. The engine reports why.
+fn give_up() -> ! {
+    std::panic::resume_unwind(Box::new("the replay does not follow its history"))
+}
+
+/// Whether the code that asks may take its new way: `true` in every run that comes here for the first time, which is recorded
+/// under `name`; `false` where a history that was written before is replayed.
+///
+/// It changes an orchestrator in place while runs of it wait. Once no run is left that began before the change, as
+/// [`Client::census`](crate::Client::census) tells, the old way and the question can be removed; a recorded patch that nobody asks for is no
+/// difference.
+///
+/// # Panics
+/// Outside an orchestrator.
+///
+/// ```
+/// # #[dacapo::activity] async fn notify_by_mail(user: String) {}
+/// # #[dacapo::activity] async fn notify_by_app(user: String) {}
+/// #[dacapo::orchestrator]
+/// async fn notify(user: String) {
+///     if dacapo::patched("notify-by-app") {
+///         notify_by_app(user).await;
+///     } else {
+///         notify_by_mail(user).await;
+///     }
+/// }
+/// ```
+#[must_use]
+pub fn patched(name: &str) -> bool {
+    ask("patched", |scope| scope.patched(name))
 }
 
 /// Shows `status` as the instance's custom status, from the end of the current turn on.

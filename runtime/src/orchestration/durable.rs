@@ -32,6 +32,15 @@ pub trait Durable: Future {
     {
         Awaited { future: self, site: Location::caller() }
     }
+
+    /// Whether its output is known to be an error.
+    #[doc(hidden)]
+    fn is_failure(_output: &Self::Output) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
 }
 
 /// A stream whose items come from durable futures.

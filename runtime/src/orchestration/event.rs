@@ -78,7 +78,7 @@ impl<T: Storable> EventWait<T> {
     }
 
     fn poll_value(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
-        self.wait.poll(cx, self.name).map(|payload| {
+        self.wait.poll(cx, self.name, |payload| payload.decode::<T>().map(drop)).map(|payload| {
             payload
                 .decode()
                 .map_err(|failure: Failure| failure.context(format!("the value of the event `{}` cannot be read", self.name)))

@@ -7,12 +7,17 @@ use std::task::{Context, Poll};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use pin_project_lite::pin_project;
+use serde::{Deserialize, Serialize};
 
+use crate::orchestration::ambient::set_custom_status;
 use crate::orchestration::durable::Durable;
+use crate::orchestration::fan_out_rules::{NeedSuccesses, TolerateFailures};
 
 /// Calls `function` for every item and waits for all results, in the order of the items.
 ///
-/// Everything starts at once; [`limit`](FanOut::limit) keeps at most so many running, each end starting the next.
+/// Everything starts at once; [`limit`](FanOut::limit) keeps at most so many running, each end starting the next. Where `function`
+/// returns a `Result`, a completion rule decides when the whole is done: [`tolerate_failures`](FanOut::tolerate_failures),
+/// [`need_successes`](FanOut::need_successes).
 ///
 /// ```
 /// use dacapo::{activity, fan_out, orchestrator};
@@ -25,7 +30,7 @@ use crate::orchestration::durable::Durable;
 ///     fan_out(items, price).limit(50).await.into_iter().sum()
 /// }
 /// ```
-pub fn fan_out<I, G, F>(items: I, function: G) -> FanOut<I::IntoIter, G, F>
+pub fn fan_out<I, G, F>(items: I, function: G) -> FanOut<I::Item, G, F>
 where
     I: IntoIterator,
     G: FnMut(I::Item) -> F,
@@ -35,6 +40,8 @@ where
 }
 
 /// Like [`fan_out`] for functions that return a `Result`: the first error ends it, and what still runs is cancelled.
+///
+/// Its error is the item's own; [`tolerate_failures(0)`](FanOut::tolerate_failures) tells which item it was.
 ///
 /// ```
 /// use dacapo::{activity, orchestrator, try_fan_out};
@@ -47,7 +54,7 @@ where
 ///     try_fan_out(items, reserve).limit(50).await
 /// }
 /// ```
-pub fn try_fan_out<I, G, F, T, E>(items: I, function: G) -> TryFanOut<I::IntoIter, G, F>
+pub fn try_fan_out<I, G, F, T, E>(items: I, function: G) -> TryFanOut<I::Item, G, F>
 where
     I: IntoIterator,
     G: FnMut(I::Item) -> F,
@@ -56,100 +63,193 @@ where
     TryFanOut { window: Window::new(items, function) }
 }
 
+/// How far a fan-out is: its custom status after [`progress`](FanOut::progress).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Items that have a result, an error included.
+    pub done: usize,
+    /// Items in all.
+    pub total: usize,
+    /// Items whose result is an error.
+    pub failed: usize,
+}
+
 /// A fan-out, from [`fan_out`].
 #[must_use = "a fan-out does nothing until it is awaited"]
 pub struct FanOut<I, G, F: Future> {
-    window: Window<I, G, F, F::Output>,
+    window: Window<I, G, F>,
 }
 
 /// A fan-out that stops at the first error, from [`try_fan_out`].
 #[must_use = "a fan-out does nothing until it is awaited"]
 pub struct TryFanOut<I, G, F: Future> {
-    window: Window<I, G, F, F::Output>,
+    window: Window<I, G, F>,
 }
 
-impl<I, G, F: Future> FanOut<I, G, F> {
+impl<I, G, F: Durable> FanOut<I, G, F> {
     /// Keeps at most `limit` running. 0 counts as 1.
     pub fn limit(mut self, limit: usize) -> Self {
         self.window.limit = limit.max(1);
         self
     }
-}
 
-impl<I, G, F: Future> TryFanOut<I, G, F> {
-    /// Keeps at most `limit` running. 0 counts as 1.
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.window.limit = limit.max(1);
+    /// Keeps the instance's custom status at a [`Progress`]: `{"done":3,"total":10,"failed":1}`.
+    ///
+    /// An error counts as failed where the item is a call, or where a completion rule needs to know; what an async block
+    /// returns is only counted as done.
+    pub fn progress(mut self) -> Self {
+        self.window.shows = Some(F::is_failure);
         self
     }
 }
+
+impl<I, G, F, T, E> FanOut<I, G, F>
+where
+    F: Durable<Output = Result<T, E>>,
+{
+    /// Goes on while at most `failures` items have failed, and then gives all results in the order of the items. One more failure
+    /// ends it at once with all failures so far, each with the index of its item; what still runs is cancelled.
+    ///
+    /// ```
+    /// use dacapo::{activity, fan_out, orchestrator};
+    ///
+    /// #[activity]
+    /// async fn notify(user: u32) -> dacapo::Result<()> { Ok(()) }
+    ///
+    /// #[orchestrator]
+    /// async fn notify_all(users: Vec<u32>) -> dacapo::Result<usize> {
+    ///     let results = fan_out(users, notify).limit(50).tolerate_failures(10).await?;
+    ///     Ok(results.iter().filter(|result| result.is_ok()).count())
+    /// }
+    /// ```
+    pub fn tolerate_failures(self, failures: usize) -> TolerateFailures<I, G, F> {
+        TolerateFailures::new(self.window.counting(Result::is_err), failures)
+    }
+
+    /// Is done as soon as `successes` items have succeeded, and gives them with the indexes of their items, in the order of the items.
+    /// What still runs is cancelled. When so many cannot succeed any more it ends at once with all failures so far.
+    ///
+    /// ```
+    /// use dacapo::{activity, fan_out, orchestrator};
+    ///
+    /// #[activity]
+    /// async fn write_replica(host: String) -> dacapo::Result<u64> { Ok(1) }
+    ///
+    /// #[orchestrator]
+    /// async fn quorum(hosts: Vec<String>) -> dacapo::Result<u64> {
+    ///     let written = fan_out(hosts, write_replica).need_successes(2).await?;
+    ///     Ok(written.into_iter().map(|(_, version)| version).max().unwrap_or(0))
+    /// }
+    /// ```
+    pub fn need_successes(self, successes: usize) -> NeedSuccesses<I, G, F> {
+        NeedSuccesses::new(self.window.counting(Result::is_err), successes)
+    }
+}
+
+/// The settings of a fan-out whose results are known to be `Result`s.
+macro_rules! settings {
+    ($($type:ident)*) => {$(
+        impl<I, G, F, T, E> $type<I, G, F>
+        where
+            F: Durable<Output = Result<T, E>>,
+        {
+            /// Keeps at most `limit` running. 0 counts as 1.
+            pub fn limit(mut self, limit: usize) -> Self {
+                self.window.limit = limit.max(1);
+                self
+            }
+
+            /// Keeps the instance's custom status at a [`Progress`], as [`FanOut::progress`] does.
+            pub fn progress(mut self) -> Self {
+                self.window.shows = Some(Result::is_err);
+                self
+            }
+        }
+    )*};
+}
+
+settings!(TryFanOut TolerateFailures NeedSuccesses);
 
 /// Nothing is pinned in place: the futures are on the heap.
 impl<I, G, F: Future> Unpin for FanOut<I, G, F> {}
 impl<I, G, F: Future> Unpin for TryFanOut<I, G, F> {}
 
-impl<I: Iterator, G: FnMut(I::Item) -> F, F: Durable> Future for FanOut<I, G, F> {
+impl<I, G: FnMut(I) -> F, F: Durable> Future for FanOut<I, G, F> {
     type Output = Vec<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        while let Some(()) = std::task::ready!(self.window.poll_next(cx)) {}
-        Poll::Ready(self.window.take())
+        while std::task::ready!(self.window.poll_next(cx)).is_some() {}
+        Poll::Ready(self.window.take().into_iter().flatten().collect())
     }
 }
 
 impl<I, G, F, T, E> Future for TryFanOut<I, G, F>
 where
-    I: Iterator,
-    G: FnMut(I::Item) -> F,
+    G: FnMut(I) -> F,
     F: Durable<Output = Result<T, E>>,
 {
     type Output = Result<Vec<T>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        while let Some(()) = std::task::ready!(self.window.poll_next(cx)) {
-            if let Some(error) = self.window.take_last_if(Result::is_err).and_then(Result::err) {
-                self.window.running.clear();
+        while let Some(last) = std::task::ready!(self.window.poll_next(cx)) {
+            if let Some(Err(error)) = self.window.results[last].take_if(|result| result.is_err()) {
+                self.window.cancel();
                 return Poll::Ready(Err(error));
             }
         }
-        Poll::Ready(self.window.take().into_iter().collect())
+        Poll::Ready(self.window.take().into_iter().flatten().collect())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<I: Iterator, G: FnMut(I::Item) -> F, F: Durable> Durable for FanOut<I, G, F> {}
+impl<I, G: FnMut(I) -> F, F: Durable> Durable for FanOut<I, G, F> {}
 
 #[diagnostic::do_not_recommend]
 impl<I, G, F, T, E> Durable for TryFanOut<I, G, F>
 where
-    I: Iterator,
-    G: FnMut(I::Item) -> F,
+    G: FnMut(I) -> F,
     F: Durable<Output = Result<T, E>>,
 {
 }
 
 /// The items to come, the futures that run, the results so far.
-struct Window<I, G, F, O> {
-    items: I,
+pub(crate) struct Window<I, G, F: Future> {
+    items: std::vec::IntoIter<I>,
     function: G,
     limit: usize,
     running: FuturesUnordered<Numbered<F>>,
-    results: Vec<Option<O>>,
-    last: usize,
+    /// Whether a result is a failure, when the progress is to be shown.
+    shows: Option<fn(&F::Output) -> bool>,
+    progress: Progress,
+    pub(crate) results: Vec<Option<F::Output>>,
 }
 
-impl<I, G, F: Future> Window<I, G, F, F::Output> {
-    fn new(items: impl IntoIterator<IntoIter = I>, function: G) -> Self {
-        let running = FuturesUnordered::new();
-        Self { items: items.into_iter(), function, limit: usize::MAX, running, results: Vec::new(), last: 0 }
+impl<I, G, F: Future> Window<I, G, F> {
+    fn new(items: impl IntoIterator<Item = I>, function: G) -> Self {
+        let items: Vec<I> = items.into_iter().collect();
+        let progress = Progress { total: items.len(), ..Progress::default() };
+        let (running, results) = (FuturesUnordered::new(), Vec::with_capacity(items.len()));
+        Self { items: items.into_iter(), function, limit: usize::MAX, running, shows: None, progress, results }
     }
 
-    /// Fills the window and takes in one result; `None` when there are no more.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>>
+    /// Counts failures as `is_failure` does, if the progress is shown.
+    fn counting(mut self, is_failure: fn(&F::Output) -> bool) -> Self {
+        self.shows = self.shows.map(|_| is_failure);
+        self
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.progress.total
+    }
+
+    /// Fills the window and takes in one result; its index, or `None` when there are no more.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>>
     where
-        I: Iterator,
-        G: FnMut(I::Item) -> F,
+        G: FnMut(I) -> F,
     {
+        if self.results.is_empty() && self.shows.is_some() {
+            set_custom_status(&self.progress);
+        }
         while self.running.len() < self.limit
             && let Some(item) = self.items.next()
         {
@@ -159,18 +259,24 @@ impl<I, G, F: Future> Window<I, G, F, F::Output> {
         let Some((number, output)) = std::task::ready!(self.running.poll_next_unpin(cx)) else {
             return Poll::Ready(None);
         };
+        if let Some(is_failure) = self.shows {
+            self.progress.done += 1;
+            self.progress.failed += usize::from(is_failure(&output));
+            set_custom_status(&self.progress);
+        }
         self.results[number] = Some(output);
-        self.last = number;
-        Poll::Ready(Some(()))
+        Poll::Ready(Some(number))
     }
 
-    fn take_last_if(&mut self, condition: impl Fn(&F::Output) -> bool) -> Option<F::Output> {
-        let last = &mut self.results[self.last];
-        if last.as_ref().is_some_and(condition) { last.take() } else { None }
+    /// Drops what runs, and starts nothing more.
+    pub(crate) fn cancel(&mut self) {
+        self.running.clear();
+        self.items = Vec::new().into_iter();
     }
 
-    fn take(&mut self) -> Vec<F::Output> {
-        std::mem::take(&mut self.results).into_iter().flatten().collect()
+    /// The results in the order of the items; none for an item that has no result.
+    pub(crate) fn take(&mut self) -> Vec<Option<F::Output>> {
+        std::mem::take(&mut self.results)
     }
 }
 

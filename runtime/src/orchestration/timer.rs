@@ -16,7 +16,8 @@ use crate::time::Timestamp;
 /// Waits for `duration`, however often the process is restarted meanwhile.
 ///
 /// The moment it is due is recorded when the timer starts, at its first poll. It is wall-clock time to the microsecond; it
-/// fires as soon as a worker runs after that moment.
+/// fires as soon as a worker runs after that moment. A clock that is set meanwhile is noticed within a minute. A duration that no clock
+/// reaches, such as [`Duration::MAX`], waits for ever.
 ///
 /// # Panics
 /// When it is awaited outside an orchestrator.
@@ -84,7 +85,7 @@ impl Future for Sleep {
         let (due, site) = (self.due, self.site);
         let call = self.call.get_or_insert_with(|| {
             scope::with(|scope| match due {
-                Due::After(duration) => scope.call_timer(scope.now.after(duration), site),
+                Due::After(duration) => scope.call_timer(scope.clock.after(duration), site),
                 Due::At(time) => scope.call_timer(time, site),
             })
             .expect("`dacapo::sleep` waits in orchestrators only; in an activity use your executor's own sleep")

@@ -8,8 +8,9 @@ use futures::future::{BoxFuture, ready};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{
-    Append, Applied, Batch, End, Epoch, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, Query, Refused, Reply,
-    Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order, unfinished,
+    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, Query,
+    Refused, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order,
+    unfinished,
 };
 
 /// Keeps everything in memory, with the promises of every store but the durable one.
@@ -86,6 +87,10 @@ impl Inner {
             && let Some(stored) = self.instances.get_mut(&instance)
         {
             stored.instance.updated_at = turn.at;
+            if let Some(name) = batch.continues {
+                stored.instance.name = name;
+                stored.history.clear();
+            }
             stored.history.push(turn);
         }
         if let Some(update) = batch.update
@@ -262,6 +267,20 @@ impl Store for MemoryStore {
                     due.into_iter().take(limit).map(named).collect()
                 }
             }
+        })
+    }
+
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
+        self.answer(|inner| {
+            let mut counts = BTreeMap::new();
+            for stored in inner.instances.values().filter(|stored| !stored.instance.state.status.is_terminal()) {
+                for event in stored.history.first().into_iter().flat_map(|turn| &turn.events) {
+                    if let Event::ExecutionStarted { name, version, shape, .. } = event {
+                        *counts.entry((name.clone(), *version, *shape)).or_default() += 1;
+                    }
+                }
+            }
+            counts.into_iter().map(|((name, version, shape), instances)| Census::new(name, version, shape, instances)).collect()
         })
     }
 

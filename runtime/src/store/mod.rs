@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub use crate::engine::event::{CallId, Event, Parent, Turn};
+pub use crate::engine::event::{CallId, Continued, Event, Parent, Raised, Turn};
 pub use crate::time::Timestamp;
 pub use memory::MemoryStore;
 pub use query::{After, Query};
@@ -116,6 +116,8 @@ pub struct Batch {
     pub children: Vec<NewInstance>,
     /// A turn of an existing instance.
     pub append: Option<Append>,
+    /// The orchestrator of the generation that begins with that turn: the turns before it are deleted, and it becomes turn 1.
+    pub continues: Option<String>,
     /// The state of that instance after the turn, if it changed.
     pub update: Option<Update>,
     /// Messages for instances that are not run by the writer of this batch.
@@ -153,7 +155,7 @@ pub struct NewInstance {
 pub struct Append {
     /// Whose history.
     pub instance: InstanceKey,
-    /// The number of the turn; it must follow the last one.
+    /// The number of the turn; it must follow the last one, also where [`Batch::continues`] deletes that.
     pub number: u32,
     /// What happened.
     pub turn: Turn,
@@ -270,6 +272,28 @@ pub enum Lookup {
     Id(String),
 }
 
+/// How many instances that have not ended were started by the same code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Census {
+    /// The orchestrator.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The shape of its code in the build that started them, 0 when unknown.
+    pub shape: u64,
+    /// How many there are.
+    pub instances: u64,
+}
+
+impl Census {
+    /// A row of a census.
+    #[must_use]
+    pub fn new(name: String, version: u32, shape: u64, instances: u64) -> Self {
+        Self { name, version, shape, instances }
+    }
+}
+
 /// Keeps instances and their histories.
 pub trait Store: Send + Sync + 'static {
     /// Makes the caller the one worker of this store.
@@ -304,6 +328,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The keys and ids of instances a worker has to run, a page at a time.
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>>;
+
+    /// The instances that have not ended, by what their `ExecutionStarted` says of their code, in the order of the fields.
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>>;
 
     /// When the next timer of any instance is due.
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;

@@ -123,26 +123,25 @@ impl Worker {
             let page = self.store.runnable(which).await?;
             let read = page.len();
             let last = page.last().map(|(key, _)| *key);
-            let unloaded = {
-                let instances = self.instances();
-                // A start whose id exists already stands in the map until it is refused, and then passes on what came for it.
-                let is_unloaded = |id: &str| instances.get(id).is_none_or(|instance| instance.is_starting());
-                let unloaded = page.into_iter().filter(|(_, id)| is_unloaded(id));
-                unloaded.map(|(_, id)| id).take(room).collect::<Vec<_>>()
-            };
+            // One that is in the map is told as well: it may be a start that is about to be refused because the id exists.
+            let mut unloaded = 0;
+            for (_, id) in page {
+                unloaded += usize::from(!self.instances().contains_key(id.as_str()));
+                if unloaded > room {
+                    break;
+                }
+                self.route(&id.into(), Message::nudge());
+            }
             match which {
                 Runnable::Busy { limit, .. } => self.backlog.read(last, read == limit),
                 Runnable::Due { limit, .. } => {
-                    if read < limit || unloaded.is_empty() {
+                    if read < limit || unloaded == 0 {
                         self.backlog.places().due = false;
                         // One that is due but loaded is woken by its own entry; the next look is for those to come.
                         let next = self.store.next_wake().await?;
                         self.clock.set_stored(next.map(|at| at.max(Timestamp::now().after(Duration::from_secs(1)))));
                     }
                 }
-            }
-            for id in unloaded {
-                self.route(&id.into(), Message::nudge());
             }
             self.trim();
         }

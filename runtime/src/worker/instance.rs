@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::activity::Signals;
 use crate::engine::event::{CallId, Event, Turn};
-use crate::engine::execution::{Action, Execution, Progress};
+use crate::engine::execution::{Action, Execution, Next, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
@@ -83,8 +83,8 @@ pub(super) struct Inner {
     pub(super) mailbox: Vec<Message>,
     pub(super) key: InstanceKey,
     pub(super) parent: Option<Parent>,
-    /// The time its first turn sees.
-    pub(super) started_at: Timestamp,
+    /// When the generation was started whose first turn has not run yet.
+    fresh: Option<Timestamp>,
     /// How many turns the history has.
     pub(super) turns: u32,
     /// The suspended orchestrator; away during a turn, gone while parked.
@@ -123,6 +123,8 @@ pub(super) struct Commit {
     /// How many turns it adds to the history.
     pub(super) turns: u32,
     pub(super) outcome: Option<Recorded>,
+    /// The generation that follows, and when it was started.
+    pub(super) next: Option<(Timestamp, Next)>,
 }
 
 impl Instance {
@@ -142,7 +144,7 @@ impl Instance {
             mailbox: Vec::new(),
             key: 0,
             parent,
-            started_at: Timestamp(0),
+            fresh: None,
             turns: 0,
             execution: None,
             state: State::pending(),
@@ -165,9 +167,8 @@ impl Instance {
     /// Runs the first turn of a new instance and commits it together with the instance.
     pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, request: Request, ack: Ack) {
         let now = Timestamp::now();
-        self.lock().started_at = now;
         let started = request.started(execution.shape());
-        let turned = execution.turn(now, vec![started.clone()]);
+        let turned = worker.turn(&mut execution, now, vec![started.clone()]);
         let mut new = NewInstance {
             id: self.id.to_string(),
             name: execution.name().to_owned(),
@@ -183,6 +184,10 @@ impl Instance {
                 let mut inner = self.lock();
                 inner.calls.record(&new.turn.events, &progress.actions);
                 new.state = inner.next_state(&progress, &new.turn.events);
+                if let Some(next) = &progress.next {
+                    next.orchestrator.name().clone_into(&mut new.name);
+                    new.turn = first_turn(next, new.turn);
+                }
                 let outcome = new.turn.events.last().and_then(Event::outcome);
                 Commit {
                     execution: Some(execution),
@@ -191,6 +196,7 @@ impl Instance {
                     state: new.state.clone(),
                     turns: 1,
                     outcome,
+                    next: progress.next.map(|next| (new.turn.at, next)),
                 }
             }
             Err(parked) => {
@@ -203,6 +209,7 @@ impl Instance {
                     state: new.state.clone(),
                     turns: 1,
                     outcome: None,
+                    next: None,
                 }
             }
         };
@@ -247,12 +254,6 @@ impl Instance {
         self.lock().phase == Phase::Turning
     }
 
-    /// Whether it is being created.
-    pub(crate) fn is_starting(&self) -> bool {
-        let inner = self.lock();
-        inner.phase == Phase::Turning && inner.turns == 0
-    }
-
     /// An attempt has ended, whatever came of it.
     pub(crate) fn attempt_ended(&self, call: CallId, last_heartbeat: Option<Payload>) {
         let mut inner = self.lock();
@@ -264,9 +265,10 @@ impl Instance {
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
     pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
-        let fresh = inner.turns == 1 && inner.state.status == Status::Pending;
         let mut later = Vec::new();
-        if !fresh && let Some(at) = inner.mailbox.iter().position(Message::is_suspend) {
+        if inner.fresh.is_none()
+            && let Some(at) = inner.mailbox.iter().position(Message::is_suspend)
+        {
             if at == 0 {
                 let asked = inner.mailbox.remove(0);
                 return self.suspend(worker, inner, asked);
@@ -275,14 +277,14 @@ impl Instance {
         }
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
+        let fresh = inner.fresh.take();
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
-        let (now, mailbox) = if fresh {
-            (inner.started_at, inner.mailbox.drain(..1).collect())
-        } else {
-            (Timestamp::now(), std::mem::replace(&mut inner.mailbox, later))
+        let (now, mailbox) = match fresh {
+            Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
+            None => (Timestamp::now(), std::mem::replace(&mut inner.mailbox, later)),
         };
         let is_suspended = inner.state.status == Status::Suspended;
-        let due = if fresh { Due::default() } else { inner.calls.take_due(now) };
+        let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
         drop(inner);
 
@@ -293,21 +295,30 @@ impl Instance {
                 message.refuse(wrong_state(&self.id, "it is not suspended"));
                 continue;
             }
+            // Whoever can be told is told; an event that came through the inbox fails the wait it reaches.
+            let refused = message.ack.as_ref().and(message.event.as_ref()).and_then(|event| execution.refuses(event));
+            if let Some(failure) = refused {
+                let text = format!("the event was not raised: `{}` waits for another type: {failure}", self.id);
+                message.refuse(RuntimeError::new(ErrorKind::Invalid, text));
+                continue;
+            }
             events.extend(message.event);
             acks.extend(message.ack);
         }
         worker.take(&consume);
         events.extend(due.fired);
-        match execution.turn(now, events) {
+        match worker.turn(&mut execution, now, events) {
             Ok(mut progress) => {
                 progress.actions.extend(due.attempts);
-                if fresh {
+                if fresh.is_some() {
                     progress.events.remove(0);
                 }
                 self.record(worker, execution, progress, acks, consume);
             }
-            Err(parked) => {
+            Err(mut parked) => {
                 drop(execution);
+                // The start is in the history already.
+                parked.incoming.retain(|event| !matches!(event, Event::ExecutionStarted { .. }));
                 self.park(worker, parked.report, Waiting { post: parked.incoming, acks, consume });
             }
         }
@@ -329,23 +340,25 @@ impl Instance {
         let tell = inner.dismissed(&self.id, &progress.actions);
         let heartbeats = inner.calls.kept_heartbeats(key, &events, &progress.actions);
         let state = inner.next_state(&progress, &events);
+        let mut turn = Turn { at: progress.at, events };
+        if let Some(next) = &progress.next {
+            turn = first_turn(next, turn);
+        }
         let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
-        let outcome = events.last().and_then(Event::outcome);
-        let append = (!events.is_empty()).then(|| Append {
-            instance: inner.key,
-            number: inner.turns + 1,
-            turn: Turn { at: progress.at, events },
-        });
+        let outcome = turn.events.last().and_then(Event::outcome);
+        let continues = progress.next.as_ref().map(|next| next.orchestrator.name().to_owned());
+        let next = progress.next.map(|next| (turn.at, next));
+        let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
         drop(inner);
         let children = worker.children(&self.id, progress.at, &progress.actions);
         let turns = u32::from(append.is_some());
-        let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome };
+        let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
         self.commit(
             worker,
-            Batch { append, update: changed, children, consume, heartbeats, tell, ..Batch::default() },
+            Batch { append, continues, update: changed, children, consume, heartbeats, tell, ..Batch::default() },
             commit,
             0,
         );
@@ -385,6 +398,8 @@ impl Instance {
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         if is_start {
             left.into_iter().for_each(|message| worker.route(&self.id, message));
+            // While this one stood in the map, the stored one was taken for loaded.
+            worker.route(&self.id, Message::nudge());
         } else {
             left.into_iter().for_each(|message| message.refuse(error.clone()));
         }
@@ -392,7 +407,7 @@ impl Instance {
 
     /// The turn is durable: lets out what it decided.
     fn committed(self: &Arc<Self>, worker: &Arc<Worker>, commit: Commit, applied: Applied) {
-        let Commit { execution, actions, acks, state, turns, outcome } = commit;
+        let Commit { execution, actions, acks, state, turns, outcome, next } = commit;
         let mut inner = self.lock();
         if let Some(key) = applied.created {
             inner.key = key;
@@ -403,6 +418,12 @@ impl Instance {
         let was_set_aside = execution.is_none();
         let parked = was_set_aside && outcome.is_none();
         inner.execution = execution.filter(|_| outcome.is_none());
+        if let Some((at, next)) = next {
+            inner.turns = 1;
+            inner.fresh = Some(at);
+            inner.execution = Some(worker.execution(next.orchestrator, &self.id));
+            inner.mailbox.insert(0, Message::of(next.started));
+        }
         let (mut jobs, mut dismissed) = (Vec::new(), false);
         worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
@@ -410,12 +431,14 @@ impl Instance {
             match action {
                 Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, .. } => {
-                    if children.next().flatten().is_none() {
-                        // Of this call all the same, when a rewind has begun the call anew.
-                        worker.check_child(&self.id, id, instance);
+                Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
+                    Some(_) => {}
+                    None if detached => {
+                        tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
-                }
+                    // Of this call all the same, when a rewind has begun the call anew.
+                    None => worker.check_child(&self.id, id, instance),
+                },
                 Action::Cancel { id } => {
                     if let Some(running) = inner.calls.running.remove(&id) {
                         running.cancel(worker);
@@ -517,7 +540,6 @@ impl Instance {
         let mut inner = self.lock();
         inner.key = instance.key;
         inner.parent = instance.parent;
-        inner.started_at = history.first().map_or(instance.created_at, |turn| turn.at);
         inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
         inner.state = instance.state;
         let read = messages.last().map_or(0, |message| message.number);
@@ -543,28 +565,21 @@ impl Instance {
         inner.mailbox.sort_by_key(|message| !message.is_resume());
         drop(inner);
 
-        let Some(orchestrator) = worker.registry().orchestrator(&instance.name).copied() else {
-            let report = format!(
-                "no orchestrator named `{}` is registered in this process; those that are: {}
-  nothing is lost: the run is parked;                  start a build that has it",
-                instance.name,
-                worker.registry().orchestrator_names().join(", ")
-            );
-            return self.park_again(worker, report);
+        let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
+        let Some(orchestrator) = worker.registry().version(name, version).copied() else {
+            return self.park_again(worker, worker.not_registered(name, version));
         };
         let mut execution = worker.execution(orchestrator, &self.id);
-        // A run that waits without a call has the same history, but is past its first turn.
         let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
-        let is_fresh = matches!(&history[..], [turn] if turn.events.len() == 1) && self.lock().state.status != Status::Running;
-        if is_fresh {
-            let due = history[0].at;
-            if is_resumed && due > Timestamp::now() {
+        let unstarted_at = unstarted(&history, &self.lock().state);
+        if let Some(at) = unstarted_at {
+            if is_resumed && at > Timestamp::now() {
                 let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
-                return self.schedule(worker, due, resumes);
+                return self.schedule(worker, at, resumes);
             }
-            let started = history.into_iter().flat_map(|turn| turn.events).next();
+            let started = history.into_iter().flat_map(|turn| turn.events).last();
             let mut inner = self.lock();
-            inner.state.status = Status::Pending;
+            inner.fresh = Some(at);
             // It was suspended before its first turn, of which its history tells nothing.
             inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
             inner.mailbox.insert(0, Message { event: started, inbox: None, ack: None });
@@ -660,7 +675,7 @@ impl Inner {
         let going = !status.is_terminal();
         State {
             status,
-            busy: going && !self.calls.work.is_empty(),
+            busy: going && (progress.next.is_some() || !self.calls.work.is_empty()),
             wake_at: self.calls.next_due().filter(|_| going),
             custom_status: progress.custom_status.clone().or_else(|| self.state.custom_status.clone()),
             report: None,
@@ -673,10 +688,27 @@ pub(crate) fn no_longer_awaited(caller: &str) -> Event {
     Event::ExecutionTerminated { reason: format!("`{caller}` no longer waits for it") }
 }
 
+/// When the generation of a history was started, if its first turn has not run yet. One that waits without a call has the same
+/// history, but is not busy.
+fn unstarted(history: &[Turn], state: &State) -> Option<Timestamp> {
+    let [Turn { at, events }] = history else { return None };
+    let only_started =
+        matches!(events[..], [Event::ExecutionStarted { .. }] | [Event::ContinueAsNew { .. }, Event::ExecutionStarted { .. }]);
+    (only_started && (state.busy || state.status != Status::Running)).then_some(*at)
+}
+
+/// The first turn of the generation that follows the one whose last turn is given. Of that nothing is kept; what it left is in the
+/// start of the next.
+fn first_turn(next: &Next, last: Turn) -> Turn {
+    let ended = last.events.into_iter().next_back();
+    // A generation may take no time, and its uuids come from the time of its start.
+    Turn { at: last.at.max(Timestamp::now()), events: ended.into_iter().chain([next.started.clone()]).collect() }
+}
+
 /// What the caller of a sub-orchestration is told when its id belongs to another instance.
 pub(crate) fn id_taken(id: CallId, instance: &str) -> Event {
     let message =
         format!("an orchestration with the id `{instance}` exists already; give the sub-orchestration another `.id(..)`");
     let failure = Failure::new(FailureKind::Runtime, message).non_retryable();
-    Event::SubOrchestrationInstanceFailed { id, failure }
+    Event::SubOrchestrationInstanceFailed { id, failure, retry_at: None }
 }

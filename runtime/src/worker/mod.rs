@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 use crate::activity::States;
 use crate::engine::event::{CallId, Event, Parent, Turn};
-use crate::engine::execution::{Action, Execution};
+use crate::engine::execution::{Action, Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::registry::{Registration, Registry};
@@ -155,14 +155,13 @@ impl Worker {
     }
 
     /// Creates an instance and runs its first turn; answers when both are durable.
-    pub(crate) async fn create(self: &Arc<Self>, request: Request) -> StoreResult<()> {
+    pub(crate) async fn create(self: &Arc<Self>, mut request: Request) -> StoreResult<()> {
         self.check_running()?;
         let name = &request.name;
         let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
-            let known = self.registry.orchestrator_names().join(", ");
-            let message = format!("no orchestrator named `{name}` is registered in this process; those that are: {known}");
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+            return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
         };
+        request.version = orchestrator.version();
         let (ack, answer) = oneshot::channel();
         let is_later = request.at.is_some_and(|at| at > Timestamp::now());
         if is_later || !self.has_room() {
@@ -296,13 +295,20 @@ impl Worker {
     /// The instances of the sub-orchestrations among `actions`, in their order.
     pub(crate) fn children(&self, parent: &Arc<str>, now: Timestamp, actions: &[Action]) -> Vec<NewInstance> {
         let child = |action: &Action| {
-            let Action::StartChild { id, name, instance, input } = action else {
+            let Action::StartChild { id, name, instance, input, detached } = action else {
                 return None;
             };
-            let parent = Some(Parent { instance: parent.to_string(), id: *id });
-            let shape = self.registry.orchestrator(name).map_or(0, crate::registry::Registration::shape);
-            let started =
-                Event::ExecutionStarted { name: (*name).to_owned(), input: input.clone(), shape, parent: parent.clone() };
+            let parent = (!detached).then(|| Parent { instance: parent.to_string(), id: *id });
+            let registered = self.registry.orchestrator(name);
+            let (version, shape) = registered.map_or((1, 0), |registered| (registered.version(), registered.shape()));
+            let started = Event::ExecutionStarted {
+                name: (*name).to_owned(),
+                version,
+                input: input.clone(),
+                shape,
+                parent: parent.clone(),
+                continued: None,
+            };
             Some(NewInstance {
                 id: instance.clone(),
                 name: (*name).to_owned(),
@@ -415,6 +421,26 @@ impl Worker {
     /// An execution without a history.
     pub(crate) fn execution(self: &Arc<Self>, orchestrator: Registration, id: &Arc<str>) -> Execution {
         Execution::new(orchestrator, id.clone(), self.alarm(id)).verified(self.verify)
+    }
+
+    /// Runs a turn of an execution.
+    pub(crate) fn turn(&self, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+        let progress = execution.turn(now, incoming)?;
+        // A generation that could not be taken up after a restart must not begin.
+        let next = progress.next.as_ref().map(|next| (next.orchestrator.name(), next.orchestrator.version()));
+        if let Some((name, version)) = next
+            && self.registry.version(name, version).is_none()
+        {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+            return Err(GivenUp { report: self.not_registered(name, version), incoming });
+        }
+        Ok(progress)
+    }
+
+    /// The report of a run whose orchestrator this process does not have.
+    pub(crate) fn not_registered(&self, name: &str, version: u32) -> String {
+        let why = self.registry.not_registered(name, version);
+        format!("{why}\n  nothing is lost: the run is parked; start a build that has it")
     }
 
     /// What an execution calls when something outside its turns wakes it.

@@ -85,7 +85,7 @@ impl Instance {
         // What came through the inbox is posted again with the rest, so that the order stays.
         let post = post.into_iter().map(|event| (key, event)).collect();
         let update = Some(Update { instance: key, state: state.clone() });
-        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns, outcome };
+        let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns, outcome, next: None };
         self.commit(worker, Batch { append, update, post, consume, ..Batch::default() }, commit, 0);
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Request {
     pub(crate) id: String,
     /// The orchestrator.
     pub(crate) name: String,
+    /// Its version in the build that asks, or that is to run it.
+    pub(crate) version: u32,
     pub(crate) input: Payload,
     /// When to start, if not at once.
     pub(crate) at: Option<Timestamp>,
@@ -23,7 +25,14 @@ pub(crate) struct Request {
 impl Request {
     /// The event a history begins with.
     pub(crate) fn started(&self, shape: u64) -> Event {
-        Event::ExecutionStarted { name: self.name.clone(), input: self.input.clone(), shape, parent: None }
+        Event::ExecutionStarted {
+            name: self.name.clone(),
+            input: self.input.clone(),
+            shape,
+            parent: None,
+            continued: None,
+            version: self.version,
+        }
     }
 
     /// The batch that creates the instance and leaves its first turn to the worker.

@@ -53,6 +53,8 @@ mod hash_order_sorted;
 mod identity_own_type;
 #[path = "pass/identity_recorded.rs"]
 mod identity_recorded;
+#[path = "pass/identity_side_effect.rs"]
+mod identity_side_effect;
 #[path = "pass/io_in_activity.rs"]
 mod io_in_activity;
 #[path = "pass/io_included.rs"]

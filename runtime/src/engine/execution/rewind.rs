@@ -44,7 +44,8 @@ impl Execution {
         match &event {
             Event::TaskScheduled { id, .. }
             | Event::TimerCreated { id, .. }
-            | Event::SubOrchestrationInstanceCreated { id, .. } => {
+            | Event::SubOrchestrationInstanceCreated { id, .. }
+            | Event::SideEffect { id, .. } => {
                 let id = *id;
                 let commands = &mut self.scope_mut().commands;
                 match commands.iter().position(|command| is_same(&event, command)) {
@@ -63,6 +64,8 @@ impl Execution {
             }
             Event::TaskFailed { id, .. } if failed.contains(id) || self.aside.contains_key(id) => {}
             Event::SubOrchestrationInstanceFailed { .. }
+            | Event::Patched { .. }
+            | Event::ContinueAsNew { .. }
             | Event::ExecutionCompleted { .. }
             | Event::ExecutionFailed { .. }
             | Event::ExecutionTerminated { .. }

@@ -21,8 +21,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::Payload;
 use crate::store::{
-    Batch, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Reply, Role, Runnable, State, Status, Store,
-    StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Reply, Role, Runnable, State, Status,
+    Store, StoreResult, Stored, Timestamp, Turn,
 };
 use writer::{Request, Writer};
 
@@ -282,6 +282,21 @@ impl Store for SqliteStore {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let found = statement.query_map([from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(found.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(query::CENSUS)?;
+            let mut rows = statement.query([])?;
+            let mut census = Vec::new();
+            while let Some(row) = rows.next()? {
+                let shape = row.get_ref(2)?.as_str().ok().and_then(|shape| shape.parse().ok()).unwrap_or(0);
+                let count: i64 = row.get(3)?;
+                census.push(Census::new(row.get(0)?, row.get(1)?, shape, count.unsigned_abs()));
+            }
+            census.sort_unstable();
+            Ok(census)
         })
     }
 

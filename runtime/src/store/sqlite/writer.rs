@@ -341,7 +341,14 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
         applied.children.push(create(connection, claim, new, events)?);
     }
     if let (Some(append), Some(events)) = (&batch.append, &request.appended) {
-        insert_turn(connection, append.instance, append.number, append.turn.at.0, events)?;
+        let mut number = append.number;
+        if let Some(name) = &batch.continues {
+            let keys = params![turn_key(append.instance, 0), turn_key(append.instance, u32::MAX)];
+            connection.prepare_cached(query::TRUNCATE)?.execute(keys)?;
+            connection.prepare_cached(query::RENAME)?.execute(params![append.instance, name])?;
+            number = 1;
+        }
+        insert_turn(connection, append.instance, number, append.turn.at.0, events)?;
     }
     if let Some(update) = &batch.update {
         let State { status, busy, wake_at, custom_status, report } = &update.state;

@@ -1,7 +1,7 @@
 #[dacapo::activity(retries = 3)]
 async fn ping() {}
 
-#[dacapo::orchestrator(version = 2)]
+#[dacapo::orchestrator(versions = 2)]
 async fn run() {}
 
 fn main() {}
