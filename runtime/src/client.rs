@@ -201,7 +201,7 @@ impl Client {
     /// # Errors
     /// A failing store.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> dacapo::Result<()> {
     /// let runtime = dacapo::Runtime::open("memory:").await?;
