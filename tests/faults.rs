@@ -1,12 +1,13 @@
 //! What a runtime does while its store is slow or fails: nothing leaves before it is durable, and nothing is lost.
 
+use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dacapo::store::{
-    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Refused, Reply, Role, Runnable,
-    Store, StoreResult, Stored, Timestamp, Turn,
+    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Reply, Role,
+    Runnable, Store, StoreResult, Stored, Timestamp, Turn,
 };
 use dacapo::{ErrorKind, Runtime, RuntimeError, Status, activity, orchestrator};
 use futures::future::BoxFuture;
@@ -22,6 +23,7 @@ struct Moody {
 #[derive(Default)]
 struct Mood {
     failing: AtomicUsize,
+    heartbeats: AtomicUsize,
     holding: Mutex<Option<Vec<(Reply, Applied)>>>,
     held: Notify,
 }
@@ -39,6 +41,7 @@ impl Moody {
 
 impl Store for Moody {
     fn apply(&self, batch: Batch, reply: Reply) {
+        self.mood.heartbeats.fetch_add(batch.heartbeats.len(), Ordering::SeqCst);
         let failed = self.mood.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failed.is_ok() {
             return reply(Err(Box::new(Refused {
@@ -83,6 +86,18 @@ impl Store for Moody {
         self.inner.runnable(which)
     }
 
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
+        self.inner.query(query)
+    }
+
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
+        self.inner.counts()
+    }
+
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
+        self.inner.ended(status, limit)
+    }
+
     fn census(&self) -> BoxFuture<'_, StoreResult<Vec<dacapo::Census>>> {
         self.inner.census()
     }
@@ -119,8 +134,32 @@ async fn three_steps(n: u32) -> u32 {
     counted(counted(counted(n).await).await).await
 }
 
+/// Says ten thousand times how far it is.
+#[activity]
+async fn talks() {
+    for n in 0..10_000 {
+        dacapo::activity::heartbeat(&n);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[orchestrator]
+async fn calls_talks() {
+    talks().await;
+}
+
 async fn open(store: &Moody, runs: &Runs) -> Runtime {
     Runtime::with_store(store.clone()).state(runs.clone()).open().await.expect("it opens")
+}
+
+#[tokio::test]
+async fn ten_thousand_heartbeats_are_a_handful_of_writes() -> dacapo::Result<()> {
+    let store = Moody::default();
+    let runtime = open(&store, &Runs::default()).await;
+    runtime.start(calls_talks()).await?.result().await?;
+    let written = store.mood.heartbeats.load(Ordering::SeqCst);
+    assert!((1..=10).contains(&written), "{written} writes");
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! What every store promises: one suite, run against each of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo::store::{
-    Append, Applied, Batch, End, Epoch, Event, InstanceKey, Lookup, MemoryStore, NewInstance, Parent, Refused, Role, Runnable,
-    SqliteStore, State, Store, Synchronous, Timestamp, Turn, Update,
+    Append, Applied, Batch, End, Epoch, Event, Heartbeat, InstanceKey, Lookup, MemoryStore, NewInstance, Parent, Refused, Role,
+    Runnable, SqliteStore, State, Store, Synchronous, Timestamp, Turn, Update,
 };
 use dacapo::{ErrorKind, Payload, Status};
 use futures::future::join_all;
@@ -42,6 +43,8 @@ fn new(id: &str) -> NewInstance {
         id: id.into(),
         name: "orders".into(),
         parent: None,
+        created_at: Timestamp(5),
+        tags: BTreeMap::new(),
         turn: turn(5, [started("orders")]),
         state: State::pending(),
     }
@@ -155,18 +158,6 @@ async fn a_census_counts_what_has_not_ended_by_the_code_that_started_it(store: &
     assert_eq!(census, [row(1, 7, 2), row(2, u64::MAX - 1, 1), row(2, u64::MAX, 1)]);
 }
 
-async fn a_message_by_id_reaches_who_has_not_ended(store: &dyn Store) {
-    let going = created(store, "going").await;
-    let ended = created(store, "ended").await;
-    let update = Some(Update { instance: ended, state: State { status: Status::Completed, ..State::pending() } });
-    apply(store, Batch { update, ..Batch::default() }).await.expect("nothing is in its way");
-    let notify = ["going", "ended", "nobody"].map(|id| (id.to_owned(), raised("news"))).to_vec();
-    apply(store, Batch { notify, ..Batch::default() }).await.expect("those who are not there are left out");
-    let messages = store.messages(None, 0).await.expect("it is readable");
-    assert_eq!(messages.iter().map(|message| message.instance).collect::<Vec<_>>(), [going]);
-    assert_eq!((messages[0].id.as_str(), &messages[0].event), ("going", &raised("news")));
-}
-
 async fn an_id_belongs_to_one_instance(store: &dyn Store) {
     let key = created(store, "taken").await;
     assert_eq!(refusal(store, create("taken")).await, ErrorKind::AlreadyExists);
@@ -230,6 +221,111 @@ async fn what_has_to_run_is_found(store: &dyn Store) {
     assert_eq!(store.next_wake().await.expect("it is readable"), Some(Timestamp(100)));
 }
 
+async fn ended(store: &dyn Store, id: &str, status: Status) -> InstanceKey {
+    let key = created(store, id).await;
+    let update = Some(Update { instance: key, state: State { status, busy: false, ..State::pending() } });
+    apply(store, Batch { update, ..append(key, 2) }).await.expect("it follows");
+    key
+}
+
+async fn a_purge_leaves_nothing_and_touches_nothing_unfinished(store: &dyn Store) {
+    let (gone, lives) = (ended(store, "gone", Status::Completed).await, created(store, "lives").await);
+    apply(store, Batch { post: vec![(gone, raised("late"))], ..Batch::default() }).await.expect("it is there");
+    let both = Batch { purge: vec![gone, lives], post: vec![(lives, raised("lost"))], ..Batch::default() };
+    assert_eq!(refusal(store, both).await, ErrorKind::Unfinished);
+    assert_eq!(store.messages(None, 0).await.expect("it is readable").len(), 1, "a refused purge writes nothing");
+    let mut again = create("gone");
+    again.purge = vec![gone];
+    let key = apply(store, again).await.expect("the id is free when the old one is gone").created.expect("the key is told");
+    assert!(key > lives, "a key is never given twice");
+    let stored = store.load(by_id("gone")).await.expect("it is readable").expect("it is there");
+    assert_eq!((stored.instance.key, stored.history.len()), (key, 1));
+    assert!(store.messages(None, 0).await.expect("it is readable").is_empty());
+    let taken = Batch { purge: vec![ended(store, "other", Status::Failed).await], ..create("lives") };
+    assert_eq!(refusal(store, taken).await, ErrorKind::AlreadyExists);
+    assert!(store.find(by_id("other")).await.expect("it is readable").is_some(), "a refused batch purges nothing");
+}
+
+async fn a_family_is_purged_only_when_all_of_it_has_ended(store: &dyn Store) {
+    let boss = created(store, "boss").await;
+    let child = |id: &str| NewInstance { parent: Some(Parent { instance: "boss".into(), id: 1 }), ..new(id) };
+    let keys =
+        apply(store, Batch { children: vec![child("a"), child("b")], ..append(boss, 2) }).await.expect("it follows").children;
+    let (a, b) = (keys[0].expect("it is new"), keys[1].expect("it is new"));
+    let end = |key, number| Batch {
+        update: Some(Update { instance: key, state: State { status: Status::Completed, busy: false, ..State::pending() } }),
+        ..append(key, number)
+    };
+    let purge = |key| Batch { purge: vec![key], ..Batch::default() };
+    apply(store, end(a, 2)).await.expect("it follows");
+    assert_eq!(refusal(store, purge(a)).await, ErrorKind::Unfinished, "its caller runs");
+    apply(store, end(boss, 3)).await.expect("it follows");
+    assert_eq!(refusal(store, purge(boss)).await, ErrorKind::Unfinished, "one it called runs");
+    assert_eq!(
+        store.ended(Status::Completed, 9).await.expect("it is readable"),
+        [(boss, Timestamp(30))],
+        "a child waits for its caller"
+    );
+    apply(store, end(b, 2)).await.expect("it follows");
+    apply(store, purge(boss)).await.expect("all of them have ended");
+    let orphan = store.find(Lookup::Key(a)).await.expect("it is readable").expect("it stays");
+    assert_eq!(orphan.parent, None);
+    let ended = store.ended(Status::Completed, 1).await.expect("it is readable");
+    assert_eq!(ended.len(), 1, "no more than asked for");
+    assert_eq!(ended[0].1, Timestamp(20));
+}
+
+async fn a_start_that_is_not_due_is_left_alone(store: &dyn Store) {
+    let mut batch = create("later");
+    if let Some(new) = &mut batch.create {
+        new.state = State { busy: false, wake_at: Some(Timestamp(100)), ..State::pending() };
+        new.tags = BTreeMap::from([("tenant".to_owned(), "acme".to_owned())]);
+    }
+    apply(store, batch).await.expect("the id is free");
+    let runnable =
+        async |which| store.runnable(which).await.expect("it is readable").into_iter().map(|(_, id)| id).collect::<Vec<_>>();
+    assert_eq!(runnable(Runnable::Busy { after: 0, limit: 9 }).await, Vec::<String>::new());
+    assert_eq!(runnable(Runnable::Due { now: Timestamp(100), limit: 9 }).await, ["later"]);
+    let found = store.find(by_id("later")).await.expect("it is readable").expect("it is there");
+    assert_eq!(found.tags.get("tenant").map(String::as_str), Some("acme"));
+    assert_eq!(store.counts().await.expect("it is readable"), BTreeMap::from([(Status::Pending, 1)]));
+}
+
+async fn what_is_told_by_id_reaches_the_unfinished_only(store: &dyn Store) {
+    let boss = created(store, "boss").await;
+    ended(store, "done", Status::Completed).await;
+    let tell = ["done", "child", "nobody"].map(|id| (id.to_owned(), raised("go"))).into();
+    let batch = Batch { children: vec![new("child")], tell, ..append(boss, 2) };
+    apply(store, batch).await.expect("nobody has to be there");
+    let told = store.messages(None, 0).await.expect("it is readable");
+    assert_eq!(told.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["child"]);
+    let lost = Batch { tell: vec![("child".into(), raised("lost"))], ..append(boss, 9) };
+    assert_eq!(refusal(store, lost).await, ErrorKind::Invalid);
+    assert_eq!(store.messages(None, 0).await.expect("it is readable"), told);
+}
+
+async fn the_last_heartbeat_is_kept_until_it_is_deleted(store: &dyn Store) {
+    let key = created(store, "works").await;
+    let over = ended(store, "over", Status::Failed).await;
+    let beat = |instance, call, details: Option<u32>| {
+        let details = details.map(|n| Payload::encode(&n).expect("it is JSON"));
+        Batch { heartbeats: vec![Heartbeat { instance, call, details }], ..Batch::default() }
+    };
+    let kept = async |id: &str| {
+        let stored = store.load(by_id(id)).await.expect("it is readable").expect("it is there");
+        stored.heartbeats.into_iter().map(|(call, details)| (call, details.to_string())).collect::<Vec<_>>()
+    };
+    for batch in
+        [beat(key, 1, Some(1)), beat(key, 2, Some(5)), beat(key, 1, Some(2)), beat(over, 1, Some(1)), beat(9999, 1, Some(1))]
+    {
+        apply(store, batch).await.expect("a heartbeat is never refused");
+    }
+    assert_eq!(kept("works").await, [(1, "2".to_owned()), (2, "5".to_owned())]);
+    assert_eq!(kept("over").await, [], "one that comes too late is left out");
+    apply(store, beat(key, 1, None)).await.expect("it is there");
+    assert_eq!(kept("works").await, [(2, "5".to_owned())]);
+}
+
 async fn concurrent_batches_are_all_answered(store: &dyn Store) {
     let keys = join_all((0..500).map(|n| async move { created(store, &format!("many-{n}")).await })).await;
     let batches = keys.iter().map(|key| async move { apply(store, append(*key, 2)).await.expect("it follows") });
@@ -260,12 +356,16 @@ conformance! {
     a_batch_is_applied_as_a_whole_or_not_at_all
     a_history_is_dense
     a_generation_takes_the_place_of_the_one_before
-    a_message_by_id_reaches_who_has_not_ended
     a_census_counts_what_has_not_ended_by_the_code_that_started_it
     an_id_belongs_to_one_instance
     an_older_claim_is_refused
     messages_wait_in_order_until_they_are_consumed
     what_has_to_run_is_found
+    a_purge_leaves_nothing_and_touches_nothing_unfinished
+    a_family_is_purged_only_when_all_of_it_has_ended
+    a_start_that_is_not_due_is_left_alone
+    what_is_told_by_id_reaches_the_unfinished_only
+    the_last_heartbeat_is_kept_until_it_is_deleted
     concurrent_batches_are_all_answered
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Setting {
     pub(crate) value: Expr,
 }
 
-const ACTIVITY: &[&str] = &["name", "retry", "retry_if", "timeout", "max_concurrent", "crate"];
+const ACTIVITY: &[&str] = &["name", "retry", "retry_if", "timeout", "heartbeat_timeout", "max_concurrent", "crate"];
 const ORCHESTRATOR: &[&str] = &["name", "version", "inline", "allow", "crate"];
 
 impl Arguments {
@@ -114,10 +114,11 @@ impl Arguments {
 fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
     let attribute = role.attribute();
     match (role, key) {
-        (Role::Orchestrator, "retry" | "retry_if" | "timeout" | "max_concurrent") => {
+        (Role::Orchestrator, "retry" | "retry_if" | "timeout" | "heartbeat_timeout" | "max_concurrent") => {
             let instead = match key {
                 "timeout" => "put a deadline around what it awaits with `dacapo::timeout(d, future)`",
                 "max_concurrent" => "put `max_concurrent` on the activities it calls",
+                "heartbeat_timeout" => "put `heartbeat_timeout` on the activities it calls",
                 _ => "put it on the activities it calls, or write `.retry(..)` where it is called as a sub-orchestration",
             };
             format!(
@@ -145,7 +146,7 @@ fn example(key: &Ident) -> &'static str {
         "name" => "\"charge-card\"",
         "retry" => "Retry::fixed(Duration::from_secs(5))",
         "retry_if" => "PayError::is_transient",
-        "timeout" => "Duration::from_secs(30)",
+        "timeout" | "heartbeat_timeout" => "Duration::from_secs(30)",
         "max_concurrent" => "10",
         _ => "::dacapo",
     }

@@ -145,7 +145,7 @@ impl Expansion<'_> {
             }
             let ty = match key.to_string().as_str() {
                 "retry" => respan(quote!(#krate::Retry), at),
-                "timeout" => quote_spanned!(at=> ::core::time::Duration),
+                "timeout" | "heartbeat_timeout" => quote_spanned!(at=> ::core::time::Duration),
                 _ => quote_spanned!(at=> ::core::primitive::usize),
             };
             quote!(.#key({ let value: #ty = #value; value }))

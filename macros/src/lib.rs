@@ -108,6 +108,7 @@ impl Role {
 ///   }
 ///   ```
 /// * `timeout = Duration`: how long one attempt may take.
+/// * `heartbeat_timeout = Duration`: how long one attempt may be without `dacapo::activity::heartbeat`; then it is given up.
 /// * `max_concurrent = usize`: how many calls of this activity run at once in one process.
 ///
 ///   ```

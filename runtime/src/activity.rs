@@ -1,10 +1,18 @@
 //! What the body of an activity can ask.
 
+mod signals;
+
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::payload::Payload;
+pub(crate) use signals::Signals;
 
 /// What one attempt knows of itself.
 #[derive(Clone)]
@@ -13,6 +21,9 @@ pub(crate) struct Attempt {
     pub(crate) key: String,
     pub(crate) number: u32,
     pub(crate) state: Arc<States>,
+    pub(crate) signals: Arc<Signals>,
+    /// What the attempt before said last.
+    pub(crate) last_heartbeat: Option<Payload>,
 }
 
 /// The values given to [`Builder::state`](crate::Builder::state), one of each type.
@@ -63,6 +74,83 @@ pub fn idempotency_key() -> String {
 #[must_use]
 pub fn instance_id() -> String {
     ATTEMPT.try_with(|attempt| attempt.instance.to_string()).unwrap_or_else(|_| outside("instance_id"))
+}
+
+/// Resolves when nobody waits for this activity any more: its call was dropped, its orchestration has ended or was terminated, or it
+/// has used up its timeout.
+///
+/// An activity is then dropped at its next await. One that has called this before is told first, and has the
+/// [grace period](crate::Builder::cancel_grace) to clean up; its result counts for nothing. Never resolves outside a runtime.
+///
+/// ```
+/// # async fn copy() {}
+/// # async fn remove_half_a_copy() {}
+/// #[dacapo::activity]
+/// async fn upload(file: String) {
+///     let cancelled = dacapo::activity::cancelled();
+///     futures::pin_mut!(cancelled);
+///     let copying = Box::pin(copy());
+///     if let futures::future::Either::Left(_) = futures::future::select(cancelled, copying).await {
+///         remove_half_a_copy().await;
+///     }
+/// }
+/// ```
+pub fn cancelled() -> impl Future<Output = ()> + Send + 'static {
+    let signals = ATTEMPT.try_with(|attempt| attempt.signals.clone()).ok();
+    if let Some(signals) = &signals {
+        signals.listen();
+    }
+    async move {
+        match signals {
+            Some(signals) => signals.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether nobody waits for this activity any more, as [`cancelled`] tells: for an activity that is a plain `fn`, which cannot be
+/// dropped and ends only by itself.
+#[must_use]
+pub fn is_cancelled() -> bool {
+    let asked = ATTEMPT.try_with(|attempt| {
+        attempt.signals.listen();
+        attempt.signals.is_cancelled()
+    });
+    asked.unwrap_or(false)
+}
+
+/// Tells that this activity is alive, and how far it is. With a `heartbeat_timeout` an attempt that has not told it for so long is
+/// given up and tried again.
+///
+/// The next attempt, after a failure or a crash, finds the details by [`last_heartbeat`]. They are written at most once a second, so
+/// this is cheap to call often, and a crash may lose those of the last second. Does nothing outside a runtime.
+///
+/// # Panics
+/// When the details cannot be stored as JSON.
+///
+/// ```
+/// #[dacapo::activity(heartbeat_timeout = std::time::Duration::from_secs(30))]
+/// async fn import(rows: Vec<String>) {
+///     let done = dacapo::activity::last_heartbeat::<usize>().unwrap_or(0);
+///     for (n, row) in rows.iter().enumerate().skip(done) {
+///         println!("{row}");
+///         dacapo::activity::heartbeat(&(n + 1));
+///     }
+/// }
+/// ```
+pub fn heartbeat<T: Serialize>(details: &T) {
+    let _ = ATTEMPT.try_with(|attempt| match Payload::encode(details) {
+        Ok(details) => attempt.signals.heartbeat(details),
+        Err(failure) => panic!("the details of a heartbeat cannot be stored: {failure}"),
+    });
+}
+
+/// What an earlier attempt of this call said last by [`heartbeat`]. Nothing in the first attempt, or when that was no `T`.
+#[must_use]
+pub fn last_heartbeat<T: DeserializeOwned>() -> Option<T> {
+    let last = ATTEMPT.try_with(|attempt| attempt.last_heartbeat.clone()).ok().flatten()?;
+    let decoded: Result<T, crate::Failure> = last.decode();
+    decoded.map_err(|failure| tracing::warn!(%failure, "the details of an earlier heartbeat are of another type")).ok()
 }
 
 fn outside(what: &str) -> ! {

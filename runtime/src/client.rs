@@ -1,7 +1,12 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+mod purge;
+mod query;
+mod rewind;
+mod start;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,12 +20,16 @@ use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
-use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
-use crate::store::{self, Batch, Census, End, Lookup, NewInstance, Role, State, Status, Store, StoreResult, Timestamp};
+use crate::store::{self, Applied, Batch, Census, End, Lookup, Role, Status, Store, StoreResult};
+use crate::worker::request::Request;
+pub use purge::Purge;
+pub use query::{Counts, Page, Query};
+pub use start::{Restart, ReuseId, Start};
+
 use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
 
 /// Starts, signals and queries orchestrations.
@@ -84,7 +93,7 @@ impl Client {
     /// When the request has been answered the orchestration is durable: no crash loses it.
     pub fn start<F: Function>(&self, call: Orchestration<F>) -> Start<F> {
         let (input, id) = call.into_request();
-        Start { client: self.clone(), input, id, function: PhantomData }
+        Start::new(self.clone(), input, id)
     }
 
     /// The handle of an orchestration that was started before. Whether it exists shows at the first question.
@@ -229,29 +238,27 @@ impl Client {
         }
     }
 
-    async fn create(&self, id: String, name: &'static str, version: u32, input: Payload) -> StoreResult<()> {
+    async fn create(&self, request: Request) -> StoreResult<()> {
         match &self.backend {
-            Backend::Worker(worker) => worker.create(id, name, input).await,
-            Backend::Store(remote) => {
-                let started = HistoryEvent::ExecutionStarted {
-                    name: name.to_owned(),
-                    version,
-                    input,
-                    shape: 0,
-                    parent: None,
-                    continued: None,
-                };
-                let turn = Turn { at: Timestamp::now(), events: vec![started] };
-                let new = NewInstance { id, name: name.to_owned(), parent: None, turn, state: State::pending() };
-                remote.apply(Batch { create: Some(new), ..Batch::default() }).await
-            }
+            Backend::Worker(worker) => worker.create(request).await,
+            Backend::Store(_) => self.apply(request.into_batch(0)).await.map(|_| ()),
         }
+    }
+
+    /// Applies a batch as whoever this client is.
+    async fn apply(&self, mut batch: Batch) -> StoreResult<Applied> {
+        if let Backend::Worker(worker) = &self.backend {
+            batch.epoch = Some(worker.epoch());
+        }
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        self.store().apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
+        answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
     async fn send(&self, id: &str, event: HistoryEvent) -> StoreResult<()> {
         match &self.backend {
             Backend::Worker(worker) => worker.send(id, event).await,
-            Backend::Store(remote) => {
+            Backend::Store(_) => {
                 let instance = self.find(id).await?;
                 if instance.state.status.is_terminal() {
                     let status = instance.state.status.as_str().to_lowercase();
@@ -268,7 +275,7 @@ impl Client {
                     }
                     _ => {}
                 }
-                remote.apply(Batch { post: vec![(instance.key, event)], ..Batch::default() }).await
+                self.apply(Batch { post: vec![(instance.key, event)], ..Batch::default() }).await.map(|_| ())
             }
         }
     }
@@ -276,66 +283,38 @@ impl Client {
     async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         match &self.backend {
             Backend::Worker(worker) => worker.wait(id).await,
-            Backend::Store(remote) => {
-                let mut changed = remote.changed.clone();
-                let mut pause = SHORTEST_PAUSE;
-                loop {
-                    changed.mark_unchanged();
-                    if let Some(outcome) = outcome_of(&*remote.store, id).await? {
-                        return Ok(outcome);
-                    }
-                    // A write is heard of a moment before it can be read, so one look at once is not enough.
-                    pause = match tokio::time::timeout(pause, changed.changed()).await {
-                        Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
-                        Err(_) => (2 * pause).min(LONGEST_PAUSE),
-                    };
-                }
-            }
+            Backend::Store(remote) => remote.look_until(|| outcome_of(&*remote.store, id).boxed()).await,
+        }
+    }
+
+    async fn wait_started(&self, id: &str) -> StoreResult<()> {
+        let has_started = || {
+            let look = async move { Ok((self.find(id).await?.state.status != Status::Pending).then_some(())) };
+            look.boxed()
+        };
+        match &self.backend {
+            Backend::Worker(worker) => worker.wait_started(id, has_started()).await,
+            Backend::Store(remote) => remote.look_until(has_started).await,
         }
     }
 }
 
 impl Remote {
-    async fn apply(&self, batch: Batch) -> StoreResult<()> {
-        let (sender, answer) = tokio::sync::oneshot::channel();
-        self.store.apply(batch, Box::new(move |result| drop(sender.send(result.map(|_| ()).map_err(|refused| refused.error)))));
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
-    }
-}
-
-/// A request to start an orchestration, from [`Client::start`].
-#[must_use = "nothing is started until the request is awaited"]
-pub struct Start<F: Function> {
-    client: Client,
-    input: Result<Payload, Failure>,
-    id: Option<String>,
-    function: PhantomData<fn() -> F>,
-}
-
-impl<F: Function> Start<F> {
-    /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
-    ///
-    /// At most 256 characters, not beginning with `@`, without `/`, `\`, `#`, `?` and control characters: the rule of Durable
-    /// Functions, so that every id fits into a URL.
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-}
-
-impl<F: Function> IntoFuture for Start<F> {
-    type Output = Result<Handle<F>, RuntimeError>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-            let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
-            instance_id::check(&id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-            self.client.create(id.clone(), F::NAME, F::VERSION, input).await?;
-            Ok(Handle { client: self.client, id, function: PhantomData })
+    /// Looks whenever something was written, until there is an answer.
+    async fn look_until<'a, T>(&'a self, look: impl Fn() -> BoxFuture<'a, StoreResult<Option<T>>>) -> StoreResult<T> {
+        let mut changed = self.changed.clone();
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            changed.mark_unchanged();
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            // A write is heard of a moment before it can be read, so one look at once is not enough.
+            pause = match tokio::time::timeout(pause, changed.changed()).await {
+                Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
+                Err(_) => (2 * pause).min(LONGEST_PAUSE),
+            };
         }
-        .boxed()
     }
 }
 
@@ -363,6 +342,15 @@ impl<F: Function> Handle<F> {
     pub async fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
         let recorded = self.client.wait(&self.id).await;
         F::Kind::result(recorded.unwrap_or_else(|error| Err(Failure::new(FailureKind::Runtime, error.to_string()))))
+    }
+
+    /// Waits until its first turn has run: at once for one that was started in the process of the worker, at the time of the
+    /// start for one that was [scheduled](Start::at), and otherwise when a worker takes it up.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn started(&self) -> Result<(), RuntimeError> {
+        self.client.wait_started(&self.id).await
     }
 
     /// What is known of the orchestration.
@@ -487,6 +475,12 @@ impl InstanceStatus {
     #[must_use]
     pub fn parent_id(&self) -> Option<&str> {
         self.instance.parent.as_ref().map(|parent| parent.instance.as_str())
+    }
+
+    /// What it was labelled with at its start.
+    #[must_use]
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.instance.tags
     }
 
     /// When it was asked for.

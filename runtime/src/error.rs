@@ -128,6 +128,8 @@ pub enum ErrorKind {
     NotFound,
     /// The orchestration has already finished.
     Finished,
+    /// The orchestration has not finished yet.
+    Unfinished,
     /// Another process works on the database.
     Locked,
     /// The database was written by a newer version, or is not a database of this library.

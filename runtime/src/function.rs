@@ -79,15 +79,22 @@ impl Display for Site {
 pub struct Options {
     pub(crate) retry: Retry,
     pub(crate) retry_if: Option<Predicate>,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) limits: Limits,
     pub(crate) max_concurrent: Option<usize>,
+}
+
+/// How long an attempt of an activity may take, in all and without a heartbeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) heartbeat: Option<Duration>,
 }
 
 impl Options {
     /// One attempt, no timeout, no cap of its own.
     #[must_use]
     pub const fn new() -> Self {
-        Self { retry: Retry::none(), retry_if: None, timeout: None, max_concurrent: None }
+        Self { retry: Retry::none(), retry_if: None, limits: Limits { timeout: None, heartbeat: None }, max_concurrent: None }
     }
 
     /// When to try again.
@@ -119,7 +126,14 @@ impl Options {
     /// How long one attempt may take.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.limits.timeout = Some(timeout);
+        self
+    }
+
+    /// How long one attempt may be without a heartbeat.
+    #[must_use]
+    pub const fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.heartbeat = Some(timeout);
         self
     }
 

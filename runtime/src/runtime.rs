@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
 use crate::store::{self, Store, SynchronousSetting};
-use crate::worker::{Settings, Worker};
+use crate::worker::{Retention, Settings, Worker};
 
 /// Runs orchestrations and activities on a store, and takes up what an earlier process left unfinished.
 ///
@@ -127,7 +127,13 @@ impl Builder {
             registrations: Vec::new(),
             automatic: true,
             states: States::default(),
-            settings: Settings { max_concurrent_activities: 1_000, max_loaded_instances: 10_000, verify: cfg!(debug_assertions) },
+            settings: Settings {
+                max_concurrent_activities: 1_000,
+                max_loaded_instances: 10_000,
+                verify: cfg!(debug_assertions),
+                retention: None,
+                cancel_grace: Duration::from_secs(10),
+            },
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
@@ -177,6 +183,19 @@ impl Builder {
     /// How long running activities may go on after [`shutdown`](Runtime::shutdown). Default: ten seconds.
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// How long an activity may go on that was cancelled and has asked for
+    /// [`activity::cancelled`](crate::activity::cancelled), to clean up. Default: ten seconds.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.cancel_grace = grace;
+        self
+    }
+
+    /// Purges what ended long enough ago, by itself. Default: everything is kept.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.settings.retention = Some(retention);
         self
     }
 

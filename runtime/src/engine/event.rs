@@ -155,6 +155,11 @@ pub enum Event {
         /// The reason given.
         reason: String,
     },
+    /// The orchestration, which had failed, goes on: what failed is tried again.
+    ExecutionRewound {
+        /// The reason given.
+        reason: String,
+    },
     /// The orchestration was terminated from outside.
     ExecutionTerminated {
         /// The reason given.

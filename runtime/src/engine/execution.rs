@@ -1,5 +1,8 @@
 //! One loaded execution: deliver, poll until quiet, collect.
 
+mod rewind;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -10,7 +13,7 @@ use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_sam
 use crate::engine::scope::{self, Command, Foreseen, Scope, Work};
 use crate::engine::waker::RootWaker;
 use crate::failure::Failure;
-use crate::function::Recorded;
+use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
 use crate::time::Timestamp;
@@ -27,6 +30,8 @@ pub(crate) struct Execution {
     /// The event that started it, without its input.
     started: Option<Event>,
     outcome: Option<Recorded>,
+    /// Calls from before a rewind that the code has not made again.
+    aside: BTreeMap<CallId, rewind::Aside>,
     /// How many events of the history it has seen.
     position: usize,
     root_polls: u64,
@@ -38,14 +43,7 @@ pub(crate) struct Execution {
 #[derive(Debug)]
 pub(crate) enum Action {
     /// Run an attempt of an activity.
-    StartActivity {
-        id: CallId,
-        name: &'static str,
-        input: Payload,
-        attempt: u32,
-        not_before: Option<Timestamp>,
-        timeout: Option<std::time::Duration>,
-    },
+    StartActivity { id: CallId, name: &'static str, input: Payload, attempt: u32, not_before: Option<Timestamp>, limits: Limits },
     /// Deliver `TimerFired` when it is due.
     StartTimer { id: CallId, fire_at: Timestamp },
     /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
@@ -96,6 +94,7 @@ impl Execution {
             recorded_shape: 0,
             started: None,
             outcome: None,
+            aside: BTreeMap::new(),
             orchestrator,
             position: 0,
             root_polls: 0,
@@ -116,8 +115,19 @@ impl Execution {
             shadow.replay(history.clone())?;
         }
         history.iter().for_each(|turn| self.scope_mut().foreseen.add(&turn.events));
-        history.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
-        self.check_settled()?;
+        let is_rewind = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
+        let mut history = history;
+        let since = history.iter().rposition(is_rewind).map_or(0, |last| last + 1);
+        let rest = history.split_off(since);
+        let goes_on = rest.is_empty();
+        self.replay_rewound(history);
+        rest.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
+        // What the code asks for since a rewind is decided by its first turn.
+        if goes_on {
+            self.scope_mut().cancelled.clear();
+        } else {
+            self.check_settled()?;
+        }
         let scope = self.scope_mut();
         scope.replaying = false;
         scope.foreseen = Foreseen::default();
@@ -228,7 +238,8 @@ impl Execution {
     /// What a replayed execution waits for, as the actions that bring it about. A child is listed as if it were new.
     pub(crate) fn pending(&self) -> Vec<Action> {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
-        let waiting = scope.open.iter().filter(|(_, open)| open.outcome.is_none());
+        let is_new = |id: &CallId| scope.commands.iter().any(|command| command.id == *id);
+        let waiting = scope.open.iter().filter(|(id, open)| open.outcome.is_none() && !is_new(id));
         waiting.filter_map(|(id, open)| action(*id, open.work.clone())).collect()
     }
 
@@ -265,6 +276,9 @@ impl Execution {
         scope.clock = now;
         scope.now = scope.now.max(now);
         progress.at = scope.now;
+        // What was asked for since a rewind.
+        self.collect(&mut progress);
+        self.deliver_aside(&mut progress);
         for event in incoming {
             if self.outcome.is_some() {
                 break;
@@ -272,6 +286,7 @@ impl Execution {
             let recorded = self.deliver(event, Some(now), &mut progress.actions);
             progress.events.extend(recorded);
             self.collect(&mut progress);
+            self.deliver_aside(&mut progress);
         }
         if self.root.was_foreign() {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
@@ -466,6 +481,11 @@ impl Execution {
         self.scope.as_deref_mut().expect("the scope is here between polls")
     }
 
+    /// The shape of the orchestrator's code in this build.
+    pub(crate) fn shape(&self) -> u64 {
+        self.orchestrator.shape()
+    }
+
     /// The orchestrator.
     pub(crate) fn name(&self) -> &'static str {
         self.orchestrator.name()
@@ -499,8 +519,8 @@ impl Action {
 fn action(id: CallId, work: Work) -> Option<Action> {
     Some(match work {
         Work::Activity { name, input, attempts, not_before } => {
-            let (attempt, timeout) = (attempts.number, attempts.options.timeout);
-            Action::StartActivity { id, name, input, attempt, not_before, timeout }
+            let (attempt, limits) = (attempts.number, attempts.options.limits);
+            Action::StartActivity { id, name, input, attempt, not_before, limits }
         }
         Work::Timer { fire_at } => Action::StartTimer { id, fire_at },
         Work::Child { name, input, instance, attempts } => {

@@ -90,6 +90,7 @@ pub(crate) fn describe_event(event: &Event) -> String {
         Event::ExecutionFailed { .. } => "the failure of the orchestrator".to_owned(),
         Event::ExecutionResumed { .. } => "the resumption of the run".to_owned(),
         Event::ExecutionSuspended { .. } => "the suspension of the run".to_owned(),
+        Event::ExecutionRewound { .. } => "the rewind of the run".to_owned(),
         Event::ExecutionTerminated { .. } => "the termination of the run".to_owned(),
     }
 }

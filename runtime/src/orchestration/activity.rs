@@ -63,7 +63,13 @@ impl<F: Function> Activity<F> {
 
     /// Lets each attempt of this call take `timeout` at most.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
+        self.options = self.options.timeout(timeout);
+        self
+    }
+
+    /// Gives up an attempt of this call that has sent no [`heartbeat`](crate::activity::heartbeat) for `timeout`.
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.options = self.options.heartbeat_timeout(timeout);
         self
     }
 

@@ -8,8 +8,9 @@ use futures::future::{BoxFuture, ready};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{
-    Append, Applied, Batch, Census, End, Epoch, Event, Instance, InstanceKey, Lookup, Message, NewInstance, Refused, Reply, Role,
-    Runnable, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order,
+    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, Query,
+    Refused, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order,
+    unfinished,
 };
 
 /// Keeps everything in memory, with the promises of every store but the durable one.
@@ -60,8 +61,11 @@ impl Inner {
         if batch.epoch.is_some_and(|epoch| epoch.0 != self.epoch) {
             return Err(fenced());
         }
+        for key in &batch.purge {
+            self.check_purge(*key)?;
+        }
         if let Some(new) = &batch.create
-            && self.ids.contains_key(&new.id)
+            && self.ids.get(&new.id).is_some_and(|key| !batch.purge.contains(key))
         {
             return Err(already_exists(&new.id));
         }
@@ -75,6 +79,7 @@ impl Inner {
     }
 
     fn apply(&mut self, batch: Batch) -> Applied {
+        batch.purge.into_iter().for_each(|key| self.purge(key));
         let created = batch.create.map(|new| self.create(new));
         let children =
             batch.children.into_iter().map(|new| (!self.ids.contains_key(&new.id)).then(|| self.create(new))).collect();
@@ -96,7 +101,14 @@ impl Inner {
         for (instance, event) in batch.post {
             self.post(instance, event);
         }
-        for (id, event) in batch.notify {
+        for Heartbeat { instance, call, details } in batch.heartbeats {
+            let Some(stored) = self.instances.get_mut(&instance) else { continue };
+            match details.filter(|_| !stored.instance.state.status.is_terminal()) {
+                Some(details) => drop(stored.heartbeats.insert(call, details)),
+                None => drop(stored.heartbeats.remove(&call)),
+            }
+        }
+        for (id, event) in batch.tell {
             let unfinished = self.get(&Lookup::Id(id)).filter(|stored| !stored.instance.state.status.is_terminal());
             if let Some(key) = unfinished.map(|stored| stored.instance.key) {
                 self.post(key, event);
@@ -115,6 +127,30 @@ impl Inner {
         self.inbox.insert(number, Message { number, instance, id, event });
     }
 
+    fn check_purge(&self, key: InstanceKey) -> StoreResult<()> {
+        let Some(purged) = self.instances.get(&key) else { return Ok(()) };
+        let parent = |stored: &Stored| stored.instance.parent.as_ref().map(|parent| parent.instance.clone());
+        let is_caller = |stored: &Stored| parent(purged).is_some_and(|id| id == stored.instance.id);
+        let is_called = |stored: &Stored| parent(stored).is_some_and(|id| id == purged.instance.id);
+        let mut concerned =
+            self.instances.iter().filter(|(other, stored)| **other == key || is_caller(stored) || is_called(stored));
+        match concerned.find(|(_, stored)| !stored.instance.state.status.is_terminal()) {
+            Some((_, living)) => Err(unfinished(&living.instance.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes an instance. Those it has called stay, as if a client had started them.
+    fn purge(&mut self, key: InstanceKey) {
+        let Some(purged) = self.instances.remove(&key) else { return };
+        let id = purged.instance.id;
+        self.ids.remove(&id);
+        self.inbox.retain(|_, message| message.instance != key);
+        for stored in self.instances.values_mut() {
+            stored.instance.parent.take_if(|parent| parent.instance == id);
+        }
+    }
+
     fn check_order(&self, append: &Append) -> StoreResult<()> {
         let turns = self.instances.get(&append.instance).map_or(0, |stored| stored.history.len());
         if turns == 0 || append.number as usize != turns + 1 { Err(out_of_order(append)) } else { Ok(()) }
@@ -129,11 +165,12 @@ impl Inner {
             id: new.id,
             name: new.name,
             parent: new.parent,
-            created_at: new.turn.at,
+            created_at: new.created_at,
             updated_at: new.turn.at,
             state: new.state,
+            tags: new.tags,
         };
-        self.instances.insert(key, Stored { instance, history: vec![new.turn] });
+        self.instances.insert(key, Stored { instance, history: vec![new.turn], heartbeats: BTreeMap::new() });
         key
     }
 }
@@ -174,6 +211,43 @@ impl Store for MemoryStore {
                 End::First => history.first().cloned(),
                 End::Last => history.last().cloned(),
             }
+        })
+    }
+
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
+        self.answer(|inner| {
+            let all = inner.instances.values().map(|stored| &stored.instance).filter(|instance| query.matches(instance));
+            let mut found: Vec<_> = match (&query.id_prefix, &query.after) {
+                (_, None) => all.collect(),
+                (Some(_), Some(after)) => all.filter(|instance| instance.id > after.id).collect(),
+                (None, Some(after)) => all.filter(|instance| instance.key < after.key).collect(),
+            };
+            match query.id_prefix {
+                Some(_) => found.sort_unstable_by(|a, b| a.id.cmp(&b.id)),
+                None => found.reverse(),
+            }
+            found.into_iter().take(query.limit).cloned().collect()
+        })
+    }
+
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
+        self.answer(|inner| {
+            let mut counts = BTreeMap::new();
+            for stored in inner.instances.values() {
+                *counts.entry(stored.instance.state.status).or_default() += 1;
+            }
+            counts
+        })
+    }
+
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
+        self.answer(|inner| {
+            let instances = inner.instances.values().map(|stored| &stored.instance);
+            let ended = instances.filter(|instance| instance.state.status == status && instance.parent.is_none());
+            let mut ended: Vec<_> = ended.map(|instance| (instance.key, instance.updated_at)).collect();
+            ended.sort_unstable_by_key(|(_, at)| *at);
+            ended.truncate(limit);
+            ended
         })
     }
 

@@ -10,9 +10,11 @@
 //! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
 
 mod memory;
+mod query;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -20,6 +22,7 @@ use futures::future::BoxFuture;
 pub use crate::engine::event::{CallId, Continued, Event, Parent, Raised, Turn};
 pub use crate::time::Timestamp;
 pub use memory::MemoryStore;
+pub use query::{After, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
 
@@ -49,7 +52,7 @@ pub struct Refused {
 pub struct Epoch(pub i64);
 
 /// The status of an instance, by Durable Task's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Status {
     /// Asked for; no turn has run.
@@ -104,6 +107,9 @@ impl std::fmt::Display for Status {
 pub struct Batch {
     /// Who writes: a worker with its claim, or `None` for a client.
     pub epoch: Option<Epoch>,
+    /// Finished instances to delete with all they have left. Refused when one is unfinished, or is a sub-orchestration of one
+    /// that is, or when one that is unfinished was called by it. Applied before the rest, so that an id can be used again.
+    pub purge: Vec<InstanceKey>,
     /// A new instance. The batch is refused when its id exists.
     pub create: Option<NewInstance>,
     /// New sub-orchestrations. One whose id exists is left out; [`Applied::children`] tells.
@@ -116,8 +122,11 @@ pub struct Batch {
     pub update: Option<Update>,
     /// Messages for instances that are not run by the writer of this batch.
     pub post: Vec<(InstanceKey, Event)>,
-    /// The same by instance id. A message for one that is not there or has ended is left out.
-    pub notify: Vec<(String, Event)>,
+    /// What activities have said of themselves. One for an instance that is not there or has finished is left out.
+    pub heartbeats: Vec<Heartbeat>,
+    /// Messages for instances by their ids, as a turn knows its sub-orchestrations. One for an instance that is not there or has
+    /// finished is left out.
+    pub tell: Vec<(String, Event)>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
 }
@@ -131,10 +140,14 @@ pub struct NewInstance {
     pub name: String,
     /// The orchestration that called it.
     pub parent: Option<Parent>,
-    /// Its first turn, which begins with `ExecutionStarted`.
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Its first turn, which begins with `ExecutionStarted`. The time of a start that is not due is in the future.
     pub turn: Turn,
     /// Its state after that turn.
     pub state: State,
+    /// What it is labelled with.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A turn and its place in the history: 1 is the first.
@@ -155,6 +168,17 @@ pub struct Update {
     pub instance: InstanceKey,
     /// The state.
     pub state: State,
+}
+
+/// The details of an activity's last heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The instance that called it.
+    pub instance: InstanceKey,
+    /// The number of the call.
+    pub call: CallId,
+    /// The details; `None` deletes what is kept of them.
+    pub details: Option<Payload>,
 }
 
 /// What a store knows of an instance beside its history.
@@ -211,6 +235,8 @@ pub struct Instance {
     pub updated_at: Timestamp,
     /// Its state.
     pub state: State,
+    /// What it is labelled with.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An instance with all there is to know of it.
@@ -220,6 +246,8 @@ pub struct Stored {
     pub instance: Instance,
     /// Its turns, from the first on.
     pub history: Vec<Turn>,
+    /// What its activities have said last, by the numbers of their calls.
+    pub heartbeats: BTreeMap<CallId, Payload>,
 }
 
 /// A message that waits for the worker.
@@ -288,6 +316,16 @@ pub trait Store: Send + Sync + 'static {
     /// The first or the last turn of an instance: its input is in the one, its outcome in the other.
     fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>>;
 
+    /// A page of the instances that a query is about, in its order.
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>>;
+
+    /// How many instances there are of each status, without those of which there are none.
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>>;
+
+    /// The instances that ended longest ago with `status`, at most `limit`, and when they did. Sub-orchestrations are left out
+    /// while their caller is there.
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>>;
+
     /// The keys and ids of instances a worker has to run, a page at a time.
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>>;
 
@@ -349,6 +387,11 @@ pub(crate) fn already_exists(id: &str) -> RuntimeError {
     let message =
         format!("an orchestration with the id `{id}` exists already; give another `.id(..)`, or attach to the one that runs");
     RuntimeError::new(ErrorKind::AlreadyExists, message)
+}
+
+pub(crate) fn unfinished(id: &str) -> RuntimeError {
+    let message = format!("the orchestration `{id}` has not finished, so nothing was purged; terminate it and wait for its end");
+    RuntimeError::new(ErrorKind::Unfinished, message)
 }
 
 fn out_of_order(append: &Append) -> RuntimeError {

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use std::sync::Arc;
+
 use futures::future::AbortHandle;
 
+use crate::activity::Signals;
 use crate::engine::event::{CallId, Event};
 use crate::engine::execution::Action;
-use crate::store::Timestamp;
+use crate::payload::Payload;
+use crate::store::{Heartbeat, InstanceKey, Timestamp};
+use crate::worker::Worker;
 
 /// The calls of an instance that have no outcome yet.
 #[derive(Default)]
@@ -20,7 +25,29 @@ pub(crate) struct Calls {
     /// The instances of sub-orchestrations.
     pub(crate) children: BTreeMap<CallId, String>,
     /// The attempts that run or wait for a place in this process.
-    pub(crate) running: HashMap<CallId, AbortHandle>,
+    pub(crate) running: HashMap<CallId, Running>,
+    /// What activities have said last by a heartbeat.
+    pub(crate) heartbeats: BTreeMap<CallId, Payload>,
+}
+
+/// An attempt that runs or waits for a place.
+pub(crate) struct Running {
+    pub(crate) abort: AbortHandle,
+    pub(crate) signals: Arc<Signals>,
+}
+
+impl Running {
+    /// Drops the attempt, after the worker's grace if it wants to clean up.
+    pub(crate) fn cancel(self, worker: &Worker) {
+        if !self.signals.cancel() {
+            return self.abort.abort();
+        }
+        let grace = worker.cancel_grace();
+        worker.spawn(async move {
+            tokio::time::sleep(grace).await;
+            self.abort.abort();
+        });
+    }
 }
 
 /// What has become due.
@@ -52,9 +79,9 @@ impl Calls {
                 Action::StartActivity { id, not_before: None, .. } => {
                     self.work.insert(*id);
                 }
-                Action::StartActivity { id, name, input, attempt, not_before: Some(at), timeout } => {
-                    let (id, name, input, attempt, timeout) = (*id, *name, input.clone(), *attempt, *timeout);
-                    let next = Action::StartActivity { id, name, input, attempt, not_before: None, timeout };
+                Action::StartActivity { id, name, input, attempt, not_before: Some(at), limits } => {
+                    let (id, name, input, attempt, limits) = (*id, *name, input.clone(), *attempt, *limits);
+                    let next = Action::StartActivity { id, name, input, attempt, not_before: None, limits };
                     self.set_timer(id, *at, Some(next));
                 }
                 Action::StartTimer { id, fire_at } => {
@@ -73,6 +100,31 @@ impl Calls {
         }
     }
 
+    /// What a turn changes of the stored heartbeats: those of an attempt that is followed by another are kept, those of a call
+    /// that is over are deleted.
+    pub(crate) fn kept_heartbeats(&mut self, key: InstanceKey, events: &[Event], actions: &[Action]) -> Vec<Heartbeat> {
+        if self.heartbeats.is_empty() {
+            return Vec::new();
+        }
+        let failed = events.iter().filter_map(|event| match event {
+            Event::TaskFailed { id, retry_at: Some(_), .. } => Some((*id, self.heartbeats.get(id)?.clone())),
+            _ => None,
+        });
+        let mut changes: Vec<_> =
+            failed.map(|(call, details)| Heartbeat { instance: key, call, details: Some(details) }).collect();
+        let ended = events.iter().filter_map(|event| match event {
+            Event::TaskCompleted { id, .. } | Event::TaskFailed { id, retry_at: None, .. } => Some(*id),
+            _ => None,
+        });
+        let dropped = actions.iter().filter_map(|action| match action {
+            Action::Cancel { id } => Some(*id),
+            _ => None,
+        });
+        let over = ended.chain(dropped).filter(|id| self.heartbeats.remove(id).is_some());
+        changes.extend(over.map(|call| Heartbeat { instance: key, call, details: None }));
+        changes
+    }
+
     fn set_timer(&mut self, id: CallId, at: Timestamp, next: Option<Action>) {
         self.timers.insert(id, (at, next));
         self.due.insert((at, id));
@@ -86,8 +138,8 @@ impl Calls {
 
     /// Forgets what a replay tells anew; attempts that run go on.
     pub(crate) fn forget_all_but_running(&mut self) {
-        let running = std::mem::take(&mut self.running);
-        *self = Self { running, ..Self::default() };
+        let (running, heartbeats) = (std::mem::take(&mut self.running), std::mem::take(&mut self.heartbeats));
+        *self = Self { running, heartbeats, ..Self::default() };
     }
 
     /// Whether no activity runs or waits for a place.

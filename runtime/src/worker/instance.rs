@@ -10,18 +10,21 @@ use std::time::Duration;
 use futures::future::AbortHandle;
 use tokio::sync::oneshot;
 
+use crate::activity::Signals;
 use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::execution::{Action, Execution, Next, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
+use crate::payload::Payload;
 use crate::store::{
     Append, Applied, Batch, InstanceKey, NewInstance, Parent, Refused, State, Status, StoreResult, Stored, Timestamp, Update,
 };
 use crate::worker::Worker;
-use crate::worker::calls::{Calls, Due};
+use crate::worker::calls::{Calls, Due, Running};
 use crate::worker::parking::{Waiting, wrong_state};
 use crate::worker::pool::Job;
+use crate::worker::request::Request;
 
 /// The answer to whoever sent a message, once the message is durable.
 pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;
@@ -162,15 +165,18 @@ impl Instance {
     }
 
     /// Runs the first turn of a new instance and commits it together with the instance.
-    pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, started: Event, ack: Ack) {
+    pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, request: Request, ack: Ack) {
         let now = Timestamp::now();
+        let started = request.started(execution.shape());
         let turned = worker.turn(&mut execution, now, vec![started.clone()]);
         let mut new = NewInstance {
             id: self.id.to_string(),
             name: execution.name().to_owned(),
             parent: None,
+            created_at: now,
             turn: Turn { at: now, events: Vec::new() },
             state: State::pending(),
+            tags: request.tags,
         };
         let commit = match turned {
             Ok(mut progress) => {
@@ -208,8 +214,8 @@ impl Instance {
             }
         };
         let children = worker.children(&self.id, now, &commit.actions);
-        let notify = self.lock().orphans(&self.id, &commit.actions);
-        self.commit(worker, Batch { create: Some(new), children, notify, ..Batch::default() }, commit, 0);
+        let tell = self.lock().dismissed(&self.id, &commit.actions);
+        self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
@@ -249,8 +255,12 @@ impl Instance {
     }
 
     /// An attempt has ended, whatever came of it.
-    pub(crate) fn attempt_ended(&self, call: CallId) {
-        self.lock().calls.running.remove(&call);
+    pub(crate) fn attempt_ended(&self, call: CallId, last_heartbeat: Option<Payload>) {
+        let mut inner = self.lock();
+        inner.calls.running.remove(&call);
+        if let Some(details) = last_heartbeat {
+            inner.calls.heartbeats.insert(call, details);
+        }
     }
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
@@ -326,6 +336,9 @@ impl Instance {
         let events = std::mem::take(&mut progress.events);
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
+        let key = inner.key;
+        let tell = inner.dismissed(&self.id, &progress.actions);
+        let heartbeats = inner.calls.kept_heartbeats(key, &events, &progress.actions);
         let state = inner.next_state(&progress, &events);
         let mut turn = Turn { at: progress.at, events };
         if let Some(next) = &progress.next {
@@ -336,7 +349,6 @@ impl Instance {
         let continues = progress.next.as_ref().map(|next| next.orchestrator.name().to_owned());
         let next = progress.next.map(|next| (turn.at, next));
         let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
-        let notify = inner.orphans(&self.id, &progress.actions);
         drop(inner);
         let children = worker.children(&self.id, progress.at, &progress.actions);
         let turns = u32::from(append.is_some());
@@ -344,8 +356,12 @@ impl Instance {
         if append.is_none() && changed.is_none() && consume.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
-        let batch = Batch { append, continues, update: changed, children, notify, consume, ..Batch::default() };
-        self.commit(worker, batch, commit, 0);
+        self.commit(
+            worker,
+            Batch { append, continues, update: changed, children, consume, heartbeats, tell, ..Batch::default() },
+            commit,
+            0,
+        );
     }
 
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
@@ -395,8 +411,10 @@ impl Instance {
             inner.key = key;
         }
         inner.turns += turns;
+        let has_begun = inner.state.status == Status::Pending && state.status != Status::Pending;
         inner.state = state;
-        let parked = execution.is_none() && outcome.is_none();
+        let was_set_aside = execution.is_none();
+        let parked = was_set_aside && outcome.is_none();
         inner.execution = execution.filter(|_| outcome.is_none());
         if let Some((at, next)) = next {
             inner.turns = 1;
@@ -404,7 +422,7 @@ impl Instance {
             inner.execution = Some(worker.execution(next.orchestrator, &self.id));
             inner.mailbox.insert(0, Message::of(next.started));
         }
-        let (mut jobs, mut ended) = (Vec::new(), false);
+        let (mut jobs, mut dismissed) = (Vec::new(), false);
         worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
@@ -416,18 +434,19 @@ impl Instance {
                     None if detached => {
                         tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
-                    None => inner.mailbox.push(Message::of(id_taken(id, &instance))),
+                    // Of this call all the same, when a rewind has begun the call anew.
+                    None => worker.check_child(&self.id, id, instance),
                 },
                 Action::Cancel { id } => {
                     if let Some(running) = inner.calls.running.remove(&id) {
-                        running.abort();
+                        running.cancel(worker);
                     }
-                    ended |= inner.calls.children.remove(&id).is_some();
+                    dismissed |= inner.calls.children.remove(&id).is_some();
                 }
             }
         }
         if outcome.is_some() {
-            inner.calls.running.drain().for_each(|(_, running)| running.abort());
+            inner.calls.running.drain().for_each(|(_, running)| running.cancel(worker));
             inner.calls.stop_timers();
         }
         self.arm(worker, &mut inner);
@@ -448,13 +467,17 @@ impl Instance {
         }
         let parent = inner.parent.clone();
         drop(inner);
-        if ended {
-            // Those it no longer waits for have a message each.
-            let scanner = worker.clone();
-            worker.spawn(async move { scanner.scan().await });
-        }
         worker.submit(jobs);
         acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
+        if dismissed {
+            worker.scan_later();
+        }
+        if was_set_aside && outcome.is_some() {
+            worker.dismiss_children(&self.id);
+        }
+        if has_begun {
+            worker.begun(&self.id);
+        }
         if let Some(outcome) = outcome {
             worker.forget(self);
             worker.finished(&self.id, parent, outcome);
@@ -479,14 +502,15 @@ impl Instance {
     }
 
     pub(super) fn arm(&self, worker: &Arc<Worker>, inner: &mut Inner) {
-        let next = inner.calls.next_due();
+        let start = inner.state.wake_at.filter(|_| inner.state.status == Status::Pending);
+        let next = inner.calls.next_due().or(start);
         worker.clock().set(&self.id, inner.armed, next);
         inner.armed = next;
     }
 
     /// The job of an activity, unless an attempt of it still runs.
     fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, action: Action) -> Option<Job> {
-        let Action::StartActivity { id, name, input, attempt, timeout, .. } = action else {
+        let Action::StartActivity { id, name, input, attempt, limits, .. } = action else {
             return None;
         };
         if inner.calls.running.contains_key(&id) {
@@ -500,15 +524,17 @@ impl Instance {
             return None;
         };
         let (handle, abort) = AbortHandle::new_pair();
-        inner.calls.running.insert(id, handle);
+        let signals = Signals::new(worker, inner.key, id);
+        inner.calls.running.insert(id, Running { abort: handle, signals: signals.clone() });
+        let last_heartbeat = inner.calls.heartbeats.get(&id).cloned();
         // The store's number is in the key, so that an id that is used again after a purge gives other keys.
         let key = format!("{}/{}/{id}", self.id, inner.key);
-        Some(Job { instance: self.clone(), call: id, activity, input, attempt, timeout, key, abort })
+        Some(Job { instance: self.clone(), call: id, activity, input, attempt, limits, key, abort, signals, last_heartbeat })
     }
 
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
     pub(crate) fn loaded(self: &Arc<Self>, worker: &Arc<Worker>, stored: Stored, messages: Vec<crate::store::Message>) {
-        let Stored { instance, history } = stored;
+        let Stored { instance, history, heartbeats } = stored;
         let mut inner = self.lock();
         inner.key = instance.key;
         inner.parent = instance.parent;
@@ -542,6 +568,7 @@ impl Instance {
             return self.park_again(worker, worker.not_registered(name, version));
         };
         let mut execution = worker.execution(orchestrator, &self.id);
+        let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
         let unstarted_at = unstarted(&history, &self.lock().state);
         if let Some(at) = unstarted_at {
             if is_resumed && at > Timestamp::now() {
@@ -561,6 +588,9 @@ impl Instance {
         let mut inner = self.lock();
         inner.execution = Some(execution);
         inner.calls.forget_all_but_running();
+        for (call, details) in heartbeats {
+            inner.calls.heartbeats.entry(call).or_insert(details);
+        }
         inner.calls.record(&[], &pending);
         let mut jobs = Vec::new();
         let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
@@ -574,7 +604,7 @@ impl Instance {
             }
         }
         self.arm(worker, &mut inner);
-        if inner.mailbox.is_empty() && inner.state.status == Status::Running {
+        if inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound {
             self.rest(worker, &mut inner);
             drop(inner);
         } else {
@@ -589,7 +619,8 @@ impl Instance {
         inner.listed = false;
         let may_go = match inner.phase {
             Phase::Resting => inner.calls.only_children(),
-            Phase::Parked => true,
+            // What runs of it is known here only.
+            Phase::Parked => inner.calls.running.is_empty(),
             Phase::Loading | Phase::Turning | Phase::Gone => false,
         };
         if !may_go || !inner.mailbox.is_empty() {
@@ -597,7 +628,7 @@ impl Instance {
         }
         inner.phase = Phase::Gone;
         let execution = inner.execution.take();
-        let wake = inner.calls.next_due();
+        let wake = inner.calls.next_due().or(inner.armed);
         worker.clock().set(&self.id, inner.armed.take(), None);
         worker.clock().set_stored(wake);
         drop(inner);
@@ -611,7 +642,7 @@ impl Instance {
         let mut inner = self.lock();
         inner.phase = Phase::Gone;
         let execution = inner.execution.take();
-        inner.calls.running.drain().for_each(|(_, running)| running.abort());
+        inner.calls.running.drain().for_each(|(_, running)| running.abort.abort());
         worker.clock().set(&self.id, inner.armed.take(), None);
         let left = std::mem::take(&mut inner.mailbox);
         drop(inner);
@@ -622,15 +653,14 @@ impl Instance {
 }
 
 impl Inner {
-    /// The end of the sub-orchestrations that nobody waits for any more. It is written with the turn that decides it, so that a
-    /// crash leaves none behind.
-    fn orphans(&self, id: &str, actions: &[Action]) -> Vec<(String, Event)> {
-        let cancelled = actions.iter().filter_map(|action| match action {
+    /// The messages that end the sub-orchestrations nobody waits for any more. They are part of the turn, so that no crash lets one
+    /// of them go on.
+    fn dismissed(&self, id: &str, actions: &[Action]) -> Vec<(String, Event)> {
+        let dropped = actions.iter().filter_map(|action| match action {
             Action::Cancel { id } => self.calls.children.get(id),
             _ => None,
         });
-        let end = || Event::ExecutionTerminated { reason: format!("`{id}` no longer waits for it") };
-        cancelled.map(|child| (child.clone(), end())).collect()
+        dropped.map(|child| (child.clone(), no_longer_awaited(id))).collect()
     }
 
     fn next_state(&self, progress: &Progress, events: &[Event]) -> State {
@@ -649,6 +679,11 @@ impl Inner {
             report: None,
         }
     }
+}
+
+/// What ends a sub-orchestration for which its caller no longer waits.
+pub(crate) fn no_longer_awaited(caller: &str) -> Event {
+    Event::ExecutionTerminated { reason: format!("`{caller}` no longer waits for it") }
 }
 
 /// When the generation of a history was started, if its first turn has not run yet. One that waits without a call has the same

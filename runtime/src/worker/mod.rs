@@ -10,9 +10,11 @@ pub(crate) mod clock;
 pub(crate) mod instance;
 mod parking;
 pub(crate) mod pool;
+pub(crate) mod request;
+mod retention;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,20 +28,24 @@ use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::{Action, Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
-use crate::payload::Payload;
 use crate::registry::{Registration, Registry};
-use crate::store::{self, Epoch, Lookup, NewInstance, Role, State, Store, StoreResult, Timestamp};
+use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, Store, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
 use instance::{Ack, Instance, Message};
 pub(crate) use parking::wrong_state;
 use pool::{Job, Pool};
+use request::Request;
+use retention::Ended;
+pub use retention::Retention;
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
     pub(crate) max_concurrent_activities: usize,
     pub(crate) max_loaded_instances: usize,
     pub(crate) verify: bool,
+    pub(crate) retention: Option<Retention>,
+    pub(crate) cancel_grace: Duration,
 }
 
 /// The one worker of a store.
@@ -63,6 +69,9 @@ pub(crate) struct Worker {
     /// Inbox numbers above `scanned` that a turn has taken: a scan that read them before must not hand them out again.
     taken: Mutex<BTreeSet<i64>>,
     stopped: AtomicBool,
+    /// Those who wait for the first turn of an instance.
+    starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
+    ended: Option<Arc<Ended>>,
 }
 
 impl Worker {
@@ -78,7 +87,13 @@ impl Worker {
         let handle = Handle::current();
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
-            pool: Arc::new(Pool::new(handle.clone(), settings.max_concurrent_activities, activities, states)),
+            pool: Arc::new(Pool::new(
+                handle.clone(),
+                settings.max_concurrent_activities,
+                activities,
+                states,
+                settings.cancel_grace,
+            )),
             clock: Arc::new(Clock::default()),
             backlog: Arc::default(),
             max_loaded: settings.max_loaded_instances,
@@ -94,6 +109,8 @@ impl Worker {
             scanning: tokio::sync::Mutex::default(),
             taken: Mutex::default(),
             stopped: AtomicBool::new(false),
+            starts: Mutex::default(),
+            ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -107,6 +124,9 @@ impl Worker {
         worker.scan().await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
         worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
+        if let Some(ended) = worker.ended.clone() {
+            worker.spawn(retention::retain(Arc::downgrade(&worker), ended));
+        }
         Ok(worker)
     }
 
@@ -135,43 +155,45 @@ impl Worker {
     }
 
     /// Creates an instance and runs its first turn; answers when both are durable.
-    pub(crate) async fn create(self: &Arc<Self>, id: String, name: &str, input: Payload) -> StoreResult<()> {
+    pub(crate) async fn create(self: &Arc<Self>, mut request: Request) -> StoreResult<()> {
         self.check_running()?;
+        let name = &request.name;
         let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
             return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
         };
-        let id: Arc<str> = id.into();
-        let started = Event::ExecutionStarted {
-            name: name.to_owned(),
-            version: orchestrator.version(),
-            input,
-            shape: orchestrator.shape(),
-            parent: None,
-            continued: None,
-        };
+        request.version = orchestrator.version();
         let (ack, answer) = oneshot::channel();
-        if !self.has_room() {
-            self.create_stored(&id, name, started, ack);
+        let is_later = request.at.is_some_and(|at| at > Timestamp::now());
+        if is_later || !self.has_room() {
+            self.create_stored(request, orchestrator.shape(), ack);
             return answer.await.unwrap_or_else(|_| Err(shutting_down()));
+        }
+        let id: Arc<str> = request.id.as_str().into();
+        // What is to be replaced has ended, but somebody may be looking at it just now.
+        while !request.replaces.is_empty() && self.instances().contains_key(&id) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let instance = match self.instances().entry(id.clone()) {
             Entry::Occupied(_) => return Err(store::already_exists(&id)),
             Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
         };
-        instance.start(self, self.execution(orchestrator, &id), started, ack);
+        instance.start(self, self.execution(orchestrator, &id), request, ack);
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
-    /// Creates an instance whose first turn runs when there is room for it.
-    fn create_stored(self: &Arc<Self>, id: &str, name: &str, started: Event, ack: Ack) {
-        let turn = Turn { at: Timestamp::now(), events: vec![started] };
-        let create = Some(NewInstance { id: id.to_owned(), name: name.to_owned(), parent: None, turn, state: State::pending() });
+    /// Creates an instance whose first turn runs when it is due and there is room for it.
+    fn create_stored(self: &Arc<Self>, request: Request, shape: u64, ack: Ack) {
+        let batch = Batch { epoch: Some(self.epoch), ..request.into_batch(shape) };
+        let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
         let worker = self.clone();
         let reply = move |result: Result<store::Applied, Box<store::Refused>>| {
-            let created = result.map(|applied| applied.created.into_iter().for_each(|key| worker.backlog.add(key)));
+            let created = result.map(|applied| match due {
+                Some(due) => worker.clock.set_stored(Some(due)),
+                None => applied.created.into_iter().for_each(|key| worker.backlog.add(key)),
+            });
             let _ = ack.send(created.map_err(|refused| refused.error));
         };
-        self.store.apply(store::Batch { epoch: Some(self.epoch), create, ..store::Batch::default() }, Box::new(reply));
+        self.store.apply(batch, Box::new(reply));
     }
 
     /// Delivers a message and answers when it is durable.
@@ -203,6 +225,11 @@ impl Worker {
             }
             self.forget(&instance);
         }
+    }
+
+    /// Takes up an instance that has something to do.
+    pub(crate) fn wake(self: &Arc<Self>, id: &str) {
+        self.route(&id.into(), Message::nudge());
     }
 
     /// The same from a place where a turn must not run.
@@ -286,8 +313,10 @@ impl Worker {
                 id: instance.clone(),
                 name: (*name).to_owned(),
                 parent,
+                created_at: now,
                 turn: Turn { at: now, events: vec![started] },
                 state: State::pending(),
+                tags: BTreeMap::new(),
             })
         };
         actions.iter().filter_map(child).collect()
@@ -318,6 +347,9 @@ impl Worker {
 
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
     pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, parent: Option<Parent>, outcome: Recorded) {
+        if let Some(ended) = &self.ended {
+            ended.notify();
+        }
         let waiters = self.waiters().remove(id);
         for waiter in waiters.into_iter().flatten() {
             let _ = waiter.send(outcome.clone());
@@ -346,8 +378,40 @@ impl Worker {
         }
     }
 
+    /// Waits for the first turn of an instance.
+    pub(crate) async fn wait_started(&self, id: &str, look: impl Future<Output = StoreResult<Option<()>>>) -> StoreResult<()> {
+        let (waiter, started) = oneshot::channel();
+        {
+            let mut starts = self.starts();
+            let waiters = starts.entry(id.into()).or_default();
+            waiters.retain(|waiter| !waiter.is_closed());
+            waiters.push(waiter);
+        }
+        self.check_running()?;
+        if look.await?.is_some() {
+            return Ok(());
+        }
+        started.await.map_err(|_| shutting_down())
+    }
+
+    fn starts(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<()>>>> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who waits for it that an instance has begun, or will not begin any more.
+    pub(crate) fn begun(&self, id: &str) {
+        for waiter in self.starts().remove(id).into_iter().flatten() {
+            let _ = waiter.send(());
+        }
+    }
+
     fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a cancelled activity may clean up.
+    pub(crate) fn cancel_grace(&self) -> Duration {
+        self.pool.cancel_grace()
     }
 
     pub(crate) fn submit(self: &Arc<Self>, jobs: Vec<Job>) {
@@ -423,6 +487,30 @@ impl Worker {
                 longest.evict(self);
             }
         }
+    }
+
+    /// Takes up what was just put into the inbox.
+    pub(crate) fn scan_later(self: &Arc<Self>) {
+        let worker = self.clone();
+        self.spawn(async move { worker.scan().await });
+    }
+
+    /// Ends what an orchestration still waited for that was terminated while it was set aside.
+    pub(crate) fn dismiss_children(self: &Arc<Self>, id: &Arc<str>) {
+        let (worker, id) = (self.clone(), id.to_string());
+        self.spawn(async move {
+            let query = store::Query { parent: Some(id.clone()), limit: u32::MAX as usize, ..store::Query::default() };
+            match worker.store.query(query).await {
+                Ok(children) => {
+                    for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
+                        worker.route(&child.id.into(), Message::of(instance::no_longer_awaited(&id)));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(instance = id, %error, "the sub-orchestrations of a terminated run could not be read")
+                }
+            }
+        });
     }
 
     /// Takes up what clients of other processes have asked for.
@@ -509,6 +597,10 @@ impl Worker {
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
+        self.starts().clear();
+        if let Some(ended) = &self.ended {
+            ended.notify();
+        }
         self.clock.stop();
         self.backlog.stop();
     }

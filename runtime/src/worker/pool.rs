@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::{AbortRegistration, Abortable};
+use futures::future::{AbortRegistration, Abortable, Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::activity::{self, Attempt, States};
+use crate::activity::{self, Attempt, Signals, States};
 use crate::engine::event::{CallId, Event};
 use crate::failure::{Failure, FailureKind};
+use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
 use crate::worker::Worker;
@@ -23,15 +24,18 @@ pub(crate) struct Job {
     pub(crate) activity: Registration,
     pub(crate) input: Payload,
     pub(crate) attempt: u32,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) limits: Limits,
     pub(crate) key: String,
     pub(crate) abort: AbortRegistration,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) last_heartbeat: Option<Payload>,
 }
 
 /// The activities that run and those that wait for a place.
 pub(crate) struct Pool {
     handle: Handle,
     state: Arc<States>,
+    cancel_grace: Duration,
     places: Mutex<Places>,
     emptied: Notify,
 }
@@ -52,12 +56,23 @@ struct Capped {
 }
 
 impl Pool {
-    pub(crate) fn new(handle: Handle, limit: usize, activities: impl Iterator<Item = Registration>, state: States) -> Self {
+    pub(crate) fn new(
+        handle: Handle,
+        limit: usize,
+        activities: impl Iterator<Item = Registration>,
+        state: States,
+        cancel_grace: Duration,
+    ) -> Self {
         let cap = |activity: Registration| Some((activity.name(), activity.options().max_concurrent?));
         let capped =
             activities.filter_map(cap).map(|(name, free)| (name, Capped { free: free.max(1), waiting: VecDeque::new() }));
         let places = Places { free: limit.max(1), running: 0, closed: false, waiting: VecDeque::new(), capped: capped.collect() };
-        Self { handle, state: Arc::new(state), places: Mutex::new(places), emptied: Notify::new() }
+        Self { handle, state: Arc::new(state), cancel_grace, places: Mutex::new(places), emptied: Notify::new() }
+    }
+
+    /// How long a cancelled activity may clean up.
+    pub(crate) fn cancel_grace(&self) -> Duration {
+        self.cancel_grace
     }
 
     /// Runs a job as soon as there is a place for it. A closed pool leaves it for recovery.
@@ -77,8 +92,9 @@ impl Pool {
         while let Some(job) = next {
             let name = job.activity.name();
             let (instance, call) = (job.instance.clone(), job.call);
+            let signals = job.signals.clone();
             let event = self.attempt(job).await;
-            instance.attempt_ended(call);
+            instance.attempt_ended(call, signals.end());
             if let Some(event) = event {
                 instance.deliver(&worker, Message::of(event));
             }
@@ -93,20 +109,45 @@ impl Pool {
 
     /// Runs one attempt to its event; nothing when it was cancelled.
     async fn attempt(&self, job: Job) -> Option<Event> {
-        let Job { instance, call, activity, input, attempt, timeout, key, abort } = job;
-        let attempt = Attempt { instance: instance.id().clone(), key, number: attempt, state: self.state.clone() };
+        let Job { instance, call, activity, input, attempt, limits, key, abort, signals, last_heartbeat } = job;
+        let instance = instance.id().clone();
+        let state = self.state.clone();
+        let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat };
         let body = activity::scope(attempt, activity.run(input));
-        let limited = async move {
-            let Some(limit) = timeout else { return body.await };
-            let late = |_| {
-                Failure::new(FailureKind::Timeout, format!("`{}` took longer than its timeout of {limit:?}", activity.name()))
-            };
-            tokio::time::timeout(limit, body).await.map_err(late)?
-        };
-        Some(match Abortable::new(limited, abort).await.ok()? {
+        let limited = self.limited(body, activity.name(), limits, &signals);
+        let (ended, is_late) = Abortable::new(limited, abort).await.ok()?;
+        if signals.is_cancelled() && !is_late {
+            return None;
+        }
+        Some(match ended {
             Ok(result) => Event::TaskCompleted { id: call, result },
             Err(failure) => Event::TaskFailed { id: call, failure, retry_at: None },
         })
+    }
+
+    /// Runs a body within its limits; tells whether it was given up. One that wants to clean up gets the grace for it.
+    async fn limited(
+        &self,
+        body: impl Future<Output = Recorded>,
+        name: &str,
+        limits: Limits,
+        signals: &Signals,
+    ) -> (Recorded, bool) {
+        if limits == Limits::default() {
+            return (body.await, false);
+        }
+        tokio::pin!(body);
+        let late = late(name, limits, signals);
+        tokio::pin!(late);
+        match select(body.as_mut(), late).await {
+            Either::Left((ended, _)) => (ended, false),
+            Either::Right((failure, _)) => {
+                if signals.cancel() {
+                    let _ = tokio::time::timeout(self.cancel_grace, body).await;
+                }
+                (Err(failure), true)
+            }
+        }
     }
 
     /// Starts nothing more. What waits is left for recovery.
@@ -134,6 +175,30 @@ impl Pool {
         };
         let _ = tokio::time::timeout(grace, empty).await;
     }
+}
+
+/// Waits until one of the limits is passed.
+async fn late(name: &str, limits: Limits, signals: &Signals) -> Failure {
+    let whole = async {
+        match limits.timeout {
+            Some(limit) => {
+                tokio::time::sleep(limit).await;
+                format!("`{name}` took longer than its timeout of {limit:?}")
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let silent = async {
+        match limits.heartbeat {
+            Some(limit) => {
+                signals.silent_for(limit).await;
+                format!("`{name}` sent no heartbeat for its heartbeat timeout of {limit:?}")
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(whole, silent);
+    Failure::new(FailureKind::Timeout, select(whole, silent).await.factor_first().0)
 }
 
 impl Places {

@@ -4,10 +4,13 @@
 //! * Reads use connections of their own, on tokio's pool for blocking work.
 
 mod claim;
+mod page;
+mod purge;
 mod query;
 mod schema;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,8 +21,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::Payload;
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Reply, Role, Runnable, State, Status, Store,
-    StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Reply, Role, Runnable, State, Status,
+    Store, StoreResult, Stored, Timestamp, Turn,
 };
 use writer::{Request, Writer};
 
@@ -41,6 +44,8 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     watcher: Mutex<Option<notify::RecommendedWatcher>>,
     claimed: Mutex<Option<std::fs::File>>,
+    /// Set when the index of ended instances is there.
+    indexed: tokio::sync::OnceCell<()>,
 }
 
 /// The database and the two files beside it.
@@ -118,6 +123,7 @@ impl SqliteStore {
             readers: Arc::new(readers),
             watcher: Mutex::new(None),
             claimed: Mutex::new(None),
+            indexed: tokio::sync::OnceCell::new(),
         })
     }
 
@@ -203,7 +209,16 @@ impl Store for SqliteStore {
             while let Some(row) = rows.next()? {
                 history.push(read_turn(row)?);
             }
-            Ok(Some(Stored { instance, history }))
+            let mut beats = snapshot.prepare_cached(query::HEARTBEATS)?;
+            let mut rows = beats.query([instance.key])?;
+            let mut heartbeats = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let details = Payload::from_json(row.get(1)?).map_err(|failure| {
+                    RuntimeError::new(ErrorKind::Store, "a heartbeat in the database is no JSON").caused_by(&failure)
+                })?;
+                heartbeats.insert(row.get::<_, i64>(0)?.unsigned_abs(), details);
+            }
+            Ok(Some(Stored { instance, history, heartbeats }))
         })
     }
 
@@ -221,6 +236,40 @@ impl Store for SqliteStore {
             let mut rows = turns.query(params![turn_key(instance, 0), turn_key(instance, u32::MAX)])?;
             rows.next()?.map(read_turn).transpose()
         })
+    }
+
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
+        self.read(move |connection| page::read(connection, &query))
+    }
+
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
+        self.read(|connection| {
+            let mut counts = BTreeMap::new();
+            let mut statement = connection.prepare_cached(query::COUNTS)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                counts.insert(read_status(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.unsigned_abs());
+            }
+            Ok(counts)
+        })
+    }
+
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
+        let path = self.files.database.clone();
+        async move {
+            // Only who asks for it pays for the index.
+            let indexed = self.indexed.get_or_try_init(|| blocking(move || schema::index_ended(&path)));
+            indexed.await?;
+            let read = self.read(move |connection| {
+                let mut statement = connection.prepare_cached(query::ENDED)?;
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                let rows =
+                    statement.query_map(params![status.as_str(), limit], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            });
+            read.await
+        }
+        .boxed()
     }
 
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
@@ -311,10 +360,13 @@ fn find(connection: &Connection, which: &Lookup) -> Result<Option<Instance>, Rea
 }
 
 fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
-    let status: String = row.get(4)?;
-    let Some(status) = Status::parse(&status) else {
-        let message = format!("an instance has the status `{status}`, which this build does not know");
-        return Ok(Err(RuntimeError::new(ErrorKind::Incompatible, message)));
+    let status = match read_status(&row.get::<_, String>(4)?) {
+        Ok(status) => status,
+        Err(error) => return Ok(Err(error)),
+    };
+    let tags: String = row.get(12)?;
+    let Ok(tags) = serde_json::from_str(&tags) else {
+        return Ok(Err(RuntimeError::new(ErrorKind::Store, "the tags of an instance in the database are no texts")));
     };
     let custom_status: Option<String> = row.get(7)?;
     let custom_status = match custom_status.map(Payload::from_json).transpose() {
@@ -342,7 +394,15 @@ fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
             custom_status,
             report: row.get(8)?,
         },
+        tags,
     }))
+}
+
+fn read_status(status: &str) -> StoreResult<Status> {
+    Status::parse(status).ok_or_else(|| {
+        let message = format!("an instance has the status `{status}`, which this build does not know");
+        RuntimeError::new(ErrorKind::Incompatible, message)
+    })
 }
 
 fn read_turn(row: &Row<'_>) -> Result<Turn, ReadError> {

@@ -14,14 +14,26 @@ macro_rules! statements {
 macro_rules! instance {
     ($condition:literal) => {
         concat!(
-            "SELECT i.key, id, name, created_at, status, busy, wake_at, custom_status, report, parent_id, parent_call,
+            "SELECT i.key, i.id, i.name, i.created_at, i.status, i.busy, i.wake_at, i.custom_status, i.report, i.parent_id,
+             i.parent_call,
              (SELECT at FROM turn WHERE turn.key BETWEEN i.key << 32 AND (i.key << 32) + 4294967295
-              ORDER BY turn.key DESC LIMIT 1)
-             FROM instance i WHERE ",
+              ORDER BY turn.key DESC LIMIT 1),
+             (SELECT json_group_object(l.name, l.value) FROM tag l WHERE l.instance = i.key)
+             FROM instance i",
             $condition
         )
     };
 }
+
+/// What a page of instances begins with; its conditions follow.
+pub(super) const INSTANCE: &str = instance!("");
+
+/// The one statement that looks at everything.
+pub(super) const COUNTS: &str = "SELECT status, count(*) FROM instance GROUP BY status";
+
+/// The index of `ENDED`, made when retention is first asked for.
+pub(super) const INDEX_ENDED: &str = "CREATE INDEX IF NOT EXISTS instance_ended ON instance (status, ended_at)
+                                      WHERE ended_at IS NOT NULL AND parent_id IS NULL";
 
 statements! {
     BEGIN = "BEGIN IMMEDIATE";
@@ -30,13 +42,33 @@ statements! {
     CLAIM = "SELECT epoch, purged FROM claim WHERE only_row = 1";
     NEXT_EPOCH = "UPDATE claim SET epoch = epoch + 1 WHERE only_row = 1 RETURNING epoch";
 
-    FIND_BY_KEY = instance!("i.key = ?1");
-    FIND_BY_ID = instance!("id = ?1");
+    FIND_BY_KEY = instance!(" WHERE i.key = ?1");
+    FIND_BY_ID = instance!(" WHERE i.id = ?1");
     EXISTS = "SELECT 1 FROM instance WHERE key = ?1";
-    CREATE = "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call, key)
-              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, max(?11, coalesce((SELECT max(key) FROM instance), 0)) + 1)
+    CREATE = "INSERT INTO instance (id, name, status, created_at, busy, wake_at, custom_status, report, parent_id, parent_call, ended_at,
+                                    key)
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, max(?11, coalesce((SELECT max(key) FROM instance), 0)) + 1)
               ON CONFLICT (id) DO NOTHING RETURNING key";
-    UPDATE = "UPDATE instance SET status = ?2, busy = ?3, wake_at = ?4, custom_status = ?5, report = ?6 WHERE key = ?1";
+    UPDATE = "UPDATE instance SET status = ?2, busy = ?3, wake_at = ?4, custom_status = ?5, report = ?6, ended_at = ?7
+              WHERE key = ?1";
+    TAG = "INSERT INTO tag (instance, name, value) VALUES (?1, ?2, ?3)";
+    KEY_OF = "SELECT key FROM instance WHERE id = ?1";
+    ENDED = "SELECT key, ended_at FROM instance WHERE status = ?1 AND ended_at IS NOT NULL AND parent_id IS NULL
+             ORDER BY ended_at LIMIT ?2";
+    /// What forbids the purge of `?1`: it, the one that called it, or one that it called has not finished.
+    LIVING = "SELECT id FROM instance WHERE key = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')
+              UNION ALL SELECT p.id FROM instance i JOIN instance p ON p.id = i.parent_id
+                        WHERE i.key = ?1 AND p.status NOT IN ('Completed', 'Failed', 'Terminated')
+              UNION ALL SELECT c.id FROM instance i JOIN instance c ON c.parent_id = i.id
+                        WHERE i.key = ?1 AND c.status NOT IN ('Completed', 'Failed', 'Terminated')";
+    ORPHAN = "UPDATE instance SET parent_id = NULL, parent_call = NULL
+              WHERE parent_id IS NOT NULL AND parent_id = (SELECT id FROM instance WHERE key = ?1)";
+    PURGE_TURNS = "DELETE FROM turn WHERE key BETWEEN ?1 AND ?2";
+    PURGE_INBOX = "DELETE FROM inbox WHERE instance = ?1";
+    PURGE_TAGS = "DELETE FROM tag WHERE instance = ?1";
+    PURGE_INSTANCE = "DELETE FROM instance WHERE key = ?1";
+    PURGE_HEARTBEATS = "DELETE FROM heartbeat WHERE instance = ?1";
+    PURGED = "UPDATE claim SET purged = max(purged, ?1) WHERE only_row = 1";
 
     TURNS = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
     FIRST_TURN = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1";
@@ -49,6 +81,11 @@ statements! {
     DUE = "SELECT key, id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
     NEXT_WAKE = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
 
+    BEAT = "INSERT INTO heartbeat (instance, call, details) SELECT ?1, ?2, ?3
+            WHERE EXISTS (SELECT 1 FROM instance WHERE key = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated'))
+            ON CONFLICT (instance, call) DO UPDATE SET details = excluded.details";
+    STOP_BEAT = "DELETE FROM heartbeat WHERE instance = ?1 AND call = ?2";
+    HEARTBEATS = "SELECT call, details FROM heartbeat WHERE instance = ?1";
     /// Before a generation takes the place of the one before.
     TRUNCATE = "DELETE FROM turn WHERE key BETWEEN ?1 AND ?2";
     RENAME = "UPDATE instance SET name = ?2 WHERE key = ?1";
@@ -62,8 +99,8 @@ statements! {
               WHERE status NOT IN ('Completed', 'Failed', 'Terminated') GROUP BY 1, 2, 3";
 
     POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
-    NOTIFY = "INSERT INTO inbox (instance, event) SELECT key, ?2 FROM instance
-              WHERE id = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')";
+    TELL = "INSERT INTO inbox (instance, event)
+            SELECT key, ?2 FROM instance WHERE id = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')";
     CONSUME = "DELETE FROM inbox WHERE number = ?1";
     MESSAGES = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance
                 WHERE number > ?1 ORDER BY number";
@@ -78,7 +115,7 @@ mod tests {
     use super::ALL;
 
     /// The tables that are allowed to grow.
-    const LARGE: &[&str] = &["instance", "i", "turn", "inbox"];
+    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat"];
 
     /// The statements that people ask for, who want to know of every instance.
     const REPORTS: &[&str] = &["CENSUS"];
@@ -87,6 +124,7 @@ mod tests {
     fn no_statement_scans_or_sorts_a_table_that_grows() {
         let connection = Connection::open_in_memory().expect("memory is there");
         connection.execute_batch(include_str!("schema.sql")).expect("the schema is SQL");
+        connection.execute_batch(super::INDEX_ENDED).expect("the index is SQL");
         for (name, sql) in ALL.iter().filter(|(name, _)| !REPORTS.contains(name)) {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(name);
             let parameters = vec![1; plan.parameter_count()];
@@ -101,7 +139,7 @@ mod tests {
 
     #[test]
     fn every_statement_is_in_the_list() {
-        for source in [include_str!("mod.rs"), include_str!("writer.rs")] {
+        for source in [include_str!("mod.rs"), include_str!("writer.rs"), include_str!("purge.rs")] {
             let inline = source.lines().find(|line| line.contains("prepare(") || line.contains("prepare_cached(\""));
             assert_eq!(inline, None, "a statement that is not in query.rs escapes the look at its plan");
         }

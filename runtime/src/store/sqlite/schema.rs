@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::StoreResult;
-use crate::store::sqlite::{Synchronous, failed};
+use crate::store::sqlite::{Synchronous, failed, query};
 
 /// `Daca`, so that `file orders.db` and other programs can tell whose database it is.
 const APPLICATION_ID: i32 = 0x4461_6361;
@@ -39,6 +39,12 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> StoreResult<Connect
 /// Opens the database for reading.
 pub(super) fn open_reader(path: &Path) -> StoreResult<Connection> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Adds the index by which retention finds what ended longest ago, if it is not there.
+pub(super) fn index_ended(path: &Path) -> StoreResult<()> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch(query::INDEX_ENDED).map_err(|error| failed("prepare", path, &error))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> StoreResult<Connection> {

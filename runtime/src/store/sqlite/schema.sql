@@ -10,9 +10,13 @@ CREATE TABLE instance (
     custom_status TEXT,
     report        TEXT,               -- why it was parked
     parent_id     TEXT,               -- the orchestration that called it, and the number of the call there
-    parent_call   INTEGER
+    parent_call   INTEGER,
+    ended_at      INTEGER
 ) STRICT;
 CREATE INDEX instance_busy ON instance (key) WHERE busy = 1;
+-- Most runs go from Running to Completed, and write nothing here.
+CREATE INDEX instance_status ON instance (status, key) WHERE status NOT IN ('Running', 'Completed');
+CREATE INDEX instance_parent ON instance (parent_id, key) WHERE parent_id IS NOT NULL;
 CREATE INDEX instance_wake ON instance (wake_at) WHERE wake_at IS NOT NULL;
 
 -- One row per turn: all that was delivered and decided in it, as a JSON array. The key is instance * 2^32 + number, so that
@@ -24,6 +28,23 @@ CREATE TABLE turn (
     at       INTEGER NOT NULL,
     events   TEXT NOT NULL
 ) STRICT;
+
+-- What orchestrations are labelled with, to be found by.
+CREATE TABLE tag (
+    instance INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    value    TEXT NOT NULL,
+    PRIMARY KEY (instance, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_value ON tag (name, value, instance);
+
+-- What running activities have said last of themselves.
+CREATE TABLE heartbeat (
+    instance INTEGER NOT NULL,
+    call     INTEGER NOT NULL,
+    details  TEXT NOT NULL,
+    PRIMARY KEY (instance, call)
+) STRICT, WITHOUT ROWID;
 
 -- Messages from other processes, and for orchestrations that cannot take them now.
 CREATE TABLE inbox (

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::sqlite::{failed, query, schema, turn_key};
+use crate::store::sqlite::{failed, purge, query, schema, turn_key};
 use crate::store::{
-    Applied, Batch, Epoch, Event, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists, fenced,
-    out_of_order,
+    Applied, Batch, Epoch, Event, Heartbeat, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists,
+    fenced, out_of_order,
 };
 
 /// A batch whose turns are already text, so that the writer thread only writes.
@@ -21,7 +21,6 @@ pub(super) struct Request {
     children: Vec<String>,
     appended: Option<String>,
     posted: Vec<String>,
-    notified: Vec<String>,
     reply: Reply,
 }
 
@@ -34,7 +33,6 @@ impl Request {
             children: batch.children.iter_mut().map(text).collect(),
             appended: batch.append.as_mut().map(|append| encode(&std::mem::take(&mut append.turn.events))),
             posted: batch.post.iter().map(|(_, event)| encode(event)).collect(),
-            notified: batch.notify.iter().map(|(_, event)| encode(event)).collect(),
             batch,
             reply,
         }
@@ -185,7 +183,7 @@ impl Queue {
 impl Request {
     /// The length of its text.
     fn len(&self) -> usize {
-        let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted).chain(&self.notified);
+        let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted);
         texts.map(String::len).sum()
     }
 
@@ -300,15 +298,15 @@ fn commit(
     connection.busy_timeout(if patience == Patience::Long { schema::BUSY_TIMEOUT } else { Duration::ZERO })?;
     connection.prepare_cached(query::BEGIN)?.execute([])?;
     let mut claim = connection.prepare_cached(query::CLAIM)?;
-    let claim = claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)? }))?;
+    let mut claim = claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)? }))?;
     for request in requests {
-        results.push(apply(connection, request, &claim)?);
+        results.push(apply(connection, request, &mut claim)?);
     }
     connection.prepare_cached(query::COMMIT)?.execute([])?;
     Ok(())
 }
 
-fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite::Result<StoreResult<Applied>> {
+fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusqlite::Result<StoreResult<Applied>> {
     let batch = &request.batch;
     if batch.epoch.is_some_and(|epoch| epoch != claim.epoch) {
         return Ok(Err(fenced()));
@@ -320,12 +318,19 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
             return Ok(Err(out_of_order(append)));
         }
     }
+    if let Err(refusal) = purge::check(connection, batch)? {
+        return Ok(Err(refusal));
+    }
     for (key, _) in &batch.post {
         if !connection.prepare_cached(query::EXISTS)?.exists([key])? {
             return Ok(Err(RuntimeError::new(ErrorKind::NotFound, format!("there is no instance {key}"))));
         }
     }
     let mut applied = Applied::default();
+    for key in &batch.purge {
+        purge::purge(connection, *key)?;
+        claim.purged = claim.purged.max(*key);
+    }
     if let (Some(new), Some(events)) = (&batch.create, &request.created) {
         applied.created = create(connection, claim, new, events)?;
         if applied.created.is_none() {
@@ -353,14 +358,22 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
             busy,
             wake_at.map(|at| at.0),
             custom_status.as_ref().map(crate::Payload::as_str),
-            report
+            report,
+            batch.append.as_ref().map(|append| append.turn.at.0).filter(|_| status.is_terminal()),
         ])?;
     }
     for ((key, _), event) in batch.post.iter().zip(&request.posted) {
         connection.prepare_cached(query::POST)?.execute(params![key, event])?;
     }
-    for ((id, _), event) in batch.notify.iter().zip(&request.notified) {
-        connection.prepare_cached(query::NOTIFY)?.execute(params![id, event])?;
+    for Heartbeat { instance, call, details } in &batch.heartbeats {
+        let call = i64::try_from(*call).unwrap_or(i64::MAX);
+        match details {
+            Some(details) => connection.prepare_cached(query::BEAT)?.execute(params![instance, call, details.as_str()])?,
+            None => connection.prepare_cached(query::STOP_BEAT)?.execute(params![instance, call])?,
+        };
+    }
+    for (id, event) in &batch.tell {
+        connection.prepare_cached(query::TELL)?.execute(params![id, encode(event)])?;
     }
     for number in &batch.consume {
         connection.prepare_cached(query::CONSUME)?.execute([number])?;
@@ -370,7 +383,7 @@ fn apply(connection: &Connection, request: &Request, claim: &Claim) -> rusqlite:
 
 /// The key of the new instance, or `None` when its id is taken.
 fn create(connection: &Connection, claim: &Claim, new: &NewInstance, events: &str) -> rusqlite::Result<Option<InstanceKey>> {
-    let NewInstance { id, name, parent, turn, state } = new;
+    let NewInstance { id, name, parent, created_at, turn, state, tags } = new;
     let key = connection
         .prepare_cached(query::CREATE)?
         .query_row(
@@ -378,7 +391,7 @@ fn create(connection: &Connection, claim: &Claim, new: &NewInstance, events: &st
                 id,
                 name,
                 state.status.as_str(),
-                turn.at.0,
+                created_at.0,
                 state.busy,
                 state.wake_at.map(|at| at.0),
                 state.custom_status.as_ref().map(crate::Payload::as_str),
@@ -386,12 +399,17 @@ fn create(connection: &Connection, claim: &Claim, new: &NewInstance, events: &st
                 parent.as_ref().map(|parent| &parent.instance),
                 parent.as_ref().map(|parent| i64::try_from(parent.id).unwrap_or(i64::MAX)),
                 claim.purged,
+                Some(turn.at.0).filter(|_| state.status.is_terminal()),
             ],
             |row| row.get(0),
         )
         .optional()?;
     if let Some(key) = key {
         insert_turn(connection, key, 1, turn.at.0, events)?;
+        for (name, value) in tags {
+            let mut insert = connection.prepare_cached(query::TAG)?;
+            insert.execute(params![key, name, value])?;
+        }
     }
     Ok(key)
 }

@@ -1,0 +1,135 @@
+//! What passes between a running attempt and its worker: that it is cancelled, and that it is alive.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::payload::Payload;
+use crate::store::{Batch, CallId, Heartbeat, InstanceKey};
+use crate::worker::Worker;
+
+/// How often the details of one attempt are written at most.
+const THROTTLE: Duration = Duration::from_secs(1);
+
+/// The signals of one attempt.
+pub(crate) struct Signals {
+    worker: Weak<Worker>,
+    instance: InstanceKey,
+    call: CallId,
+    cancelled: AtomicBool,
+    told: Notify,
+    /// Whether the attempt wants to be told before it is dropped.
+    listens: AtomicBool,
+    beat: Mutex<Beat>,
+}
+
+struct Beat {
+    last: Instant,
+    details: Option<Payload>,
+    /// Whether `details` is newer than what was sent to the store.
+    unsent: bool,
+    /// Whether somebody sends them already.
+    sending: bool,
+    /// Whether the attempt has ended: nothing is sent from then on.
+    ended: bool,
+}
+
+impl Signals {
+    pub(crate) fn new(worker: &Arc<Worker>, instance: InstanceKey, call: CallId) -> Arc<Self> {
+        let beat = Beat { last: Instant::now(), details: None, unsent: false, sending: false, ended: false };
+        Arc::new(Self {
+            worker: Arc::downgrade(worker),
+            instance,
+            call,
+            cancelled: AtomicBool::new(false),
+            told: Notify::new(),
+            listens: AtomicBool::new(false),
+            beat: Mutex::new(beat),
+        })
+    }
+
+    fn beat(&self) -> MutexGuard<'_, Beat> {
+        self.beat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the attempt that nobody waits for it any more; whether it wants time to clean up.
+    pub(crate) fn cancel(&self) -> bool {
+        self.cancelled.store(true, Ordering::SeqCst);
+        self.told.notify_waiters();
+        self.listens.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// The attempt wants to be told.
+    pub(super) fn listen(&self) {
+        self.listens.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) async fn cancelled(&self) {
+        let told = self.told.notified();
+        tokio::pin!(told);
+        told.as_mut().enable();
+        if !self.is_cancelled() {
+            told.await;
+        }
+    }
+
+    /// The attempt is alive. What it says is sent to the store, but not more often than the throttle lets it.
+    pub(super) fn heartbeat(self: &Arc<Self>, details: Payload) {
+        let mut beat = self.beat();
+        beat.last = Instant::now();
+        beat.details = Some(details);
+        beat.unsent = true;
+        let Some(worker) = self.worker.upgrade().filter(|_| !beat.sending) else { return };
+        beat.sending = true;
+        drop(beat);
+        let this = self.clone();
+        worker.spawn(async move {
+            while this.send() {
+                tokio::time::sleep(THROTTLE).await;
+            }
+        });
+    }
+
+    /// Sends what is new; `false` when there is nothing.
+    fn send(&self) -> bool {
+        let mut beat = self.beat();
+        let worker = self.worker.upgrade().filter(|_| beat.unsent && !beat.ended);
+        let (Some(worker), Some(details)) = (worker, beat.details.clone()) else {
+            beat.sending = false;
+            return false;
+        };
+        beat.unsent = false;
+        let heartbeat = Heartbeat { instance: self.instance, call: self.call, details: Some(details) };
+        // Under the lock: what ends the attempt is applied after it.
+        worker
+            .store()
+            .apply(Batch { epoch: Some(worker.epoch()), heartbeats: vec![heartbeat], ..Batch::default() }, Box::new(|_| {}));
+        true
+    }
+
+    /// The attempt has ended; what it said last.
+    pub(crate) fn end(&self) -> Option<Payload> {
+        let mut beat = self.beat();
+        beat.ended = true;
+        beat.details.take()
+    }
+
+    /// Waits until there was no heartbeat for `limit`.
+    pub(crate) async fn silent_for(&self, limit: Duration) {
+        let begun = Instant::now();
+        loop {
+            let due = self.beat().last.max(begun) + limit;
+            if due <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Deleting what has finished.
+
+use std::future::IntoFuture;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::client::Client;
+use crate::error::{ErrorKind, RuntimeError};
+use crate::store::{Batch, Instance, Query, StoreResult};
+
+impl Client {
+    /// Deletes a finished orchestration and all it has left: history, messages, tags. Awaiting the request does it.
+    ///
+    /// ```standalone_crate
+    /// #[dacapo::orchestrator]
+    /// async fn nothing() {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// runtime.start(nothing()).id("done").await?.result().await?;
+    /// runtime.purge("done").await?;
+    /// assert!(runtime.status("done").await.unwrap_err().is_not_found());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn purge(&self, id: impl Into<String>) -> Purge {
+        Purge { client: self.clone(), id: id.into(), recursive: false }
+    }
+
+    /// The sub-orchestrations of an orchestration, theirs, and so on, callers before those they called.
+    pub(super) async fn descendants(&self, id: &str) -> StoreResult<Vec<Instance>> {
+        let mut found: Vec<Instance> = Vec::new();
+        let mut next = 0;
+        let mut parent = id.to_owned();
+        loop {
+            let query = Query { parent: Some(parent.clone()), limit: u32::MAX as usize, ..Query::default() };
+            found.extend(self.store().query(query).await?);
+            let Some(instance) = found.get(next) else { return Ok(found) };
+            parent.clone_from(&instance.id);
+            next += 1;
+        }
+    }
+}
+
+/// A request to delete an orchestration, from [`Client::purge`].
+///
+/// # Errors
+/// [`ErrorKind::NotFound`]; [`ErrorKind::Unfinished`] when it, the one that called it, or one that it called has not finished: nothing
+/// of it is deleted then.
+#[must_use = "nothing is deleted until the request is awaited"]
+pub struct Purge {
+    client: Client,
+    id: String,
+    recursive: bool,
+}
+
+impl Purge {
+    /// Deletes its sub-orchestrations, too, and theirs. Otherwise they stay, as if a client had started them.
+    pub fn recursive(mut self) -> Self {
+        self.recursive = true;
+        self
+    }
+}
+
+impl IntoFuture for Purge {
+    /// How many orchestrations were deleted.
+    type Output = Result<u64, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let root = self.client.find(&self.id).await?;
+            let mut doomed = vec![root];
+            if self.recursive {
+                doomed.extend(self.client.descendants(&self.id).await?);
+            }
+            if let Some(living) = doomed.iter().find(|instance| !instance.state.status.is_terminal()) {
+                return Err(crate::store::unfinished(&living.id));
+            }
+            let mut purged = 0;
+            // The called before the callers, so that what a crash leaves can be found again.
+            for instance in doomed.iter().rev() {
+                purged += u64::from(self.client.purge_one(instance).await?);
+            }
+            Ok(purged)
+        }
+        .boxed()
+    }
+}
+
+impl Client {
+    /// Deletes one instance in a transaction of its own. `false` when somebody else has done it.
+    pub(super) async fn purge_one(&self, instance: &Instance) -> StoreResult<bool> {
+        match self.apply(Batch { purge: vec![instance.key], ..Batch::default() }).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Listing and counting orchestrations.
+
+use std::collections::BTreeMap;
+use std::future::IntoFuture;
+use std::time::SystemTime;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::client::{Client, InstanceStatus};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::store::{self, After, Status};
+
+impl Client {
+    /// Lists orchestrations. Awaiting the query gives its first [`Page`].
+    ///
+    /// ```standalone_crate
+    /// use dacapo::{Runtime, Status, orchestrator};
+    ///
+    /// #[orchestrator]
+    /// async fn nothing() {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = Runtime::open("memory:").await?;
+    /// for n in 0..3 {
+    ///     runtime.start(nothing()).id(format!("order-{n}")).tag("tenant", "acme").await?.result().await?;
+    /// }
+    /// let page = runtime.query().status(Status::Completed).tag("tenant", "acme").page_size(2).await?;
+    /// assert_eq!(page.instances().iter().map(|run| run.instance_id()).collect::<Vec<_>>(), ["order-2", "order-1"]);
+    /// let rest = runtime.query().status(Status::Completed).tag("tenant", "acme").after(page.next().unwrap()).await?;
+    /// assert_eq!((rest.instances().len(), rest.next()), (1, None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn query(&self) -> Query {
+        Query { client: self.clone(), query: store::Query { limit: 100, ..store::Query::default() }, after: None }
+    }
+
+    /// How many orchestrations there are of each status.
+    ///
+    /// # Errors
+    /// A failing store.
+    pub async fn counts(&self) -> Result<Counts, RuntimeError> {
+        self.store().counts().await.map(Counts)
+    }
+}
+
+/// A question for orchestrations, from [`Client::query`]. Every filter narrows it.
+///
+/// The newest come first; with [`id_prefix`](Self::id_prefix) the order is that of the ids. Pages go on after the last one seen,
+/// so none is missed or seen twice while others are started.
+#[must_use = "a query asks nothing until it is awaited"]
+#[derive(Clone)]
+pub struct Query {
+    client: Client,
+    query: store::Query,
+    after: Option<String>,
+}
+
+impl Query {
+    /// With this status. Said several times: with one of these.
+    pub fn status(mut self, status: Status) -> Self {
+        self.query.statuses.push(status);
+        self
+    }
+
+    /// Of the orchestrator of this name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.query.name = Some(name.into());
+        self
+    }
+
+    /// With an instance id that begins so.
+    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.query.id_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Asked for at `from` or later.
+    pub fn created_from(mut self, from: SystemTime) -> Self {
+        self.query.created_from = Some(from.into());
+        self
+    }
+
+    /// Asked for before `to`.
+    pub fn created_to(mut self, to: SystemTime) -> Self {
+        self.query.created_to = Some(to.into());
+        self
+    }
+
+    /// Labelled so. Said several times: with all of these.
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.tags.push((name.into(), value.into()));
+        self
+    }
+
+    /// Called by the orchestration of this id.
+    pub fn parent(mut self, id: impl Into<String>) -> Self {
+        self.query.parent = Some(id.into());
+        self
+    }
+
+    /// How many a page has at most, from 1 to 10,000. Default: 100.
+    pub fn page_size(mut self, limit: usize) -> Self {
+        self.query.limit = limit;
+        self
+    }
+
+    /// Goes on after a page, by its [`next`](Page::next).
+    pub fn after(mut self, token: impl Into<String>) -> Self {
+        self.after = Some(token.into());
+        self
+    }
+
+    /// Deletes everything the query is about that has finished, each in a transaction of its own, and counts it.
+    ///
+    /// What was called by an unfinished orchestration, or has called one, is left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the query names a status that is not final; a failing store.
+    pub async fn purge(mut self) -> Result<u64, RuntimeError> {
+        if let Some(status) = self.query.statuses.iter().find(|status| !status.is_terminal()) {
+            let message = format!(
+                "nothing was purged: the query asks for runs that are {status}, and only finished ones can be purged; \
+                 ask for Completed, Failed or Terminated"
+            );
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
+        if self.query.statuses.is_empty() {
+            self.query.statuses = vec![Status::Completed, Status::Failed, Status::Terminated];
+        }
+        let mut purged = 0;
+        loop {
+            let found = self.ask().await?;
+            for instance in &found {
+                match self.client.purge_one(instance).await {
+                    Ok(done) => purged += u64::from(done),
+                    Err(error) if error.kind() == ErrorKind::Unfinished => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(last) = found.last().filter(|_| found.len() == self.query.limit) else { return Ok(purged) };
+            self.after = Some(token(last));
+        }
+    }
+
+    async fn ask(&self) -> Result<Vec<store::Instance>, RuntimeError> {
+        let mut query = self.query.clone();
+        if !(1..=10_000).contains(&query.limit) {
+            let message = format!("a page of {} cannot be given; ask for 1 to 10,000", query.limit);
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
+        if let Some(token) = &self.after {
+            let parsed = token.split_once(':').and_then(|(key, id)| Some(After { key: key.parse().ok()?, id: id.to_owned() }));
+            let wrong = || {
+                let message = format!("`{token}` is not what a page of this query gave as its `next`");
+                RuntimeError::new(ErrorKind::Invalid, message)
+            };
+            query.after = Some(parsed.ok_or_else(wrong)?);
+        }
+        self.client.store().query(query).await
+    }
+}
+
+fn token(last: &store::Instance) -> String {
+    format!("{}:{}", last.key, last.id)
+}
+
+impl IntoFuture for Query {
+    type Output = Result<Page, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let found = self.ask().await?;
+            let next = found.last().filter(|_| found.len() == self.query.limit).map(token);
+            let instances = found
+                .into_iter()
+                .map(|instance| InstanceStatus { instance, input: None, version: 0, execution: 0, outcome: None })
+                .collect();
+            Ok(Page { instances, next })
+        }
+        .boxed()
+    }
+}
+
+/// Some of the orchestrations a query is about.
+#[derive(Clone, Debug)]
+pub struct Page {
+    instances: Vec<InstanceStatus>,
+    next: Option<String>,
+}
+
+impl Page {
+    /// The orchestrations, without what only their histories tell: input, outcome, and version and generation, which are 0 here.
+    /// Ask [`Client::status`] for those.
+    #[must_use]
+    pub fn instances(&self) -> &[InstanceStatus] {
+        &self.instances
+    }
+
+    /// What to give to [`Query::after`] for the next page; nothing when there is none.
+    #[must_use]
+    pub fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+}
+
+/// How many orchestrations there are of each status, from [`Client::counts`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<Status, u64>);
+
+impl Counts {
+    /// With this status.
+    #[must_use]
+    pub fn of(&self, status: Status) -> u64 {
+        self.0.get(&status).copied().unwrap_or(0)
+    }
+
+    /// In all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}

@@ -1,0 +1,85 @@
+//! Going on with what has failed.
+
+use crate::client::{Backend, Client};
+use crate::engine::event::{Event, Turn};
+use crate::error::RuntimeError;
+use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Timestamp, Update};
+use crate::worker::{not_found, wrong_state};
+
+impl Client {
+    /// Goes on with a failed orchestration: what failed in it is tried again, and what was completed is not.
+    ///
+    /// Its failed activities start anew with their first attempt; its failed sub-orchestrations, and those its failure has ended, are
+    /// rewound in the same way, before it. Where the code had acted upon a failure, it decides again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or a
+    /// failing store.
+    ///
+    /// ```standalone_crate
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// static LINE_IS_UP: AtomicBool = AtomicBool::new(false);
+    ///
+    /// #[dacapo::activity]
+    /// async fn send(text: String) -> dacapo::Result<usize> {
+    ///     if LINE_IS_UP.load(Ordering::SeqCst) { Ok(text.len()) } else { Err(dacapo::Error::msg("the line is down")) }
+    /// }
+    ///
+    /// #[dacapo::orchestrator]
+    /// async fn report() -> dacapo::Result<usize> { send("all is well".into()).await }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let run = runtime.start(report()).id("monday").await?;
+    /// assert!(run.result().await.is_err());
+    /// LINE_IS_UP.store(true, Ordering::SeqCst);
+    /// runtime.rewind("monday", "the line is up again").await?;
+    /// assert_eq!(run.result().await?, 11);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn rewind(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        let root = self.find(id).await?;
+        if root.state.status != Status::Failed {
+            let why = format!("only a failed orchestration can be rewound, and it is {}", root.state.status);
+            return Err(wrong_state(id, &why));
+        }
+        let mut family = vec![root];
+        let mut next = 0;
+        while let Some(instance) = family.get(next) {
+            let statuses = vec![Status::Failed, Status::Terminated];
+            let query = Query { parent: Some(instance.id.clone()), statuses, limit: u32::MAX as usize, ..Query::default() };
+            family.extend(self.store().query(query).await?);
+            next += 1;
+        }
+        // Callers last: until then a crash leaves the root failed, to be rewound once more.
+        for instance in family.iter().rev() {
+            self.rewind_one(instance, reason).await?;
+        }
+        Ok(())
+    }
+
+    async fn rewind_one(&self, instance: &Instance, reason: &str) -> StoreResult<()> {
+        let stored = self.store().load(Lookup::Key(instance.key)).await?.ok_or_else(|| not_found(&instance.id))?;
+        let event = Event::ExecutionRewound { reason: reason.to_owned() };
+        let number = u32::try_from(stored.history.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let turn = Turn { at: Timestamp::now(), events: vec![event.clone()] };
+        let state = State { status: Status::Running, busy: true, ..stored.instance.state };
+        let mut batch = Batch {
+            append: Some(Append { instance: instance.key, number, turn }),
+            update: Some(Update { instance: instance.key, state }),
+            ..Batch::default()
+        };
+        if let Backend::Store(_) = &self.backend {
+            // The message makes the worker look at the instance; in its history the event stands already.
+            batch.post.push((instance.key, event));
+        }
+        self.apply(batch).await?;
+        if let Backend::Worker(worker) = &self.backend {
+            worker.wake(&instance.id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! Requests to start an orchestration, for the first time or again.
+
+use std::collections::BTreeMap;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::time::{Duration, SystemTime};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::client::{Client, Handle};
+use crate::engine::event::Event;
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::Failure;
+use crate::function::Function;
+use crate::payload::Payload;
+use crate::store::{End, Lookup, StoreResult, Timestamp, already_exists};
+use crate::worker::request::Request;
+
+/// What to do when the instance id of a start exists already. The words are Temporal's and Durable Task's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReuseId {
+    /// Refuse the start with [`ErrorKind::AlreadyExists`].
+    #[default]
+    Refuse,
+    /// Take the one that exists, finished or not, in place of a new one. With this a program that may have been killed starts its work
+    /// or goes on with it, whichever is the case.
+    UseExisting,
+    /// Purge the one that exists, and its sub-orchestrations, if it has finished; otherwise refuse.
+    ReplaceTerminal,
+    /// The same, and terminate it first if it has not finished.
+    ReplaceAny,
+}
+
+/// A request to start an orchestration, from [`Client::start`].
+#[must_use = "nothing is started until the request is awaited"]
+pub struct Start<F: Function> {
+    client: Client,
+    input: Result<Payload, Failure>,
+    id: Option<String>,
+    reuse: ReuseId,
+    at: Option<Timestamp>,
+    tags: BTreeMap<String, String>,
+    function: PhantomData<fn() -> F>,
+}
+
+impl<F: Function> Start<F> {
+    pub(super) fn new(client: Client, input: Result<Payload, Failure>, id: Option<String>) -> Self {
+        let (reuse, at, tags) = (ReuseId::Refuse, None, BTreeMap::new());
+        Self { client, input, id, reuse, at, tags, function: PhantomData }
+    }
+
+    /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
+    ///
+    /// At most 256 characters, not beginning with `@`, without `/`, `\`, `#`, `?` and control characters: the rule of Durable
+    /// Functions, so that every id fits into a URL.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// What to do when the id exists already. Default: [`ReuseId::Refuse`].
+    ///
+    /// ```standalone_crate
+    /// use dacapo::{ReuseId, Runtime, orchestrator};
+    ///
+    /// #[orchestrator]
+    /// async fn nightly(n: u32) -> u32 { n }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = Runtime::open("memory:").await?;
+    /// // However often this program is killed and started again, the work is done once.
+    /// let run = runtime.start(nightly(1)).id("2026-11-21").reuse_id(ReuseId::UseExisting).await?;
+    /// assert_eq!(run.result().await?, 1);
+    /// let same = runtime.start(nightly(2)).id("2026-11-21").reuse_id(ReuseId::UseExisting).await?;
+    /// assert_eq!(same.result().await?, 1);
+    /// let again = runtime.start(nightly(3)).id("2026-11-21").reuse_id(ReuseId::ReplaceTerminal).await?;
+    /// assert_eq!(again.result().await?, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reuse_id(mut self, reuse: ReuseId) -> Self {
+        self.reuse = reuse;
+        self
+    }
+
+    /// Starts it at this time, or at once when that has passed. It is durable from now on, [`Pending`](crate::Status::Pending) until then,
+    /// and a worker that is down at the time starts it when it is back; the orchestrator sees the time asked for.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time.into());
+        self
+    }
+
+    /// Starts it after this delay, as [`at`](Self::at).
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.at = Some(Timestamp::now().after(delay));
+        self
+    }
+
+    /// Labels it, to be found by [`Query::tag`](crate::Query::tag). One value for each name.
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl<F: Function> IntoFuture for Start<F> {
+    type Output = Result<Handle<F>, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+            let id = self.id.unwrap_or_else(new_id);
+            check_id(&id)?;
+            check_tags(&self.tags)?;
+            let (name, replaces) = (F::NAME.to_owned(), Vec::new());
+            let request = Request { id: id.clone(), name, version: F::VERSION, input, at: self.at, tags: self.tags, replaces };
+            self.client.create_or(request, self.reuse).await?;
+            Ok(Handle { client: self.client, id, function: PhantomData })
+        }
+        .boxed()
+    }
+}
+
+impl Client {
+    /// Starts an orchestration once more, with the input and the tags of an earlier one: under the same id, in place of that one,
+    /// which must have finished, or under [another](Restart::id). Awaiting the request does it and gives the id.
+    ///
+    /// ```standalone_crate
+    /// #[dacapo::orchestrator]
+    /// async fn double(n: u32) -> u32 { 2 * n }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// runtime.start(double(4)).id("one").await?.result().await?;
+    /// runtime.restart("one").id("two").await?;
+    /// assert_eq!(runtime.attach(double, "two").result().await?, 8);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn restart(&self, id: impl Into<String>) -> Restart {
+        Restart { client: self.clone(), id: id.into(), new: None }
+    }
+
+    async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<()> {
+        loop {
+            let found = match reuse {
+                ReuseId::Refuse => return self.create(request).await,
+                ReuseId::UseExisting => match self.create(request.clone()).await {
+                    Err(error) if error.is_already_exists() => self.find(&request.id).await?,
+                    created => return created,
+                },
+                ReuseId::ReplaceTerminal | ReuseId::ReplaceAny => {
+                    match self.store().find(Lookup::Id(request.id.clone())).await? {
+                        Some(found) => found,
+                        None => return self.create(request).await,
+                    }
+                }
+            };
+            if reuse == ReuseId::UseExisting {
+                if found.name == request.name {
+                    return Ok(());
+                }
+                let message = format!(
+                    "the orchestration `{}` exists already, and is a run of `{}`, not of `{}`; give another `.id(..)`",
+                    found.id, found.name, request.name
+                );
+                return Err(RuntimeError::new(ErrorKind::AlreadyExists, message));
+            }
+            if reuse == ReuseId::ReplaceTerminal && !found.state.status.is_terminal() {
+                return Err(already_exists(&found.id));
+            }
+            let mut family = self.descendants(&found.id).await?;
+            family.insert(0, found);
+            for living in family.iter().filter(|instance| !instance.state.status.is_terminal()) {
+                match self.terminate(&living.id, "it is replaced by a new start").await {
+                    Err(error) if error.kind() != ErrorKind::Finished => return Err(error),
+                    _ => drop(self.wait(&living.id).await?),
+                }
+            }
+            request.replaces = family.iter().map(|instance| instance.key).collect();
+            match self.create(request.clone()).await {
+                // Somebody else was faster: that one is replaced.
+                Err(error) if error.is_already_exists() => {}
+                created => return created,
+            }
+        }
+    }
+}
+
+/// A request to start an orchestration once more, from [`Client::restart`].
+///
+/// # Errors
+/// [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] when the one to be replaced has not finished or the other id is taken.
+#[must_use = "nothing is started until the request is awaited"]
+pub struct Restart {
+    client: Client,
+    id: String,
+    new: Option<String>,
+}
+
+impl Restart {
+    /// Starts it under this id and leaves the earlier one as it is.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.new = Some(id.into());
+        self
+    }
+
+    /// Starts it under an id made for it and leaves the earlier one as it is.
+    pub fn new_id(self) -> Self {
+        self.id(new_id())
+    }
+}
+
+impl IntoFuture for Restart {
+    type Output = Result<String, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let earlier = self.client.find(&self.id).await?;
+            let first = self.client.store().turn(earlier.key, End::First).await?;
+            let started = first.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
+                Event::ExecutionStarted { input, version, .. } => Some((input, version)),
+                _ => None,
+            });
+            let (input, version) = started.unwrap_or_else(|| (Payload::null(), 1));
+            let reuse = if self.new.is_some() { ReuseId::Refuse } else { ReuseId::ReplaceTerminal };
+            let id = self.new.unwrap_or(self.id);
+            check_id(&id)?;
+            let request = Request {
+                id: id.clone(),
+                name: earlier.name,
+                version,
+                input,
+                at: None,
+                tags: earlier.tags,
+                replaces: Vec::new(),
+            };
+            self.client.create_or(request, reuse).await?;
+            Ok(id)
+        }
+        .boxed()
+    }
+}
+
+fn new_id() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+fn check_tags(tags: &BTreeMap<String, String>) -> StoreResult<()> {
+    let is_unsound = |text: &str| text.chars().count() > 256 || text.chars().any(char::is_control);
+    match tags.iter().find(|(name, value)| name.is_empty() || is_unsound(name) || is_unsound(value)) {
+        None => Ok(()),
+        Some((name, value)) => {
+            let (name, value) = (crate::payload::Excerpt(name), crate::payload::Excerpt(value));
+            let message = format!(
+                "{name} = {value} cannot be a tag: a name has 1 to 256 characters, a value at most 256, and neither a control character"
+            );
+            Err(RuntimeError::new(ErrorKind::Invalid, message))
+        }
+    }
+}
+
+fn check_id(id: &str) -> StoreResult<()> {
+    crate::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
+}

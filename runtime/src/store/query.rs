@@ -1,0 +1,51 @@
+//! What a page of instances is asked for by.
+
+use crate::store::{Instance, InstanceKey, Status, Timestamp};
+
+/// Which instances to list. What is not said does not restrict.
+///
+/// The order is from the newest to the oldest, and with an [`id_prefix`](Self::id_prefix) by id: each an index, so that a page costs
+/// the same wherever it is, and none is missed or seen twice while others are added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// One of these statuses; none means any.
+    pub statuses: Vec<Status>,
+    /// This orchestrator.
+    pub name: Option<String>,
+    /// An instance id that begins so.
+    pub id_prefix: Option<String>,
+    /// Asked for at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Asked for before this time.
+    pub created_to: Option<Timestamp>,
+    /// All of these labels.
+    pub tags: Vec<(String, String)>,
+    /// Called by the orchestration of this id.
+    pub parent: Option<String>,
+    /// Only what follows this one in the order.
+    pub after: Option<After>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// The last instance of the page before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// Its number.
+    pub key: InstanceKey,
+    /// Its id.
+    pub id: String,
+}
+
+impl Query {
+    /// Whether an instance is one that is asked for, wherever it stands in the order.
+    pub(crate) fn matches(&self, instance: &Instance) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&instance.state.status))
+            && self.name.as_ref().is_none_or(|name| *name == instance.name)
+            && self.id_prefix.as_ref().is_none_or(|prefix| instance.id.starts_with(prefix.as_str()))
+            && self.created_from.is_none_or(|from| instance.created_at >= from)
+            && self.created_to.is_none_or(|to| instance.created_at < to)
+            && self.tags.iter().all(|(name, value)| instance.tags.get(name) == Some(value))
+            && self.parent.as_ref().is_none_or(|id| instance.parent.as_ref().is_some_and(|parent| parent.instance == *id))
+    }
+}

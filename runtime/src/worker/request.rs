@@ -1,0 +1,48 @@
+//! What is asked for when an orchestration is started.
+
+use std::collections::BTreeMap;
+
+use crate::engine::event::{Event, Turn};
+use crate::payload::Payload;
+use crate::store::{Batch, InstanceKey, NewInstance, State, Timestamp};
+
+/// A start that somebody asks for.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) id: String,
+    /// The orchestrator.
+    pub(crate) name: String,
+    /// Its version in the build that asks, or that is to run it.
+    pub(crate) version: u32,
+    pub(crate) input: Payload,
+    /// When to start, if not at once.
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Finished instances that make room for it.
+    pub(crate) replaces: Vec<InstanceKey>,
+}
+
+impl Request {
+    /// The event a history begins with.
+    pub(crate) fn started(&self, shape: u64) -> Event {
+        Event::ExecutionStarted {
+            name: self.name.clone(),
+            input: self.input.clone(),
+            shape,
+            parent: None,
+            continued: None,
+            version: self.version,
+        }
+    }
+
+    /// The batch that creates the instance and leaves its first turn to the worker.
+    pub(crate) fn into_batch(self, shape: u64) -> Batch {
+        let now = Timestamp::now();
+        let at = self.at.filter(|at| *at > now);
+        let turn = Turn { at: at.unwrap_or(now), events: vec![self.started(shape)] };
+        let state = State { busy: at.is_none(), wake_at: at, ..State::pending() };
+        let Self { id, name, tags, replaces, .. } = self;
+        let new = NewInstance { id, name, parent: None, created_at: now, turn, state, tags };
+        Batch { purge: replaces, create: Some(new), ..Batch::default() }
+    }
+}

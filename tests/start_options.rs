@@ -1,0 +1,158 @@
+//! What a start can ask for: an id used again, a later time, a start once more.
+
+use std::future::IntoFuture as _;
+use std::time::{Duration, SystemTime};
+
+use dacapo::{ErrorKind, Event, ReuseId, Runtime, Status, orchestrator};
+
+mod both;
+use both::{Kept, events, reaches};
+
+const GO: Event<u32> = Event::new("go");
+
+#[orchestrator]
+async fn double(n: u32) -> u32 {
+    2 * n
+}
+
+#[orchestrator]
+async fn waits() -> u32 {
+    GO.wait().await
+}
+
+/// Waits for a child, whose id is made from this one's.
+#[orchestrator]
+async fn family() -> u32 {
+    waits().await
+}
+
+/// The time of its first turn, in microseconds.
+#[orchestrator]
+async fn tells_the_time() -> u64 {
+    micros(dacapo::now())
+}
+
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+    u64::try_from(since.as_micros()).expect("it is before the end of time")
+}
+
+async fn open(kept: &Kept) -> Runtime {
+    kept.runtime().grace_period(Duration::ZERO).open().await.expect("it opens")
+}
+
+async fn an_id_is_used_again_as_the_policy_says(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let start = |n, reuse| runtime.start(double(n)).id("one").reuse_id(reuse);
+    assert_eq!(start(1, ReuseId::UseExisting).await?.result().await?, 2, "there was none");
+    assert_eq!(start(2, ReuseId::UseExisting).await?.result().await?, 2, "there is one");
+    let error = start(3, ReuseId::Refuse).await.expect_err("it is taken");
+    assert!(error.is_already_exists(), "{error}");
+    assert_eq!(start(4, ReuseId::ReplaceTerminal).await?.result().await?, 8);
+    assert_eq!(start(5, ReuseId::ReplaceAny).await?.result().await?, 10);
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    assert_eq!(events(&runtime, "one").await, ["ExecutionStarted", "ExecutionCompleted"], "nothing of the earlier ones is left");
+    let error = runtime.start(waits()).id("one").reuse_id(ReuseId::UseExisting).await.expect_err("it is another");
+    assert!(error.is_already_exists() && error.to_string().contains("is a run of `double`, not of `waits`"), "{error}");
+    Ok(())
+}
+
+async fn an_unfinished_one_is_replaced_only_when_that_is_asked_for(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let first = runtime.start(family()).id("f").await?;
+    let again = runtime.start(family()).id("f").reuse_id(ReuseId::ReplaceAny).into_future();
+    let (failure, again) = futures::join!(first.result(), again);
+    assert_eq!(failure.expect_err("it was terminated").message(), "terminated: it is replaced by a new start");
+    assert_eq!(again?.id(), "f");
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    let error = runtime.start(family()).id("f").reuse_id(ReuseId::ReplaceTerminal).await.expect_err("it runs");
+    assert!(error.is_already_exists(), "{error}");
+    let run = runtime.start(family()).id("f").reuse_id(ReuseId::ReplaceAny).await?;
+    runtime.raise("f:1", GO, 7).await?;
+    assert_eq!(run.result().await?, 7, "its child is a new one, too");
+    Ok(())
+}
+
+async fn a_client_of_another_process_replaces_too(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let client = kept.client().await;
+    client.start(waits()).id("w").await?.started().await?;
+    let run = client.start(waits()).id("w").reuse_id(ReuseId::ReplaceAny).await?;
+    run.started().await?;
+    client.raise("w", GO, 3).await?;
+    assert_eq!(run.result().await?, 3);
+    drop(runtime);
+    Ok(())
+}
+
+async fn a_scheduled_start_waits_over_a_restart(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let at = SystemTime::now() + Duration::from_millis(120);
+    let run = runtime.start(tells_the_time()).id("later").at(at).await?;
+    runtime.start(tells_the_time()).id("much later").after(Duration::from_secs(3600)).await?;
+    assert_eq!(run.status().await?.runtime_status(), Status::Pending);
+    assert!(run.status().await?.created_at() < at);
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    let run = runtime.attach(tells_the_time, "later");
+    assert_eq!(events(&runtime, "later").await, ["ExecutionStarted"], "it has not begun");
+    run.started().await?;
+    assert!(SystemTime::now() >= at);
+    assert_eq!(run.result().await?, micros(at), "it sees the time that was asked for");
+    assert_eq!(runtime.status("much later").await?.runtime_status(), Status::Pending);
+    Ok(())
+}
+
+async fn a_scheduled_start_can_be_told_things_before(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let later = Duration::from_millis(80);
+    let run = runtime.start(waits()).id("told").after(later).await?;
+    run.raise(GO, 5).await?;
+    assert_eq!(run.status().await?.runtime_status(), Status::Pending, "an event does not start it");
+    let held = runtime.start(waits()).id("held").after(later).await?;
+    runtime.suspend("held", "not now").await?;
+    runtime.start(waits()).id("never").after(later).await?;
+    runtime.terminate("never", "called off").await?;
+    assert_eq!(run.result().await?, 5);
+    assert_eq!(reaches(&runtime, "held", Status::Suspended).await.runtime_status(), Status::Suspended);
+    runtime.resume("held", "now").await?;
+    held.raise(GO, 6).await?;
+    assert_eq!(held.result().await?, 6);
+    assert_eq!(runtime.status("never").await?.runtime_status(), Status::Terminated);
+    Ok(())
+}
+
+async fn a_restart_has_the_same_input(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(double(21)).id("one").tag("tenant", "acme").await?.result().await?;
+    runtime.start(waits()).id("runs").await?;
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    assert_eq!(runtime.restart("one").await?, "one");
+    assert_eq!(runtime.attach(double, "one").result().await?, 42);
+    let other = runtime.restart("one").new_id().await?;
+    assert_eq!(runtime.attach(double, &other).result().await?, 42);
+    assert_eq!(runtime.status(&other).await?.tags().get("tenant").map(String::as_str), Some("acme"));
+    runtime.restart("runs").id("also runs").await?;
+    let kind = |result: Result<String, dacapo::RuntimeError>| result.expect_err("it is refused").kind();
+    assert_eq!(kind(runtime.restart("runs").await), ErrorKind::AlreadyExists);
+    assert_eq!(kind(runtime.restart("one").id(&other).await), ErrorKind::AlreadyExists);
+    assert_eq!(kind(runtime.restart("one").id("a/b").await), ErrorKind::Invalid);
+    assert_eq!(kind(runtime.restart("nobody").await), ErrorKind::NotFound);
+    Ok(())
+}
+
+both::on_both_stores! {
+    an_id_is_used_again_as_the_policy_says
+    an_unfinished_one_is_replaced_only_when_that_is_asked_for
+    a_client_of_another_process_replaces_too
+    a_scheduled_start_waits_over_a_restart
+    a_scheduled_start_can_be_told_things_before
+    a_restart_has_the_same_input
+}
