@@ -629,6 +629,21 @@ async fn it_is_mounted_into_an_application() {
     assert_eq!(nested.send(nested.http.post(format!("http://{address}/api/run"))).await.expect(200).json(), json!([10]));
 }
 
+/// A process that runs nothing itself starts what is linked into it, and the worker of another one runs it.
+#[tokio::test]
+async fn a_client_without_a_worker_can_be_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("served.db").display());
+    let _worker = Runtime::open(&url).await.expect("it opens");
+    let client = Client::connect(&url).await.expect("it connects");
+    let server = Server::with(|api| api, |_| dacapo::http::router(client)).await;
+    let wait = "timeout=20&pollingInterval=1";
+    assert_eq!(server.post(&format!("/orchestrators/fan_out/f?{wait}"), "[4]").await.expect(200).json(), json!([8]));
+    server.post("/orchestrators/nobody", "1").await.expect(400);
+    assert_eq!(server.get("/instances/f").await.expect(200).json()["runtimeStatus"], "Completed");
+    server.post("/orchestrators/fan_out/f", "[4]").await.expect(202);
+}
+
 #[tokio::test]
 async fn bodies_have_limits() {
     let server = Server::with(|api| api.max_body_bytes(10).read_timeout(Duration::from_millis(50)), Api::router).await;
@@ -691,4 +706,13 @@ async fn a_status_can_be_a_stream() {
     let last = next().await.expect("the end");
     assert_eq!((&last["runtimeStatus"], &last["output"]), (&json!("Completed"), &json!(42)));
     assert!(next().await.is_none());
+
+    // It ends with the server, too.
+    server.waiting("x").await;
+    let request = server.http.get(server.url("/instances/x")).header("accept", "text/event-stream");
+    let response = request.send().await.expect("it answers");
+    let Server { _runtime: runtime, .. } = server;
+    runtime.shutdown().await.expect("it closes");
+    let text = response.text().await.expect("it ends");
+    assert_eq!(text.matches("event: status").count(), 1);
 }

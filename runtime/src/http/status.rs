@@ -121,7 +121,9 @@ fn stream_of(client: Client, status: InstanceStatus, show_input: bool) -> Respon
             return None;
         }
         loop {
-            let _ = tokio::time::timeout(LOOK, client.wait_ended(&id)).await;
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK, client.wait_ended(&id)).await {
+                return None;
+            }
             let found = client.status(&id).await.ok()?;
             let seen = |status: &InstanceStatus| (status.runtime_status(), status.execution(), status.custom_status().cloned());
             if seen(&found) != seen(&last) {
