@@ -8,7 +8,8 @@ use crate::activity::States;
 use crate::client::Client;
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
-use crate::store::{self, Store, SynchronousSetting};
+use crate::store::kept::Kept;
+use crate::store::{self, Payloads, Store, SynchronousSetting};
 use crate::worker::{Retention, Settings, Worker};
 
 /// Runs orchestrations and activities on a store, and takes up what an earlier process left unfinished.
@@ -113,6 +114,7 @@ pub struct Builder {
     grace: Duration,
     standby: bool,
     synchronous: Option<SynchronousSetting>,
+    payloads: Payloads,
 }
 
 enum Source {
@@ -137,6 +139,7 @@ impl Builder {
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
+            payloads: Payloads::default(),
         }
     }
 
@@ -205,6 +208,12 @@ impl Builder {
         self
     }
 
+    /// How inputs, results and other values are kept. Default: those above 64 KiB beside the history, none above 64 MiB, no codec.
+    pub fn payloads(mut self, payloads: Payloads) -> Self {
+        self.payloads = payloads;
+        self
+    }
+
     /// How hard commits are pushed to the disk. Default: [`Full`](crate::store::Synchronous::Full).
     #[cfg(feature = "sqlite")]
     pub fn synchronous(mut self, synchronous: crate::store::Synchronous) -> Self {
@@ -222,6 +231,7 @@ impl Builder {
             Source::Url(url) => store::open(&url, self.synchronous).await?,
             Source::Store(store) => store,
         };
+        let store = Kept::new(store, self.payloads);
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
         Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }

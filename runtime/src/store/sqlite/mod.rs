@@ -327,6 +327,19 @@ impl Store for SqliteStore {
         })
     }
 
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(query::PAYLOAD)?;
+            let mut found = BTreeMap::new();
+            for key in keys {
+                if let Some(content) = statement.query_row([key], |row| row.get(0)).optional()? {
+                    found.insert(key, content);
+                }
+            }
+            Ok(found)
+        })
+    }
+
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
         let watcher = claim::watch(&self.files, role, listener)?;
         *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);
