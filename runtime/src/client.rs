@@ -27,6 +27,7 @@ use crate::payload::Payload;
 use crate::registry::Callable;
 use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status, Store, StoreResult};
+use crate::time::Timestamp;
 use crate::worker::request::Request;
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
@@ -219,6 +220,14 @@ impl Client {
         stored.map(|stored| stored.history).ok_or_else(|| not_found(id))
     }
 
+    /// The time by which a worker of this process starts and ends things.
+    fn now(&self) -> Timestamp {
+        match &self.backend {
+            Backend::Worker(worker) => worker.now(),
+            Backend::Store(_) => Timestamp::now(),
+        }
+    }
+
     async fn find(&self, id: &str) -> StoreResult<store::Instance> {
         self.store().find(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))
     }
@@ -234,7 +243,7 @@ impl Client {
         self.check_length(format_args!("the input of `{}`", request.name), &request.input)?;
         match &self.backend {
             Backend::Worker(worker) => worker.create(request).await,
-            Backend::Store(_) => self.apply(request.into_batch(0)).await.map(|_| ()),
+            Backend::Store(_) => self.apply(request.into_batch(0, self.now())).await.map(|_| ()),
         }
     }
 
@@ -281,7 +290,7 @@ impl Client {
         }
     }
 
-    async fn wait(&self, id: &str) -> StoreResult<Recorded> {
+    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         match &self.backend {
             Backend::Worker(worker) => worker.wait(id).await,
             Backend::Store(remote) => remote.look_until(|| outcome_of(&remote.store, id).boxed()).await,
