@@ -258,6 +258,10 @@ impl Client {
     }
 
     fn check_length(&self, what: fmt::Arguments<'_>, payload: &Payload) -> StoreResult<()> {
+        if payload.is_sealed() {
+            let message = format!("{what} is an envelope of a store, not a value; give the value itself");
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
         let excess = self.store().payloads().excess(what, payload);
         excess.map_or(Ok(()), |excess| Err(RuntimeError::new(ErrorKind::Invalid, excess)))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::failure::{Failure, FailureKind};
@@ -17,12 +17,9 @@ use crate::failure::{Failure, FailureKind};
 /// assert_eq!(payload.as_str(), "[1,2,3]");
 /// assert_eq!(payload.decode::<Vec<u8>>().unwrap(), [1, 2, 3]);
 /// ```
-#[derive(Clone)]
-pub struct Payload {
-    text: Box<RawValue>,
-    /// Whether the text is the envelope that a store keeps in place of the value.
-    sealed: bool,
-}
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Payload(Box<RawValue>);
 
 impl Payload {
     /// Encodes a value as JSON.
@@ -41,7 +38,7 @@ impl Payload {
     /// # Errors
     /// A [`FailureKind::Codec`] failure that shows the beginning of the text when it does not fit `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        if self.sealed {
+        if self.is_sealed() {
             let message = "the payload cannot be read here: it was encoded with another key, or is kept beside the history";
             return Err(Failure::new(FailureKind::Codec, message));
         }
@@ -52,7 +49,7 @@ impl Payload {
         })
     }
 
-    /// Takes JSON text as it is.
+    /// Takes JSON text as it is. A store of your own reads what it was given with `Deserialize`: it may be an envelope.
     ///
     /// # Errors
     /// A [`FailureKind::Codec`] failure when the text is not one JSON document.
@@ -65,43 +62,37 @@ impl Payload {
     /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.text.get()
+        self.0.get()
     }
 
     /// JSON `null`, the recorded form of `()`.
     #[must_use]
     pub fn null() -> Self {
-        Self::plain(RawValue::NULL.to_owned())
+        Self(RawValue::NULL.to_owned())
     }
 
+    /// A value. One that begins as an envelope does gets a space after its brace, by which it is told from one.
     fn plain(text: Box<RawValue>) -> Self {
-        Self { text, sealed: false }
+        match text.get().strip_prefix('{').filter(|_| text.get().starts_with(SEALED)) {
+            Some(rest) => Self(RawValue::from_string(format!("{{ {rest}")).expect("a space changes nothing")),
+            None => Self(text),
+        }
     }
 
     /// The envelope that stands for a value in a store.
     pub(crate) fn sealed(envelope: &Envelope) -> Self {
         let text = serde_json::value::to_raw_value(&Sealed { envelope: Cow::Borrowed(envelope) });
-        Self { text: text.expect("an envelope consists of strings and numbers"), sealed: true }
+        Self(text.expect("an envelope consists of strings and numbers"))
     }
 
     /// Whether it is an envelope.
     pub(crate) fn is_sealed(&self) -> bool {
-        self.sealed
-    }
-
-    /// Whether its text begins as that of an envelope does.
-    pub(crate) fn looks_sealed(&self) -> bool {
         self.as_str().starts_with(SEALED)
-    }
-
-    /// Takes what a store has given for what it is: of all values only envelopes begin so there.
-    pub(crate) fn mark(&mut self) {
-        self.sealed = self.looks_sealed();
     }
 
     /// The envelope, if it is one.
     pub(crate) fn envelope(&self) -> Option<Envelope> {
-        let sealed: Sealed<'_> = serde_json::from_str(self.as_str()).ok().filter(|_| self.sealed)?;
+        let sealed: Sealed<'_> = serde_json::from_str(self.as_str()).ok().filter(|_| self.is_sealed())?;
         Some(sealed.envelope.into_owned())
     }
 
@@ -118,7 +109,7 @@ impl Payload {
 /// The same document: the order of an object's keys says nothing, and a hash map has another one in every process.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        if self.sealed || other.sealed {
+        if self.is_sealed() || other.is_sealed() {
             return self.as_str() == other.as_str() || self.identity().is_some_and(|own| other.identity() == Some(own));
         }
         is_same(self.as_str(), other.as_str())
@@ -144,18 +135,6 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 impl Eq for Payload {}
-
-impl Serialize for Payload {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Payload {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::deserialize(deserializer).map(Self::plain)
-    }
-}
 
 /// How the text of every envelope begins.
 const SEALED: &str = r#"{"dacapo:sealed":"#;

@@ -1,6 +1,6 @@
 //! A store as the rest of the library sees it: values go in and come out as they are, whatever stands for them in the store.
 //!
-//! Invariant: of all values that reach a store only envelopes begin as an envelope does. So no value of a user is ever taken for one.
+//! Invariant: only envelopes begin as an envelope does, see `Payload`. So no value of a user is ever taken for one.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -49,36 +49,25 @@ impl Kept {
     /// As [`Store::apply`].
     pub(crate) fn apply(&self, mut batch: Batch, reply: Reply) {
         let mut beside = std::mem::take(&mut batch.beside);
-        let mut is_sealed = false;
-        each(&mut batch, &mut |part, owner| is_sealed |= self.seal(part, owner, &mut beside));
+        each(&mut batch, &mut |part, owner| self.seal(part, owner, &mut beside));
         batch.beside = beside;
-        if !is_sealed {
-            return self.store.apply(batch, reply);
-        }
-        let reply = move |mut result: Result<_, Box<crate::store::Refused>>| {
-            if let Err(refused) = &mut result {
-                // The batch may have been text meanwhile.
-                each(&mut refused.batch, &mut |part, _| part.into_value().into_iter().for_each(Payload::mark));
-            }
-            reply(result);
-        };
-        self.store.apply(batch, Box::new(reply));
+        self.store.apply(batch, reply);
     }
 
-    /// Puts an envelope in the place of a value, where one is needed. The answer is whether there is one now.
-    fn seal(&self, part: Part<'_>, owner: Option<Owner>, beside: &mut Vec<Beside>) -> bool {
+    /// Puts an envelope in the place of a value, where one is needed. A batch that was refused has its envelopes already.
+    fn seal(&self, part: Part<'_>, owner: Option<Owner>, beside: &mut Vec<Beside>) {
         let has_codec = self.payloads.codec.is_some();
         let payload = match part {
             Part::Text(text) => {
                 if has_codec && !text.starts_with(SEALED) {
                     *text = format!("{SEALED}{}", self.payloads.text(text));
                 }
-                return false;
+                return;
             }
             Part::CallInput(payload) | Part::Value(payload) => payload,
         };
         if payload.is_sealed() {
-            return true;
+            return;
         }
         let owner = owner.filter(|_| self.payloads.is_large(payload));
         let envelope = match owner {
@@ -88,16 +77,14 @@ impl Kept {
                 beside.push(Beside { owner, key, content });
                 envelope
             }
-            None if has_codec || payload.looks_sealed() => self.payloads.inline(payload),
-            None => return false,
+            None if has_codec => self.payloads.inline(payload),
+            None => return,
         };
         *payload = Payload::sealed(&envelope);
-        true
     }
 
     /// Opens what stands in the place of a value. One that is kept beside the history stays an envelope; its key is the answer.
     fn open(&self, payload: &mut Payload) -> StoreResult<Option<i64>> {
-        payload.mark();
         match payload.envelope() {
             None => Ok(None),
             Some(Envelope::Content(content)) => {
