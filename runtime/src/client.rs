@@ -1,5 +1,6 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+mod entity;
 mod purge;
 mod query;
 mod rewind;
@@ -20,6 +21,7 @@ use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
+use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
@@ -30,6 +32,7 @@ pub use purge::Purge;
 pub use query::{Counts, Page, Query};
 pub use start::{Restart, ReuseId, Start};
 
+use crate::worker::entities::is_entity;
 use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
 
 /// Starts, signals and queries orchestrations.
@@ -256,6 +259,9 @@ impl Client {
     }
 
     async fn send(&self, id: &str, event: HistoryEvent) -> StoreResult<()> {
+        if instance_id::is_entity(id) {
+            return Err(is_entity(id));
+        }
         match &self.backend {
             Backend::Worker(worker) => worker.send(id, event).await,
             Backend::Store(_) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::activity::States;
 use crate::client::Client;
+use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
 use crate::store::{self, Store, SynchronousSetting};
@@ -107,6 +108,7 @@ impl Drop for Runtime {
 pub struct Builder {
     source: Source,
     registrations: Vec<Registration>,
+    entities: Vec<EntityRegistration>,
     automatic: bool,
     states: States,
     settings: Settings,
@@ -125,6 +127,7 @@ impl Builder {
         Self {
             source,
             registrations: Vec::new(),
+            entities: Vec::new(),
             automatic: true,
             states: States::default(),
             settings: Settings {
@@ -152,7 +155,13 @@ impl Builder {
         self
     }
 
-    /// Runs only what [`register`](Self::register) named, not every annotated function of the binary.
+    /// Registers an entity type by hand. Needed only after [`only_registered`](Self::only_registered).
+    pub fn register_entity<E: Entity>(mut self) -> Self {
+        self.entities.push(EntityRegistration::of::<E>());
+        self
+    }
+
+    /// Runs only what [`register`](Self::register) and [`register_entity`](Self::register_entity) named, not every annotated function of the binary.
     pub fn only_registered(mut self) -> Self {
         self.automatic = false;
         self
@@ -217,7 +226,7 @@ impl Builder {
     /// # Errors
     /// As [`Runtime::open`].
     pub async fn open(self) -> Result<Runtime, RuntimeError> {
-        let registry = Registry::collect(self.automatic, &self.registrations)?;
+        let registry = Registry::collect(self.automatic, &self.registrations, &self.entities)?;
         let store = match self.source {
             Source::Url(url) => store::open(&url, self.synchronous).await?,
             Source::Store(store) => store,
