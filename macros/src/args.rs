@@ -30,7 +30,8 @@ pub(crate) struct Setting {
     pub(crate) value: Expr,
 }
 
-const ACTIVITY: &[&str] = &["name", "retry", "retry_if", "timeout", "heartbeat_timeout", "max_concurrent", "crate"];
+const ACTIVITY: &[&str] =
+    &["name", "retry", "retry_if", "timeout", "heartbeat_timeout", "max_concurrent", "rate_limit", "limit_key", "crate"];
 const ORCHESTRATOR: &[&str] = &["name", "version", "inline", "allow", "crate"];
 
 impl Arguments {
@@ -65,7 +66,18 @@ impl Arguments {
                 "an inline orchestrator has no version; it runs inside its caller's history; put `version` on the caller",
             );
         }
+        if let Some(key) = arguments.option("limit_key")
+            && arguments.option("max_concurrent").or(arguments.option("rate_limit")).is_none()
+        {
+            let message = "`limit_key` says what `max_concurrent` and `rate_limit` are counted by, and neither is given; give one, or remove \
+                           `limit_key`";
+            cx.at(key.key.span(), message);
+        }
         arguments
+    }
+
+    fn option(&self, key: &str) -> Option<&Setting> {
+        self.options.iter().find(|setting| setting.key == key)
     }
 
     fn argument(&mut self, role: Role, input: ParseStream<'_>, seen: &mut Vec<Ident>, cx: &mut Context) -> syn::Result<()> {
@@ -114,11 +126,15 @@ impl Arguments {
 fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
     let attribute = role.attribute();
     match (role, key) {
-        (Role::Orchestrator, "retry" | "retry_if" | "timeout" | "heartbeat_timeout" | "max_concurrent") => {
+        (
+            Role::Orchestrator,
+            "retry" | "retry_if" | "timeout" | "heartbeat_timeout" | "max_concurrent" | "rate_limit" | "limit_key",
+        ) => {
             let instead = match key {
                 "timeout" => "put a deadline around what it awaits with `dacapo::timeout(d, future)`",
                 "max_concurrent" => "put `max_concurrent` on the activities it calls",
                 "heartbeat_timeout" => "put `heartbeat_timeout` on the activities it calls",
+                "rate_limit" | "limit_key" => "put the limit on the activities it calls",
                 _ => "put it on the activities it calls, or write `.retry(..)` where it is called as a sub-orchestration",
             };
             format!(
@@ -148,12 +164,23 @@ fn example(key: &Ident) -> &'static str {
         "retry_if" => "PayError::is_transient",
         "timeout" | "heartbeat_timeout" => "Duration::from_secs(30)",
         "max_concurrent" => "10",
+        "rate_limit" => "PerMinute(1000)",
+        "limit_key" => "item.tenant",
         _ => "::dacapo",
     }
 }
 
 /// Why a literal cannot be meant.
 fn zero(key: &Ident, value: &Expr) -> Option<&'static str> {
+    if let Expr::Call(call) = value
+        && let (Expr::Path(function), Some(Expr::Lit(count))) = (&*call.func, call.args.first())
+        && let (Some(function), syn::Lit::Int(count)) = (function.path.segments.last(), &count.lit)
+        && ["PerSecond", "PerMinute", "PerHour"].iter().any(|name| function.ident == name)
+        && key == "rate_limit"
+        && count.base10_digits() == "0"
+    {
+        return Some("a rate of 0 never lets the activity run; write 1 or more, or remove `rate_limit`");
+    }
     let Expr::Lit(literal) = value else { return None };
     match &literal.lit {
         syn::Lit::Int(number) if key == "max_concurrent" && number.base10_digits() == "0" => {

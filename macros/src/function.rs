@@ -1,10 +1,11 @@
 //! The runtime's view of one annotated function: the `impl` of `Function` on its marker.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::Role;
+use crate::args::Setting;
 use crate::expand::Expansion;
 use crate::spans::{ends, respan};
 use crate::{recorded, signature};
@@ -59,25 +60,53 @@ impl Expansion<'_> {
 
     fn options(&self) -> TokenStream {
         let krate = self.krate;
-        if self.arguments.options.is_empty() {
+        let is_limit =
+            |setting: &&Setting| matches!(setting.key.to_string().as_str(), "max_concurrent" | "rate_limit" | "limit_key");
+        let (limits, options): (Vec<_>, Vec<_>) = self.arguments.options.iter().partition(is_limit);
+        let limits =
+            self.settings(&quote!(fn throttle() -> #krate::__private::Throttle), &quote!(#krate::__private::Throttle), &limits);
+        let options =
+            self.settings(&quote!(fn options() -> #krate::__private::Options), &quote!(#krate::__private::Options), &options);
+        quote!(#options #limits)
+    }
+
+    /// A function that gives the values of some of the attribute's arguments, when there are any.
+    fn settings(&self, function: &TokenStream, ty: &TokenStream, settings: &[&Setting]) -> TokenStream {
+        let krate = self.krate;
+        if settings.is_empty() {
             return TokenStream::new();
         }
-        let settings = self.arguments.options.iter().map(|setting| {
+        let settings = settings.iter().map(|setting| {
             let (key, value) = (&setting.key, &setting.value);
             let at = key.span();
             if key == "retry_if" {
                 // The error is known from the return type, so that a closure needs no annotation.
                 return quote_spanned!(at=> .retry_if::<Self, _, _>(#value));
             }
+            if key == "limit_key" {
+                let idents = self.parameters.iter().map(|parameter| &parameter.ident);
+                // At the value, where one that has no text is then reported.
+                let first = ends(value).0;
+                let (key, text) = (Ident::new("__key", first), quote_spanned!(first=> #krate::__private::LimitKey::limit_key));
+                return quote! {
+                    .limit_key(|payload| {
+                        #[allow(unused_variables)]
+                        let (#(#idents,)*) = <Self as #krate::__private::Function>::decode(payload)?;
+                        let #key = &(#value);
+                        ::core::result::Result::Ok(#text(#key))
+                    })
+                };
+            }
             let ty = match key.to_string().as_str() {
                 "retry" => respan(quote!(#krate::Retry), at),
                 "timeout" | "heartbeat_timeout" => quote_spanned!(at=> ::core::time::Duration),
+                "rate_limit" => respan(quote!(#krate::RateLimit), at),
                 _ => quote_spanned!(at=> ::core::primitive::usize),
             };
             quote!(.#key({ let value: #ty = #value; value }))
         });
         quote! {
-            fn options() -> #krate::__private::Options { #krate::__private::Options::new()#(#settings)* }
+            #function { #ty::new()#(#settings)* }
         }
     }
 }

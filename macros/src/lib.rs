@@ -113,6 +113,20 @@ impl Role {
 /// * `timeout = Duration`: how long one attempt may take.
 /// * `heartbeat_timeout = Duration`: how long one attempt may be without `dacapo::activity::heartbeat`; then it is given up.
 /// * `max_concurrent = usize`: how many calls of this activity run at once in one process.
+/// * `rate_limit = dacapo::RateLimit`: how often a call of this activity may start in one process: `PerSecond(n)`, `PerMinute(n)`,
+///   `PerHour(n)`, evenly spaced.
+/// * `limit_key = expression`: what these two are counted by, from the arguments; anything with `Display`. Each key has the whole of
+///   both limits, and keys take turns. A key that is idle takes no memory.
+///
+///   ```
+///   use dacapo::{PerMinute, activity};
+///
+///   #[derive(serde::Serialize, serde::Deserialize)]
+///   struct Message { tenant: String, text: String }
+///
+///   #[activity(max_concurrent = 4, rate_limit = PerMinute(1000), limit_key = message.tenant)]
+///   async fn send(message: Message) {}
+///   ```
 ///
 ///   ```
 ///   use std::time::Duration;
@@ -247,7 +261,7 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   ```
 /// * `crate = path`: where the library is found, as for an activity.
 ///
-/// An orchestrator takes no `retry`, `timeout` or `max_concurrent`: it does no work that could be tried again. Give them to its
+/// An orchestrator takes no `retry`, `timeout` or limits: it does no work that could be tried again. Give them to its
 /// activities, and a deadline to what it awaits with `dacapo::timeout`.
 #[proc_macro_attribute]
 pub fn orchestrator(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -27,6 +27,7 @@ use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
 use crate::store::{self, Applied, Batch, Census, End, Lookup, Role, Status, Store, StoreResult};
+use crate::time::Timestamp;
 use crate::worker::request::Request;
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
@@ -230,6 +231,14 @@ impl Client {
         stored.map(|stored| stored.history).ok_or_else(|| not_found(id))
     }
 
+    /// The time by which a worker of this process starts and ends things.
+    fn now(&self) -> Timestamp {
+        match &self.backend {
+            Backend::Worker(worker) => worker.now(),
+            Backend::Store(_) => Timestamp::now(),
+        }
+    }
+
     async fn find(&self, id: &str) -> StoreResult<store::Instance> {
         self.store().find(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))
     }
@@ -244,7 +253,7 @@ impl Client {
     async fn create(&self, request: Request) -> StoreResult<()> {
         match &self.backend {
             Backend::Worker(worker) => worker.create(request).await,
-            Backend::Store(_) => self.apply(request.into_batch(0)).await.map(|_| ()),
+            Backend::Store(_) => self.apply(request.into_batch(0, self.now())).await.map(|_| ()),
         }
     }
 
@@ -286,7 +295,7 @@ impl Client {
         }
     }
 
-    async fn wait(&self, id: &str) -> StoreResult<Recorded> {
+    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         match &self.backend {
             Backend::Worker(worker) => worker.wait(id).await,
             Backend::Store(remote) => remote.look_until(|| outcome_of(&*remote.store, id).boxed()).await,

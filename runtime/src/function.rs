@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::failure::{Failure, FailureKind, causes_of};
+use crate::limits::Throttle;
 use crate::payload::Payload;
 use crate::retry::Retry;
 
@@ -38,6 +39,10 @@ pub trait Function: Send + Sync + 'static {
     /// The arguments of the attribute.
     fn options() -> Options {
         Options::new()
+    }
+    /// How much of it may be done.
+    fn throttle() -> Throttle {
+        Throttle::new()
     }
 
     /// The recorded form of the arguments.
@@ -80,7 +85,6 @@ pub struct Options {
     pub(crate) retry: Retry,
     pub(crate) retry_if: Option<Predicate>,
     pub(crate) limits: Limits,
-    pub(crate) max_concurrent: Option<usize>,
 }
 
 /// How long an attempt of an activity may take, in all and without a heartbeat.
@@ -91,10 +95,10 @@ pub(crate) struct Limits {
 }
 
 impl Options {
-    /// One attempt, no timeout, no cap of its own.
+    /// One attempt, no timeout.
     #[must_use]
     pub const fn new() -> Self {
-        Self { retry: Retry::none(), retry_if: None, limits: Limits { timeout: None, heartbeat: None }, max_concurrent: None }
+        Self { retry: Retry::none(), retry_if: None, limits: Limits { timeout: None, heartbeat: None } }
     }
 
     /// When to try again.
@@ -134,13 +138,6 @@ impl Options {
     #[must_use]
     pub const fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.limits.heartbeat = Some(timeout);
-        self
-    }
-
-    /// How many of this function run at once in one process.
-    #[must_use]
-    pub const fn max_concurrent(mut self, limit: usize) -> Self {
-        self.max_concurrent = Some(limit);
         self
     }
 }

@@ -21,12 +21,15 @@ mod error;
 mod failure;
 mod function;
 mod instance_id;
+mod limits;
 mod orchestration;
 mod payload;
 mod registry;
 mod retry;
 mod runtime;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod worker;
 
@@ -38,6 +41,8 @@ pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};
 pub use function::Function;
+pub use limits::RateLimit;
+pub use limits::RateLimit::{PerHour, PerMinute, PerSecond};
 pub use orchestration::activity::{Activity, Checked};
 pub use orchestration::ambient::{
     instance_id, is_replaying, new_uuid, now, parent_id, patched, rng, set_custom_status, side_effect,
@@ -71,6 +76,7 @@ pub mod __private {
         Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,
         Site, Stored, StoredError,
     };
+    pub use crate::limits::{LimitKey, Throttle};
     pub use crate::payload::Payload;
     pub use crate::registry::Registration;
 }

@@ -11,7 +11,8 @@ use futures::future::BoxFuture;
 use crate::entity::EntityRegistration;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
-use crate::function::{Function, Options, Recorded, Returned, Site};
+use crate::function::{Function, Recorded, Returned, Site};
+use crate::limits::Throttle;
 use crate::orchestration::activity::Activity;
 use crate::orchestration::child::Orchestration;
 use crate::payload::Payload;
@@ -25,7 +26,7 @@ pub struct Registration {
     site: Site,
     shape: u64,
     run: fn(Payload) -> BoxFuture<'static, Recorded>,
-    options: fn() -> Options,
+    throttle: fn() -> Throttle,
     output: fn() -> TypeId,
 }
 
@@ -62,7 +63,7 @@ impl Registration {
             site: F::SITE,
             shape: F::SHAPE,
             run: run::<F>,
-            options: F::options,
+            throttle: F::throttle,
             output: TypeId::of::<F::Output>,
         }
     }
@@ -84,8 +85,8 @@ impl Registration {
         (self.output)()
     }
 
-    pub(crate) fn options(&self) -> Options {
-        (self.options)()
+    pub(crate) fn throttle(&self) -> Throttle {
+        (self.throttle)()
     }
 
     /// The body on recorded input, to its recorded outcome. A panic of the body is a failure.
@@ -250,6 +251,14 @@ impl Registry {
     /// The versions of an orchestrator, the lowest first.
     fn versions(&self, name: &str) -> impl DoubleEndedIterator<Item = &Registration> {
         self.orchestrators.get(name).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Fails when the limits of an activity never let it run.
+    pub(crate) fn check_limits(&self) -> Result<(), RuntimeError> {
+        let wrong = self.activities().find_map(|activity| Some((activity, activity.throttle().wrong()?)));
+        wrong.map_or(Ok(()), |(Registration { name, site, .. }, why)| {
+            Err(RuntimeError::new(ErrorKind::Invalid, format!("the activity `{name}` at {site} can never run: {why}")))
+        })
     }
 
     pub(crate) fn activities(&self) -> impl Iterator<Item = &Registration> {

@@ -10,6 +10,11 @@ use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
 use crate::store::{self, Store, SynchronousSetting};
+#[cfg(feature = "testing")]
+use crate::worker::pool::Perform;
+#[cfg(feature = "testing")]
+use crate::worker::time::Time;
+use crate::worker::time::Wall;
 use crate::worker::{Retention, Settings, Worker};
 
 /// Runs orchestrations and activities on a store, and takes up what an earlier process left unfinished.
@@ -136,6 +141,8 @@ impl Builder {
                 verify: cfg!(debug_assertions),
                 retention: None,
                 cancel_grace: Duration::from_secs(10),
+                time: Arc::new(Wall::new()),
+                perform: Arc::new(|activity, input| activity.run(input)),
             },
             grace: Duration::from_secs(10),
             standby: false,
@@ -221,12 +228,22 @@ impl Builder {
         self
     }
 
+    /// Runs in the time, and with the activities, of a test.
+    #[cfg(feature = "testing")]
+    pub(crate) fn simulated(mut self, time: Arc<dyn Time>, perform: Perform, states: States) -> Self {
+        self.settings.time = time;
+        self.settings.perform = perform;
+        self.states = states;
+        self
+    }
+
     /// Opens the store and starts to work on it.
     ///
     /// # Errors
     /// As [`Runtime::open`].
     pub async fn open(self) -> Result<Runtime, RuntimeError> {
         let registry = Registry::collect(self.automatic, &self.registrations, &self.entities)?;
+        registry.check_limits()?;
         let store = match self.source {
             Source::Url(url) => store::open(&url, self.synchronous).await?,
             Source::Store(store) => store,

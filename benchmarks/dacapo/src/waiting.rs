@@ -13,10 +13,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[orchestrator]
 async fn wait_a_day() -> u32 {
-    match dacapo::timeout(DAY, GO.wait()).await {
-        Ok(value) => value,
-        Err(_) => 0,
-    }
+    dacapo::timeout(DAY, GO.wait()).await.unwrap_or_default()
 }
 
 pub async fn measure(request: &Request) -> anyhow::Result<()> {
@@ -47,7 +44,7 @@ pub async fn measure(request: &Request) -> anyhow::Result<()> {
         // A prime stride, so that they come from all over the file.
         let number = step * 7_919 * 97 % INSTANCES;
         let start = Instant::now();
-        let value = if number % 2 == 0 {
+        let value = if number.is_multiple_of(2) {
             let run = runtime.client().attach(wait_for_event, number.to_string());
             run.raise(GO, step).await?;
             run.result().await?

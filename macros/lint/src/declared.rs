@@ -18,6 +18,8 @@ pub(crate) struct Declared {
     pub(crate) kinds: HashMap<Segments, FunctionKind>,
     /// Methods that only one type of a workspace has.
     pub(crate) methods: Methods,
+    /// Whether it is a whole workspace, where what an annotated function holds is looked up as well.
+    pub(crate) is_whole: bool,
 }
 
 /// A constant or a static.

@@ -30,6 +30,7 @@ impl Source {
     /// method call on a value of unknown type leads to the one method of that name.
     pub fn of_modules(modules: &[Module<'_>], externs: &Externs) -> Self {
         let mut source = Self::default();
+        source.declared.is_whole = true;
         for module in modules {
             source.declared.collect_names(&module.path, module.items);
         }

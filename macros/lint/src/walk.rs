@@ -11,7 +11,7 @@ use crate::names::{Segments, segments};
 use crate::open::{Opened, first_await, open};
 use crate::refused::refused;
 use crate::scope::{Meaning, Scope, is_own};
-use crate::source::Function;
+use crate::source::{Function, FunctionKind};
 use crate::types::{Local, Ty, bind, type_of};
 use any_order::{is_unordered, sorted_in, starts_calls};
 use methods::{fixed_hasher, receiver_text, token_of};
@@ -74,11 +74,15 @@ impl<'a> Walk<'a> {
     pub(crate) fn function(&mut self, owner: &[String], attrs: &[Attribute], sig: &Signature, block: &Block) {
         let mut walk = Walk::new(self.declared, self.scope.for_item(), &self.file);
         walk.nested = self.nested.clone();
-        walk.body(sig, block, Some(owner.to_vec()));
+        let kind = kind_of(attrs, &self.scope);
+        // An annotated function is checked for itself; nobody is led into it.
+        if kind == FunctionKind::Plain || self.declared.is_whole {
+            walk.body(sig, block, Some(owner.to_vec()));
+        }
         let path: Segments = owner.iter().cloned().chain([sig.ident.to_string()]).collect();
         let shown = owner.last().filter(|last| last.starts_with(char::is_uppercase));
         let name = shown.map_or_else(|| sig.ident.to_string(), |ty| format!("{ty}::{}", sig.ident));
-        let function = Function::of(name, path.clone(), kind_of(attrs, &self.scope), sig.ident.span(), &walk);
+        let function = Function::of(name, path.clone(), kind, sig.ident.span(), &walk);
         self.functions.extend(walk.functions);
         self.functions.insert(path, function);
     }

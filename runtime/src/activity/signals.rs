@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::payload::Payload;
 use crate::store::{Batch, CallId, Heartbeat, InstanceKey};
 use crate::worker::Worker;
+use crate::worker::time::Time;
 
 /// How often the details of one attempt are written at most.
 const THROTTLE: Duration = Duration::from_secs(1);
@@ -17,6 +17,7 @@ const THROTTLE: Duration = Duration::from_secs(1);
 /// The signals of one attempt.
 pub(crate) struct Signals {
     worker: Weak<Worker>,
+    time: Arc<dyn Time>,
     instance: InstanceKey,
     call: CallId,
     cancelled: AtomicBool,
@@ -27,7 +28,8 @@ pub(crate) struct Signals {
 }
 
 struct Beat {
-    last: Instant,
+    /// By a clock that nobody sets.
+    last: Duration,
     details: Option<Payload>,
     /// Whether `details` is newer than what was sent to the store.
     unsent: bool,
@@ -39,9 +41,10 @@ struct Beat {
 
 impl Signals {
     pub(crate) fn new(worker: &Arc<Worker>, instance: InstanceKey, call: CallId) -> Arc<Self> {
-        let beat = Beat { last: Instant::now(), details: None, unsent: false, sending: false, ended: false };
+        let beat = Beat { last: worker.time().uptime(), details: None, unsent: false, sending: false, ended: false };
         Arc::new(Self {
             worker: Arc::downgrade(worker),
+            time: worker.time().clone(),
             instance,
             call,
             cancelled: AtomicBool::new(false),
@@ -83,7 +86,7 @@ impl Signals {
     /// The attempt is alive. What it says is sent to the store, but not more often than the throttle lets it.
     pub(super) fn heartbeat(self: &Arc<Self>, details: Payload) {
         let mut beat = self.beat();
-        beat.last = Instant::now();
+        beat.last = self.time.uptime();
         beat.details = Some(details);
         beat.unsent = true;
         let Some(worker) = self.worker.upgrade().filter(|_| !beat.sending) else { return };
@@ -92,7 +95,7 @@ impl Signals {
         let this = self.clone();
         worker.spawn(async move {
             while this.send() {
-                tokio::time::sleep(THROTTLE).await;
+                this.time.sleep(THROTTLE).await;
             }
         });
     }
@@ -123,13 +126,14 @@ impl Signals {
 
     /// Waits until there was no heartbeat for `limit`.
     pub(crate) async fn silent_for(&self, limit: Duration) {
-        let begun = Instant::now();
+        let begun = self.time.uptime();
         loop {
             let due = self.beat().last.max(begun) + limit;
-            if due <= Instant::now() {
+            let left = due.saturating_sub(self.time.uptime());
+            if left.is_zero() {
                 return;
             }
-            tokio::time::sleep_until(due).await;
+            self.time.sleep(left).await;
         }
     }
 }

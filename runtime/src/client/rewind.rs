@@ -3,7 +3,7 @@
 use crate::client::{Backend, Client};
 use crate::engine::event::{Event, Turn};
 use crate::error::RuntimeError;
-use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Timestamp, Update};
+use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Update};
 use crate::worker::{not_found, wrong_state};
 
 impl Client {
@@ -65,7 +65,7 @@ impl Client {
         let stored = self.store().load(Lookup::Key(instance.key)).await?.ok_or_else(|| not_found(&instance.id))?;
         let event = Event::ExecutionRewound { reason: reason.to_owned() };
         let number = u32::try_from(stored.history.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let turn = Turn { at: Timestamp::now(), events: vec![event.clone()] };
+        let turn = Turn { at: self.now(), events: vec![event.clone()] };
         let state = State { status: Status::Running, busy: true, ..stored.instance.state };
         let mut batch = Batch {
             append: Some(Append { instance: instance.key, number, turn }),

@@ -95,7 +95,7 @@ impl<F: Function> Start<F> {
 
     /// Starts it after this delay, as [`at`](Self::at).
     pub fn after(mut self, delay: Duration) -> Self {
-        self.at = Some(Timestamp::now().after(delay));
+        self.at = Some(self.client.now().after(delay));
         self
     }
 

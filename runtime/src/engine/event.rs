@@ -320,7 +320,7 @@ pub struct Parent {
 }
 
 /// What one turn added to a history. It is written, and lost, as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// The time the orchestrator saw during the turn.
     pub at: Timestamp,

@@ -516,6 +516,18 @@ impl Execution {
         self.orchestrator.shape()
     }
 
+    /// What the orchestrator has returned.
+    #[cfg(feature = "testing")]
+    pub(crate) fn outcome(&self) -> Option<&Recorded> {
+        self.outcome.as_ref()
+    }
+
+    /// The names of the external events it waits for.
+    #[cfg(feature = "testing")]
+    pub(crate) fn awaited_events(&self) -> Vec<String> {
+        self.scope.as_deref().map(Scope::awaited_events).unwrap_or_default()
+    }
+
     /// The orchestrator.
     pub(crate) fn name(&self) -> &'static str {
         self.orchestrator.name()

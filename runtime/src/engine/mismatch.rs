@@ -21,6 +21,17 @@ pub(crate) struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.difference(f)?;
+        write!(
+            f,
+            "\n  nothing is lost: the run is parked; put the recorded code back or mend it, then resume the instance or restart the worker"
+        )
+    }
+}
+
+impl Mismatch {
+    /// The report without what to do about it.
+    pub(crate) fn difference(&self, f: &mut impl fmt::Write) -> fmt::Result {
         writeln!(
             f,
             "the code of `{}` does not follow the history of `{}` at event {}",
@@ -34,17 +45,13 @@ impl fmt::Display for Mismatch {
                 "  the code is the same that started the run (shape {:016x}): something in it differs between runs, such as a clock, \
                  a random number or the order of a hash map",
                 self.actual_shape
-            )?,
+            ),
             (false, recorded) => write!(
                 f,
                 "  the run was started by other code (shape {recorded:016x}, now {:016x}): the orchestrator was changed while it ran",
                 self.actual_shape
-            )?,
+            ),
         }
-        write!(
-            f,
-            "\n  nothing is lost: the run is parked; put the recorded code back or mend it, then resume the instance or restart the worker"
-        )
     }
 }
 

@@ -383,6 +383,13 @@ impl Scope {
         Continued { execution: self.execution.saturating_add(1), calls: self.last_call, events: events.collect() }
     }
 
+    /// The names of the external events that are waited for.
+    #[cfg(feature = "testing")]
+    pub(crate) fn awaited_events(&self) -> Vec<String> {
+        let awaited = self.events.iter().filter(|(_, channel)| channel.waiters.iter().any(|waiter| waiter.arrived.is_none()));
+        awaited.map(|(name, _)| name.clone()).collect()
+    }
+
     /// A uuid that is the same at every replay: version 5, from the instance, its start and a counter.
     pub(crate) fn new_uuid(&mut self) -> uuid::Uuid {
         self.uuids += 1;

@@ -134,6 +134,12 @@ impl<F: Function> Orchestration<F> {
         Checked(self)
     }
 
+    /// Whether an id was asked for.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The recorded form of the arguments, and the id asked for.
     pub(crate) fn into_request(mut self) -> (Result<Payload, Failure>, Option<String>) {
         let input = match &mut self.state {

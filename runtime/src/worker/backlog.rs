@@ -76,7 +76,7 @@ impl Backlog {
     }
 
     /// What to ask the store for, when there is room for `room` instances beside the `loaded` ones.
-    fn next(&self, room: usize, loaded: usize) -> Option<Runnable> {
+    fn next(&self, now: Timestamp, room: usize, loaded: usize) -> Option<Runnable> {
         let mut places = self.places();
         if places.stopped || room == 0 {
             return None;
@@ -84,7 +84,7 @@ impl Backlog {
         places.meanwhile = None;
         if places.due {
             // Those that are loaded may be among the due ones.
-            return Some(Runnable::Due { now: Timestamp::now(), limit: room.min(PAGE) + loaded });
+            return Some(Runnable::Due { now, limit: room.min(PAGE) + loaded });
         }
         places.after.map(|after| Runnable::Busy { after, limit: room.min(PAGE) })
     }
@@ -119,7 +119,7 @@ impl Worker {
     async fn refill(self: &Arc<Self>) -> StoreResult<()> {
         loop {
             let (room, loaded) = self.room();
-            let Some(which) = self.backlog.next(room, loaded) else { return Ok(()) };
+            let Some(which) = self.backlog.next(self.now(), room, loaded) else { return Ok(()) };
             let page = self.store.runnable(which).await?;
             let read = page.len();
             let last = page.last().map(|(key, _)| *key);
@@ -139,7 +139,7 @@ impl Worker {
                         self.backlog.places().due = false;
                         // One that is due but loaded is woken by its own entry; the next look is for those to come.
                         let next = self.store.next_wake().await?;
-                        self.clock.set_stored(next.map(|at| at.max(Timestamp::now().after(Duration::from_secs(1)))));
+                        self.clock.set_stored(next.map(|at| at.max(self.now().after(Duration::from_secs(1)))));
                     }
                 }
             }

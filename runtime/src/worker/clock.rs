@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use futures::future::select;
 use tokio::sync::Notify;
 
 use crate::store::Timestamp;
-
-/// A wall clock may be set while a timer waits, so no wait trusts it for longer than this.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
+use crate::worker::time::Time;
 
 /// The due times of a worker.
-#[derive(Default)]
 pub(crate) struct Clock {
+    time: Arc<dyn Time>,
     due: Mutex<Due>,
     earlier: Notify,
 }
@@ -32,6 +30,10 @@ pub(crate) struct Ring {
 }
 
 impl Clock {
+    pub(crate) fn new(time: Arc<dyn Time>) -> Self {
+        Self { time, due: Mutex::default(), earlier: Notify::new() }
+    }
+
     /// Moves the entry of a loaded instance.
     pub(crate) fn set(&self, id: &Arc<str>, old: Option<Timestamp>, new: Option<Timestamp>) {
         if old == new {
@@ -72,7 +74,7 @@ impl Clock {
     /// Waits until something is due, and takes it off; nothing when the clock was stopped.
     pub(crate) async fn ring(&self) -> Option<Ring> {
         loop {
-            let now = Timestamp::now();
+            let now = self.time.now();
             let first = {
                 let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
                 if due.stopped {
@@ -86,8 +88,8 @@ impl Clock {
             };
             match first {
                 Some(first) => {
-                    let nap = first.since(now).min(LONGEST_NAP);
-                    let _ = tokio::time::timeout(nap, self.earlier.notified()).await;
+                    let earlier = std::pin::pin!(self.earlier.notified());
+                    select(earlier, self.time.sleep_until(first)).await;
                 }
                 None => self.earlier.notified().await,
             }

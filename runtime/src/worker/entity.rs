@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::payload::Payload;
-use crate::store::{Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult, Timestamp};
+use crate::store::{Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
 
 /// The answer to a client that asked for an operation, once what it did is durable.
@@ -163,7 +163,7 @@ impl Entity {
         let stored = match lookup().await? {
             Some(stored) => stored,
             None => {
-                let batch = Batch { children: vec![super::new_entity(&self.id, Timestamp::now())], ..Batch::default() };
+                let batch = Batch { children: vec![super::new_entity(&self.id, worker.now())], ..Batch::default() };
                 worker.apply(batch).await?;
                 lookup().await?.ok_or_else(|| super::not_found(&self.id))?
             }
@@ -236,7 +236,7 @@ impl Entity {
         }
         let Effects { changed, answers, messages, replies, consume } = effects;
         worker.take(&consume);
-        let now = Timestamp::now();
+        let now = worker.now();
         let mut batch = Batch { consume, post, epoch: Some(worker.epoch()), ..Batch::default() };
         if changed {
             let state = Event::EntityState { state: inner.state.clone(), lock: inner.lock.clone() };

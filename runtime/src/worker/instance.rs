@@ -166,7 +166,7 @@ impl Instance {
 
     /// Runs the first turn of a new instance and commits it together with the instance.
     pub(crate) fn start(self: &Arc<Self>, worker: &Arc<Worker>, mut execution: Execution, request: Request, ack: Ack) {
-        let now = Timestamp::now();
+        let now = worker.now();
         let started = request.started(execution.shape());
         let turned = worker.turn(&mut execution, now, vec![started.clone()]);
         let mut new = NewInstance {
@@ -186,7 +186,7 @@ impl Instance {
                 new.state = inner.next_state(&progress, &new.turn.events);
                 if let Some(next) = &progress.next {
                     next.orchestrator.name().clone_into(&mut new.name);
-                    new.turn = first_turn(next, new.turn);
+                    new.turn = first_turn(next, new.turn, now);
                 }
                 let outcome = new.turn.events.last().and_then(Event::outcome);
                 Commit {
@@ -282,7 +282,7 @@ impl Instance {
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
         let (now, mailbox) = match fresh {
             Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
-            None => (Timestamp::now(), std::mem::replace(&mut inner.mailbox, later)),
+            None => (worker.now(), std::mem::replace(&mut inner.mailbox, later)),
         };
         let is_suspended = inner.state.status == Status::Suspended;
         let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
@@ -343,7 +343,7 @@ impl Instance {
         let state = inner.next_state(&progress, &events);
         let mut turn = Turn { at: progress.at, events };
         if let Some(next) = &progress.next {
-            turn = first_turn(next, turn);
+            turn = first_turn(next, turn, worker.now());
         }
         let changed = (state != inner.state).then(|| Update { instance: inner.key, state: state.clone() });
         let outcome = turn.events.last().and_then(Event::outcome);
@@ -530,13 +530,32 @@ impl Instance {
             inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
             return None;
         };
+        let lane = match worker.pool().lane(&activity, &input) {
+            Ok(lane) => lane,
+            Err(failure) => {
+                inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
+                return None;
+            }
+        };
         let (handle, abort) = AbortHandle::new_pair();
         let signals = Signals::new(worker, inner.key, id);
         inner.calls.running.insert(id, Running { abort: handle, signals: signals.clone() });
         let last_heartbeat = inner.calls.heartbeats.get(&id).cloned();
         // The store's number is in the key, so that an id that is used again after a purge gives other keys.
         let key = format!("{}/{}/{id}", self.id, inner.key);
-        Some(Job { instance: self.clone(), call: id, activity, input, attempt, limits, key, abort, signals, last_heartbeat })
+        Some(Job {
+            instance: self.clone(),
+            call: id,
+            activity,
+            input,
+            attempt,
+            limits,
+            key,
+            lane,
+            abort,
+            signals,
+            last_heartbeat,
+        })
     }
 
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
@@ -558,7 +577,7 @@ impl Instance {
         let is_resumed = inner.mailbox.iter().any(Message::is_resume);
         let state = &inner.state;
         let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
-        if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(Timestamp::now()) {
+        if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(worker.now()) {
             inner.phase = Phase::Parked;
             inner.inbox = 0;
             let mailbox = std::mem::take(&mut inner.mailbox);
@@ -578,7 +597,7 @@ impl Instance {
         let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
         let unstarted_at = unstarted(&history, &self.lock().state);
         if let Some(at) = unstarted_at {
-            if is_resumed && at > Timestamp::now() {
+            if is_resumed && at > worker.now() {
                 let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
                 return self.schedule(worker, at, resumes);
             }
@@ -704,10 +723,10 @@ fn unstarted(history: &[Turn], state: &State) -> Option<Timestamp> {
 
 /// The first turn of the generation that follows the one whose last turn is given. Of that nothing is kept; what it left is in the
 /// start of the next.
-fn first_turn(next: &Next, last: Turn) -> Turn {
+fn first_turn(next: &Next, last: Turn, now: Timestamp) -> Turn {
     let ended = last.events.into_iter().next_back();
     // A generation may take no time, and its uuids come from the time of its start.
-    Turn { at: last.at.max(Timestamp::now()), events: ended.into_iter().chain([next.started.clone()]).collect() }
+    Turn { at: last.at.max(now), events: ended.into_iter().chain([next.started.clone()]).collect() }
 }
 
 /// What the caller of a sub-orchestration is told when its id belongs to another instance.

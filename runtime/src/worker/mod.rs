@@ -10,10 +10,12 @@ pub(crate) mod clock;
 pub(crate) mod entities;
 mod entity;
 pub(crate) mod instance;
+mod lanes;
 mod parking;
 pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
+pub(crate) mod time;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -38,10 +40,11 @@ use clock::Clock;
 use entities::{Entities, new_entity};
 use instance::{Ack, Instance, Message};
 pub(crate) use parking::wrong_state;
-use pool::{Job, Pool};
+use pool::{Job, Perform, Pool};
 use request::Request;
 use retention::Ended;
 pub use retention::Retention;
+use time::Time;
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
@@ -50,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) verify: bool,
     pub(crate) retention: Option<Retention>,
     pub(crate) cancel_grace: Duration,
+    pub(crate) time: Arc<dyn Time>,
+    pub(crate) perform: Perform,
 }
 
 /// The one worker of a store.
@@ -58,6 +63,7 @@ pub(crate) struct Worker {
     epoch: Epoch,
     registry: Registry,
     handle: Handle,
+    time: Arc<dyn Time>,
     pool: Arc<Pool>,
     clock: Arc<Clock>,
     backlog: Arc<Backlog>,
@@ -92,14 +98,9 @@ impl Worker {
         let handle = Handle::current();
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
-            pool: Arc::new(Pool::new(
-                handle.clone(),
-                settings.max_concurrent_activities,
-                activities,
-                states,
-                settings.cancel_grace,
-            )),
-            clock: Arc::new(Clock::default()),
+            pool: Arc::new(Pool::new(handle.clone(), &settings, activities, states)),
+            clock: Arc::new(Clock::new(settings.time.clone())),
+            time: settings.time,
             backlog: Arc::default(),
             max_loaded: settings.max_loaded_instances,
             verify: settings.verify,
@@ -129,6 +130,7 @@ impl Worker {
         worker.clock.set_stored(worker.store.next_wake().await?);
         worker.scan().await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
+        worker.spawn(pool::keep_pace(Arc::downgrade(&worker), worker.pool.clone()));
         worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
         if let Some(ended) = worker.ended.clone() {
             worker.spawn(retention::retain(Arc::downgrade(&worker), ended));
@@ -152,6 +154,14 @@ impl Worker {
         &self.clock
     }
 
+    pub(crate) fn time(&self) -> &Arc<dyn Time> {
+        &self.time
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
     }
@@ -169,7 +179,7 @@ impl Worker {
         };
         request.version = orchestrator.version();
         let (ack, answer) = oneshot::channel();
-        let is_later = request.at.is_some_and(|at| at > Timestamp::now());
+        let is_later = request.at.is_some_and(|at| at > self.now());
         if is_later || !self.has_room() {
             self.create_stored(request, orchestrator.shape(), ack);
             return answer.await.unwrap_or_else(|_| Err(shutting_down()));
@@ -189,7 +199,7 @@ impl Worker {
 
     /// Creates an instance whose first turn runs when it is due and there is room for it.
     fn create_stored(self: &Arc<Self>, request: Request, shape: u64, ack: Ack) {
-        let batch = Batch { epoch: Some(self.epoch), ..request.into_batch(shape) };
+        let batch = Batch { epoch: Some(self.epoch), ..request.into_batch(shape, self.now()) };
         let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
         let worker = self.clone();
         let reply = move |result: Result<store::Applied, Box<store::Refused>>| {
@@ -421,6 +431,10 @@ impl Worker {
     /// How long a cancelled activity may clean up.
     pub(crate) fn cancel_grace(&self) -> Duration {
         self.pool.cancel_grace()
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(crate) fn submit(self: &Arc<Self>, jobs: Vec<Job>) {

@@ -79,8 +79,7 @@ impl Instance {
         drop(inner);
         let Waiting { post, acks, consume } = waiting;
         let outcome = record.as_ref().and_then(Event::outcome);
-        let append =
-            record.map(|event| Append { instance: key, number, turn: Turn { at: Timestamp::now(), events: vec![event] } });
+        let append = record.map(|event| Append { instance: key, number, turn: Turn { at: worker.now(), events: vec![event] } });
         let turns = u32::from(append.is_some());
         // What came through the inbox is posted again with the rest, so that the order stays.
         let post = post.into_iter().map(|event| (key, event)).collect();
@@ -97,7 +96,7 @@ impl Instance {
                 self.decline(worker, message, "it is not suspended");
             }
             Some(Event::ExecutionResumed { .. }) => self.take_up(worker, inner, Some(message)),
-            None if inner.state.status == Status::Pending && inner.state.is_due(Timestamp::now()) => {
+            None if inner.state.status == Status::Pending && inner.state.is_due(worker.now()) => {
                 self.take_up(worker, inner, None);
             }
             Some(Event::ExecutionSuspended { .. }) if inner.state.status == Status::Suspended => {

@@ -1,10 +1,9 @@
 //! Runs activities: at most so many at once, in all and of each kind.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures::future::{AbortRegistration, Abortable, Either, select};
+use futures::future::{AbortRegistration, Abortable, BoxFuture, Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -14,8 +13,10 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
-use crate::worker::Worker;
 use crate::worker::instance::{Instance, Message};
+use crate::worker::lanes::{Lane, Lanes};
+use crate::worker::time::Time;
+use crate::worker::{Settings, Worker};
 
 /// One attempt of an activity that is due.
 pub(crate) struct Job {
@@ -26,48 +27,55 @@ pub(crate) struct Job {
     pub(crate) attempt: u32,
     pub(crate) limits: Limits,
     pub(crate) key: String,
+    pub(crate) lane: Lane,
     pub(crate) abort: AbortRegistration,
     pub(crate) signals: Arc<Signals>,
     pub(crate) last_heartbeat: Option<Payload>,
 }
 
+impl Job {
+    /// Whether nobody waits for it any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.abort.handle().is_aborted()
+    }
+}
+
+/// How the body of an activity is run on recorded input.
+pub(crate) type Perform = Arc<dyn Fn(Registration, Payload) -> BoxFuture<'static, Recorded> + Send + Sync>;
+
 /// The activities that run and those that wait for a place.
 pub(crate) struct Pool {
     handle: Handle,
+    time: Arc<dyn Time>,
+    perform: Perform,
     state: Arc<States>,
     cancel_grace: Duration,
-    places: Mutex<Places>,
+    lanes: Mutex<Lanes>,
     emptied: Notify,
-}
-
-struct Places {
-    free: usize,
-    running: usize,
-    closed: bool,
-    /// Jobs that wait for a place of the pool.
-    waiting: VecDeque<Job>,
-    /// The activities with a cap of their own, and the jobs that wait for it.
-    capped: HashMap<&'static str, Capped>,
-}
-
-struct Capped {
-    free: usize,
-    waiting: VecDeque<Job>,
+    /// A lane has to be looked at earlier than was known.
+    earlier: Notify,
 }
 
 impl Pool {
     pub(crate) fn new(
         handle: Handle,
-        limit: usize,
+        settings: &Settings,
         activities: impl Iterator<Item = Registration>,
         state: States,
-        cancel_grace: Duration,
     ) -> Self {
-        let cap = |activity: Registration| Some((activity.name(), activity.options().max_concurrent?));
-        let capped =
-            activities.filter_map(cap).map(|(name, free)| (name, Capped { free: free.max(1), waiting: VecDeque::new() }));
-        let places = Places { free: limit.max(1), running: 0, closed: false, waiting: VecDeque::new(), capped: capped.collect() };
-        Self { handle, state: Arc::new(state), cancel_grace, places: Mutex::new(places), emptied: Notify::new() }
+        let limited = activities.map(|activity| (activity.name(), activity.throttle())).filter(|(_, limits)| limits.is_some());
+        let lanes = Lanes::new(settings.max_concurrent_activities, limited.collect());
+        let (time, perform) = (settings.time.clone(), settings.perform.clone());
+        Self {
+            handle,
+            time,
+            perform,
+            state: Arc::new(state),
+            cancel_grace: settings.cancel_grace,
+            lanes: Mutex::new(lanes),
+            emptied: Notify::new(),
+            earlier: Notify::new(),
+        }
     }
 
     /// How long a cancelled activity may clean up.
@@ -75,12 +83,36 @@ impl Pool {
         self.cancel_grace
     }
 
-    /// Runs a job as soon as there is a place for it. A closed pool leaves it for recovery.
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lane of a call.
+    pub(crate) fn lane(&self, activity: &Registration, input: &Payload) -> Result<Lane, Failure> {
+        let limits = self.lanes().limits(activity.name()).copied();
+        let key = limits.map_or(Ok(None), |limits| limits.key_of(input))?;
+        Ok((activity.name(), key))
+    }
+
+    /// Runs a job as soon as there is a place for it and its limits let it. A closed pool leaves it for recovery.
     pub(crate) fn submit(self: &Arc<Self>, worker: &Arc<Worker>, job: Job) {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready = places.admit(job);
-        drop(places);
-        if let Some(job) = ready {
+        let ready = self.change(|lanes, now| lanes.add(job, now));
+        self.spawn(worker, ready);
+    }
+
+    /// Changes what waits. Whoever keeps the pace is told when it is due earlier.
+    fn change<T>(&self, change: impl FnOnce(&mut Lanes, Duration) -> T) -> T {
+        let mut lanes = self.lanes();
+        let before = lanes.next_due();
+        let changed = change(&mut lanes, self.time.uptime());
+        if lanes.next_due().is_some_and(|due| before.is_none_or(|before| due < before)) {
+            self.earlier.notify_one();
+        }
+        changed
+    }
+
+    fn spawn(self: &Arc<Self>, worker: &Arc<Worker>, job: Option<Job>) {
+        if let Some(job) = job {
             let (pool, worker) = (self.clone(), worker.clone());
             self.handle.spawn(async move { pool.run(worker, job).await });
         }
@@ -90,7 +122,7 @@ impl Pool {
     async fn run(self: Arc<Self>, worker: Arc<Worker>, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
-            let name = job.activity.name();
+            let lane = job.lane.clone();
             let (instance, call) = (job.instance.clone(), job.call);
             let signals = job.signals.clone();
             let event = self.attempt(job).await;
@@ -99,7 +131,10 @@ impl Pool {
                 instance.deliver(&worker, Message::of(event));
             }
             // Only now, so that an empty pool means that every outcome has reached its instance.
-            next = self.places.lock().unwrap_or_else(PoisonError::into_inner).release(name);
+            next = self.change(|lanes, now| {
+                lanes.release(lane, now);
+                lanes.start(now)
+            });
             if next.is_none() {
                 self.emptied.notify_waiters();
             }
@@ -109,11 +144,11 @@ impl Pool {
 
     /// Runs one attempt to its event; nothing when it was cancelled.
     async fn attempt(&self, job: Job) -> Option<Event> {
-        let Job { instance, call, activity, input, attempt, limits, key, abort, signals, last_heartbeat } = job;
+        let Job { instance, call, activity, input, attempt, limits, key, lane: _, abort, signals, last_heartbeat } = job;
         let instance = instance.id().clone();
         let state = self.state.clone();
         let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat };
-        let body = activity::scope(attempt, activity.run(input));
+        let body = activity::scope(attempt, (self.perform)(activity, input));
         let limited = self.limited(body, activity.name(), limits, &signals);
         let (ended, is_late) = Abortable::new(limited, abort).await.ok()?;
         if signals.is_cancelled() && !is_late {
@@ -137,7 +172,7 @@ impl Pool {
             return (body.await, false);
         }
         tokio::pin!(body);
-        let late = late(name, limits, signals);
+        let late = late(&*self.time, name, limits, signals);
         tokio::pin!(late);
         match select(body.as_mut(), late).await {
             Either::Left((ended, _)) => (ended, false),
@@ -152,11 +187,8 @@ impl Pool {
 
     /// Starts nothing more. What waits is left for recovery.
     pub(crate) fn close(&self) {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.closed = true;
-        let mut waiting = vec![std::mem::take(&mut places.waiting)];
-        waiting.extend(places.capped.values_mut().map(|capped| std::mem::take(&mut capped.waiting)));
-        drop(places);
+        let waiting = self.lanes().close();
+        self.earlier.notify_one();
         drop(waiting);
     }
 
@@ -167,7 +199,7 @@ impl Pool {
                 let emptied = self.emptied.notified();
                 tokio::pin!(emptied);
                 emptied.as_mut().enable();
-                if self.places.lock().unwrap_or_else(PoisonError::into_inner).running == 0 {
+                if self.lanes().running() == 0 {
                     return;
                 }
                 emptied.await;
@@ -178,11 +210,11 @@ impl Pool {
 }
 
 /// Waits until one of the limits is passed.
-async fn late(name: &str, limits: Limits, signals: &Signals) -> Failure {
+async fn late(time: &dyn Time, name: &str, limits: Limits, signals: &Signals) -> Failure {
     let whole = async {
         match limits.timeout {
             Some(limit) => {
-                tokio::time::sleep(limit).await;
+                time.sleep(limit).await;
                 format!("`{name}` took longer than its timeout of {limit:?}")
             }
             None => std::future::pending().await,
@@ -201,42 +233,29 @@ async fn late(name: &str, limits: Limits, signals: &Signals) -> Failure {
     Failure::new(FailureKind::Timeout, select(whole, silent).await.factor_first().0)
 }
 
-impl Places {
-    /// The job, when it may run now.
-    fn admit(&mut self, job: Job) -> Option<Job> {
-        if self.closed {
-            return None;
+/// Starts what a rate has kept back, when its time comes.
+pub(crate) async fn keep_pace(worker: Weak<Worker>, pool: Arc<Pool>) {
+    loop {
+        let (due, closed) = {
+            let lanes = pool.lanes();
+            (lanes.next_due(), lanes.is_closed())
+        };
+        if closed {
+            return;
         }
-        if let Some(capped) = self.capped.get_mut(job.activity.name()) {
-            if capped.free == 0 {
-                capped.waiting.push_back(job);
-                return None;
+        let earlier = std::pin::pin!(pool.earlier.notified());
+        match due {
+            Some(due) => drop(select(earlier, pool.time.sleep(due.saturating_sub(pool.time.uptime()))).await),
+            None => earlier.await,
+        }
+        let Some(worker) = worker.upgrade() else { return };
+        pool.lanes().ring(pool.time.uptime());
+        loop {
+            let ready = pool.lanes().start(pool.time.uptime());
+            if ready.is_none() {
+                break;
             }
-            capped.free -= 1;
+            pool.spawn(&worker, ready);
         }
-        if self.free == 0 {
-            self.waiting.push_back(job);
-            return None;
-        }
-        self.free -= 1;
-        self.running += 1;
-        Some(job)
-    }
-
-    /// Gives back the place of a job of `name`; the next job for it, when one waits.
-    fn release(&mut self, name: &str) -> Option<Job> {
-        self.free += 1;
-        self.running -= 1;
-        if let Some(capped) = self.capped.get_mut(name) {
-            // The place among its own kind goes to the next of the kind, which then waits for a place of the pool.
-            match capped.waiting.pop_front() {
-                Some(job) => self.waiting.push_back(job),
-                None => capped.free += 1,
-            }
-        }
-        let next = self.waiting.pop_front()?;
-        self.free -= 1;
-        self.running += 1;
-        Some(next)
     }
 }

@@ -36,8 +36,7 @@ impl Request {
     }
 
     /// The batch that creates the instance and leaves its first turn to the worker.
-    pub(crate) fn into_batch(self, shape: u64) -> Batch {
-        let now = Timestamp::now();
+    pub(crate) fn into_batch(self, shape: u64, now: Timestamp) -> Batch {
         let at = self.at.filter(|at| *at > now);
         let turn = Turn { at: at.unwrap_or(now), events: vec![self.started(shape)] };
         let state = State { busy: at.is_none(), wake_at: at, ..State::pending() };

@@ -39,7 +39,7 @@ impl Samples {
         let mut values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
         values.sort_by(f64::total_cmp);
         let middle = values.len().checked_sub(1)? / 2;
-        let median = if values.len() % 2 == 0 { (values[middle] + values[middle + 1]) / 2.0 } else { values[middle] };
+        let median = if values.len().is_multiple_of(2) { (values[middle] + values[middle + 1]) / 2.0 } else { values[middle] };
         let unit = figures[0].unit.clone();
         Some(Summary { median, least: values[0], most: values[values.len() - 1], rounds: values.len(), unit })
     }

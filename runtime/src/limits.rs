@@ -1,0 +1,128 @@
+//! How much of an activity one process does at once, and how fast.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::payload::Payload;
+
+/// How often an activity may start, for the sake of whoever it speaks to.
+///
+/// Starts are evenly spaced: `PerMinute(1000)` is one start every 60 ms, not a thousand at once and then none for a minute. In no
+/// minute there are more than 1,000. (It is the Generic Cell Rate Algorithm of ATM, without a burst.) The limit is shared by all
+/// orchestrations of the process; calls that must wait take no thread. A process does not know when an earlier one has started its
+/// last call, so the first start after a restart may come early.
+///
+/// ```
+/// use dacapo::{PerMinute, activity};
+///
+/// #[activity(rate_limit = PerMinute(1000))]
+/// async fn geocode(address: String) -> dacapo::Result<(f64, f64)> {
+///     # Ok((48.2, address.len() as f64))
+///     // ..
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateLimit {
+    /// So many starts in a second.
+    PerSecond(u32),
+    /// So many starts in a minute.
+    PerMinute(u32),
+    /// So many starts in an hour.
+    PerHour(u32),
+}
+
+impl RateLimit {
+    fn period(self) -> (u32, Duration) {
+        match self {
+            Self::PerSecond(count) => (count, Duration::from_secs(1)),
+            Self::PerMinute(count) => (count, Duration::from_secs(60)),
+            Self::PerHour(count) => (count, Duration::from_secs(3600)),
+        }
+    }
+}
+
+/// What limits can be counted by.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a `limit_key`",
+    label = "needs `Display`",
+    note = "limits are counted by the text of the key: give a `String`, a number or an id, such as `limit_key = item.tenant`"
+)]
+pub trait LimitKey {
+    /// The key as text.
+    fn limit_key(&self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> LimitKey for T {
+    fn limit_key(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// What an attribute says of how much of an activity may be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Throttle {
+    pub(crate) max_concurrent: Option<usize>,
+    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) key: Option<fn(&Payload) -> Result<String, Failure>>,
+}
+
+impl Throttle {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { max_concurrent: None, rate_limit: None, key: None }
+    }
+
+    /// How many run at once in one process.
+    #[must_use]
+    pub const fn max_concurrent(mut self, limit: usize) -> Self {
+        self.max_concurrent = Some(limit);
+        self
+    }
+
+    /// How often one may start in one process.
+    #[must_use]
+    pub const fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate_limit = Some(limit);
+        self
+    }
+
+    /// What the limits are counted by, from the recorded arguments.
+    #[must_use]
+    pub const fn limit_key(mut self, key: fn(&Payload) -> Result<String, Failure>) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Whether there are any.
+    pub(crate) fn is_some(&self) -> bool {
+        self.max_concurrent.is_some() || self.rate_limit.is_some()
+    }
+
+    /// The key of a call.
+    pub(crate) fn key_of(&self, input: &Payload) -> Result<Option<Arc<str>>, Failure> {
+        let Some(key) = self.key else { return Ok(None) };
+        let key = catch_unwind(AssertUnwindSafe(|| key(input))).unwrap_or_else(|panic| Err(Failure::panic(&*panic)));
+        key.map(|key| Some(key.into())).map_err(|failure| failure.context("the `limit_key` of the call could not be found"))
+    }
+
+    /// Why these limits can never be kept and leave anything to be done.
+    pub(crate) fn wrong(&self) -> Option<String> {
+        if self.max_concurrent == Some(0) {
+            return Some("its `max_concurrent` is 0; write 1 or more, or remove it".to_owned());
+        }
+        let limit = self.rate_limit.filter(|limit| limit.period().0 == 0)?;
+        Some(format!("its `rate_limit` is {limit:?}; write 1 or more, or remove it"))
+    }
+
+    /// The time between two starts, so that in no period there are too many when each may be late by `late`.
+    pub(crate) fn spacing(&self, late: Duration) -> Option<Duration> {
+        let (count, period) = self.rate_limit?.period();
+        let micros = (period + late).as_micros().div_ceil(u128::from(count.max(1)));
+        Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+    }
+}

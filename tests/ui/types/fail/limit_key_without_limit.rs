@@ -1,0 +1,6 @@
+#[dacapo::activity(limit_key = tenant)]
+async fn send(tenant: String) {
+    drop(tenant);
+}
+
+fn main() {}
