@@ -38,7 +38,7 @@ mod worker;
 pub use dacapo_macros::{activity, orchestrator};
 
 pub use activity::state;
-pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start};
+pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start, StatusRequest};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};
 pub use function::Function;
@@ -59,7 +59,7 @@ pub use payload::Payload;
 pub use registry::{Call, Callable};
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
-pub use store::{Census, Status};
+pub use store::{Census, Codec, Payloads, Status};
 pub use worker::Retention;
 
 /// What the attributes emit. Not for users; may change with any version.

@@ -8,7 +8,8 @@ use crate::activity::States;
 use crate::client::Client;
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
-use crate::store::{self, Store, SynchronousSetting};
+use crate::store::kept::Kept;
+use crate::store::{self, Payloads, Store, SynchronousSetting};
 #[cfg(feature = "testing")]
 use crate::worker::pool::Perform;
 #[cfg(feature = "testing")]
@@ -124,6 +125,7 @@ pub struct Builder {
     grace: Duration,
     standby: bool,
     synchronous: Option<SynchronousSetting>,
+    payloads: Payloads,
 }
 
 enum Source {
@@ -150,6 +152,7 @@ impl Builder {
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
+            payloads: Payloads::default(),
         }
     }
 
@@ -218,6 +221,12 @@ impl Builder {
         self
     }
 
+    /// How inputs, results and other values are kept. Default: those above 64 KiB beside the history, none above 64 MiB, no codec.
+    pub fn payloads(mut self, payloads: Payloads) -> Self {
+        self.payloads = payloads;
+        self
+    }
+
     /// How hard commits are pushed to the disk. Default: [`Full`](crate::store::Synchronous::Full).
     #[cfg(feature = "sqlite")]
     pub fn synchronous(mut self, synchronous: crate::store::Synchronous) -> Self {
@@ -245,6 +254,7 @@ impl Builder {
             Source::Url(url) => store::open(&url, self.synchronous).await?,
             Source::Store(store) => store,
         };
+        let store = Kept::new(store, self.payloads);
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
         Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }
