@@ -8,6 +8,7 @@
 //! * `orchestration/` is what orchestrator code calls: calls, timers, events, the type rule of `.await`.
 //! * `engine/` is the replay engine: history and events in, actions out. It knows no tokio, clock, store or thread.
 //! * [`store`] keeps histories: one trait, one write verb, in memory and in SQLite.
+//! * `http/` serves the HTTP API of Durable Functions (feature `http`).
 //! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
 
 #[cfg(test)]
@@ -20,6 +21,8 @@ mod entity;
 mod error;
 mod failure;
 mod function;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance_id;
 mod limits;
 mod orchestration;
@@ -36,7 +39,7 @@ mod worker;
 pub use dacapo_macros::{activity, entity, orchestrator};
 
 pub use activity::state;
-pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start};
+pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start, StatusRequest};
 pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};
@@ -59,7 +62,7 @@ pub use payload::Payload;
 pub use registry::{Call, Callable};
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
-pub use store::{Census, Status};
+pub use store::{Census, Codec, Payloads, Status};
 pub use worker::Retention;
 
 /// What the attributes emit. Not for users; may change with any version.

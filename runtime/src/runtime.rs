@@ -9,7 +9,8 @@ use crate::client::Client;
 use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
-use crate::store::{self, Store, SynchronousSetting};
+use crate::store::kept::Kept;
+use crate::store::{self, Payloads, Store, SynchronousSetting};
 #[cfg(feature = "testing")]
 use crate::worker::pool::Perform;
 #[cfg(feature = "testing")]
@@ -72,6 +73,12 @@ impl Runtime {
         self.client.clone()
     }
 
+    /// What runs turns and activities.
+    #[cfg(test)]
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        &self.worker
+    }
+
     /// How many orchestrations are in memory, loaded or being loaded; all others are in the store only.
     ///
     /// See [`Builder::max_loaded_instances`].
@@ -120,6 +127,7 @@ pub struct Builder {
     grace: Duration,
     standby: bool,
     synchronous: Option<SynchronousSetting>,
+    payloads: Payloads,
 }
 
 enum Source {
@@ -147,6 +155,7 @@ impl Builder {
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
+            payloads: Payloads::default(),
         }
     }
 
@@ -221,6 +230,12 @@ impl Builder {
         self
     }
 
+    /// How inputs, results and other values are kept. Default: those above 64 KiB beside the history, none above 64 MiB, no codec.
+    pub fn payloads(mut self, payloads: Payloads) -> Self {
+        self.payloads = payloads;
+        self
+    }
+
     /// How hard commits are pushed to the disk. Default: [`Full`](crate::store::Synchronous::Full).
     #[cfg(feature = "sqlite")]
     pub fn synchronous(mut self, synchronous: crate::store::Synchronous) -> Self {
@@ -248,6 +263,7 @@ impl Builder {
             Source::Url(url) => store::open(&url, self.synchronous).await?,
             Source::Store(store) => store,
         };
+        let store = Kept::new(store, self.payloads);
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
         Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }

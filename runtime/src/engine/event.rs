@@ -268,6 +268,26 @@ fn is_first_version(version: &u32) -> bool {
     *version == 1
 }
 
+/// What an event holds of users' values.
+pub(crate) enum Part<'a> {
+    /// The arguments of a call, which a replay only compares.
+    CallInput(&'a mut Payload),
+    /// Any other value.
+    Value(&'a mut Payload),
+    /// What an error says.
+    Text(&'a mut String),
+}
+
+impl<'a> Part<'a> {
+    /// The value, if it is one.
+    pub(crate) fn into_value(self) -> Option<&'a mut Payload> {
+        match self {
+            Self::CallInput(payload) | Self::Value(payload) => Some(payload),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 /// What one generation of an orchestration leaves to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continued {
@@ -370,6 +390,33 @@ impl Event {
                 | Self::ExecutionCompleted { .. }
                 | Self::ExecutionFailed { .. }
         )
+    }
+
+    /// Shows everything in it that came from users as a value.
+    pub(crate) fn visit(&mut self, visit: &mut dyn FnMut(Part<'_>)) {
+        match self {
+            Self::ExecutionStarted { input, continued, .. } => {
+                visit(Part::Value(input));
+                let events = continued.iter_mut().flat_map(|continued| &mut continued.events);
+                events.for_each(|raised| visit(Part::Value(&mut raised.input)));
+            }
+            Self::TaskScheduled { input, .. } | Self::SubOrchestrationInstanceCreated { input, .. } => {
+                visit(Part::CallInput(input));
+            }
+            Self::TaskCompleted { result, .. }
+            | Self::SubOrchestrationInstanceCompleted { result, .. }
+            | Self::SideEffect { result, .. }
+            | Self::EventRaised { input: result, .. }
+            | Self::ExecutionCompleted { result } => visit(Part::Value(result)),
+            Self::TaskFailed { failure, .. }
+            | Self::SubOrchestrationInstanceFailed { failure, .. }
+            | Self::ExecutionFailed { failure } => {
+                let (value, texts) = failure.parts();
+                value.into_iter().for_each(|value| visit(Part::Value(value)));
+                texts.for_each(|text| visit(Part::Text(text)));
+            }
+            _ => {}
+        }
     }
 
     /// The same outcome as the event its caller records.

@@ -530,6 +530,11 @@ impl Instance {
             inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
             return None;
         };
+        if let Some(excess) = worker.store().payloads().excess(format_args!("what `{name}` is called with"), &input) {
+            let failure = Failure::new(FailureKind::Codec, excess);
+            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
+            return None;
+        }
         let lane = match worker.pool().lane(&activity, &input) {
             Ok(lane) => lane,
             Err(failure) => {
@@ -559,7 +564,14 @@ impl Instance {
     }
 
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
-    pub(crate) fn loaded(self: &Arc<Self>, worker: &Arc<Worker>, stored: Stored, messages: Vec<crate::store::Message>) {
+    /// One that is unreadable is parked.
+    pub(crate) fn loaded(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        stored: Stored,
+        messages: Vec<crate::store::Message>,
+        unreadable: Option<RuntimeError>,
+    ) {
         let Stored { instance, history, heartbeats } = stored;
         let mut inner = self.lock();
         inner.key = instance.key;
@@ -589,6 +601,12 @@ impl Instance {
         inner.mailbox.sort_by_key(|message| !message.is_resume());
         drop(inner);
 
+        if let Some(error) = unreadable {
+            let report = format!(
+                "{error}\n  nothing is lost: the run is parked; resume it in a process with the codec and the key it was written with"
+            );
+            return self.park_again(worker, report);
+        }
         let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
         let Some(orchestrator) = worker.registry().version(name, version).copied() else {
             return self.park_again(worker, worker.not_registered(name, version));

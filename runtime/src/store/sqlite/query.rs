@@ -39,7 +39,7 @@ statements! {
     BEGIN = "BEGIN IMMEDIATE";
     COMMIT = "COMMIT";
     CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)";
-    CLAIM = "SELECT epoch, purged FROM claim WHERE only_row = 1";
+    CLAIM = "SELECT epoch, purged, payloads FROM claim WHERE only_row = 1";
     NEXT_EPOCH = "UPDATE claim SET epoch = epoch + 1 WHERE only_row = 1 RETURNING epoch";
 
     FIND_BY_KEY = instance!(" WHERE i.key = ?1");
@@ -69,6 +69,11 @@ statements! {
     PURGE_INSTANCE = "DELETE FROM instance WHERE key = ?1";
     PURGE_HEARTBEATS = "DELETE FROM heartbeat WHERE instance = ?1";
     PURGED = "UPDATE claim SET purged = max(purged, ?1) WHERE only_row = 1";
+
+    KEEP_PAYLOAD = "INSERT INTO payload (key, instance, content) VALUES (?1, ?2, ?3)";
+    KEEPS_PAYLOADS = "UPDATE claim SET payloads = 1 WHERE only_row = 1";
+    PAYLOAD = "SELECT content FROM payload WHERE key = ?1";
+    PURGE_PAYLOADS = "DELETE FROM payload WHERE instance = ?1";
 
     TURNS = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
     FIRST_TURN = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1";
@@ -115,7 +120,7 @@ mod tests {
     use super::ALL;
 
     /// The tables that are allowed to grow.
-    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat"];
+    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat", "payload"];
 
     /// The statements that people ask for, who want to know of every instance.
     const REPORTS: &[&str] = &["CENSUS"];
