@@ -54,7 +54,7 @@ fn a_unit_test_has_five_lines() {
     let harness = Harness::new();
     harness.mock(reserve, |order| Ok(order + 100));
     harness.mock(release, |_| true);
-    assert_eq!(harness.run(process(1)).unwrap(), "released true");
+    assert_eq!(harness.run(process(1)).expect("it ends well"), "released true");
     assert_eq!((harness.elapsed(), harness.calls(release)), (3 * DAY, vec![(101, "late".to_owned())]));
 }
 
@@ -68,7 +68,7 @@ fn days_pass_in_milliseconds_and_only_when_nothing_else_is_left() {
     assert_eq!(run.status().runtime_status(), Status::Running);
     harness.advance(Duration::from_micros(1));
     assert_eq!(run.status().runtime_status(), Status::Completed, "the timer fires at its time, not later");
-    assert_eq!(run.result().unwrap(), "released true");
+    assert_eq!(run.result().expect("it ends well"), "released true");
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
@@ -78,20 +78,20 @@ fn an_event_decides_before_the_deadline_and_a_termination_ends_it() {
     let run = harness.start(process(1));
     harness.advance(2 * DAY);
     run.raise(APPROVAL, true);
-    assert_eq!(run.result().unwrap(), "kept 101");
+    assert_eq!(run.result().expect("it ends well"), "kept 101");
     assert_eq!(harness.elapsed(), 2 * DAY);
     run.replay();
 
     let run = harness.start(process(2).id("order-2"));
     assert_eq!(run.id(), "order-2");
     run.terminate("test");
-    assert!(run.result().unwrap_err().to_string().contains("terminated: test"));
+    assert!(run.result().expect_err("it fails").to_string().contains("terminated: test"));
     run.replay();
 }
 
 #[tokio::test]
 async fn it_runs_inside_another_executor_too() {
-    assert_eq!(shop().run(process(1)).unwrap(), "released true");
+    assert_eq!(shop().run(process(1)).expect("it ends well"), "released true");
 }
 
 #[activity(retry = Retry::fixed(Duration::from_secs(60)).max_attempts(3), timeout = Duration::from_secs(5))]
@@ -116,7 +116,7 @@ fn answers_come_in_sequence_and_retries_wait_on_the_virtual_clock() {
 fn an_activity_that_never_answers_times_out_and_one_that_panics_fails() {
     let harness = Harness::new();
     harness.mock_never(flaky);
-    let failure = harness.run(patient(1)).unwrap_err();
+    let failure = harness.run(patient(1)).expect_err("it fails");
     assert!(failure.contains("longer than its timeout of 5s"), "{failure}");
     assert_eq!(harness.elapsed(), Duration::from_secs(3 * 5 + 2 * 60));
     harness.mock(flaky, |n| if dacapo::activity::attempt() < 3 { panic!("attempt of {n}") } else { Ok(n) });
@@ -137,7 +137,7 @@ async fn listens() -> dacapo::Result<()> {
 fn a_heartbeat_that_does_not_come_is_missed_on_the_virtual_clock() {
     let harness = Harness::new();
     harness.mock_never(silent);
-    assert!(harness.run(listens()).unwrap_err().to_string().contains("no heartbeat"));
+    assert!(harness.run(listens()).expect_err("it fails").to_string().contains("no heartbeat"));
     assert_eq!(harness.elapsed(), Duration::from_secs(30));
 }
 
@@ -154,10 +154,10 @@ fn generations_and_scheduled_starts_follow_the_virtual_clock_through_crashes() {
     let result = crash_everywhere(|harness| {
         harness.mock(reserve, |day| Ok(day * 10));
         let handle = harness.client(|client| async move { client.start(daily(0)).id("daily").after(DAY).await });
-        assert_eq!(handle.unwrap().id(), "daily");
+        assert_eq!(handle.expect("it ends well").id(), "daily");
         assert!(harness.calls(reserve).is_empty(), "its time has not come");
         harness.advance(9 * DAY);
-        harness.client(|client| async move { client.attach(daily, "daily").result().await }).unwrap()
+        harness.client(|client| async move { client.attach(daily, "daily").result().await }).expect("it ends well")
     });
     assert_eq!(result, 60);
 }
@@ -221,8 +221,8 @@ fn children_run_and_crashes_anywhere_change_nothing() {
         harness.mock(reserve, |order| Ok(order + 100));
         harness.mock(release, |_| true);
         let run = harness.start(parent(1));
-        harness.client(|client| async move { client.raise("child-a", APPROVAL, true).await }).unwrap();
-        let result = run.result().unwrap();
+        harness.client(|client| async move { client.raise("child-a", APPROVAL, true).await }).expect("it ends well");
+        let result = run.result().expect("it ends well");
         run.replay();
         result
     });
@@ -235,15 +235,19 @@ fn an_attempt_that_a_crash_interrupts_is_made_again_under_its_key() {
     let keys = Arc::new(Mutex::new(Vec::new()));
     crash_everywhere(|harness| {
         let seen = keys.clone();
-        seen.lock().unwrap().push(Vec::new());
+        seen.lock().expect("nobody panics with it").push(Vec::new());
         harness.mock(flaky, move |n| {
-            seen.lock().unwrap().last_mut().unwrap().push(dacapo::activity::idempotency_key());
+            seen.lock()
+                .expect("nobody panics with it")
+                .last_mut()
+                .expect("it ends well")
+                .push(dacapo::activity::idempotency_key());
             Ok(n)
         });
         harness.run(patient(1))
     })
-    .unwrap();
-    let keys = keys.lock().unwrap();
+    .expect("it ends well");
+    let keys = keys.lock().expect("nobody panics with it");
     assert!(keys.iter().any(|run| run.len() == 2), "a crash before its result was recorded makes it run again: {keys:?}");
     let all: BTreeSet<_> = keys.iter().flatten().collect();
     assert_eq!(all.len(), 1, "under the same key: {keys:?}");
@@ -354,14 +358,20 @@ fn quotes(harness: &Harness) {
 fn an_ordering_bug_is_found_and_told_as_the_shortest_schedule() {
     let scenario = |harness: &Harness| {
         quotes(harness);
-        harness.run(first_is_best()).unwrap()
+        harness.run(first_is_best()).expect("it ends well")
     };
     let text = told(|| explore(scenario));
     assert!(text.contains("without: 1\n  with:    "), "{text}");
     assert!(text.contains("answers before `quote` with `1` of `run-1`"), "{text}");
     assert_eq!(text.matches("answers before").count(), 1, "nothing is told that it can do without: {text}");
     assert!(!text.contains("crash after"), "{text}");
-    let seed: u64 = text.split("from seed ").nth(1).and_then(|rest| rest.split(':').next()).unwrap().parse().unwrap();
+    let seed: u64 = text
+        .split("from seed ")
+        .nth(1)
+        .and_then(|rest| rest.split(':').next())
+        .expect("it ends well")
+        .parse()
+        .expect("it ends well");
     assert_eq!(told(|| Explore::new().seed(seed).schedules(1).run(scenario)), text, "the seed shows it again");
 }
 
@@ -377,16 +387,20 @@ fn code_that_does_not_depend_on_the_order_passes_in_every_order() {
     let result = explore(|harness| {
         quotes(harness);
         let run = harness.start(all_quotes(4));
-        let result = run.result().unwrap();
+        let result = run.result().expect("it ends well");
         let finished = run.history().into_iter().flat_map(|turn| turn.events).filter_map(|event| match event {
             dacapo::store::Event::TaskCompleted { id, .. } => Some(id),
             _ => None,
         });
-        orders.lock().unwrap().insert(finished.collect::<Vec<_>>());
+        orders.lock().expect("nobody panics with it").insert(finished.collect::<Vec<_>>());
         result
     });
     assert_eq!(result, 1234);
-    assert!(orders.lock().unwrap().len() >= 20, "100 schedules of 24 orders: {:?}", orders.lock().unwrap().len());
+    assert!(
+        orders.lock().expect("nobody panics with it").len() >= 20,
+        "100 schedules of 24 orders: {:?}",
+        orders.lock().expect("nobody panics with it").len()
+    );
 }
 
 #[test]
@@ -394,7 +408,7 @@ fn a_failing_assertion_in_a_scenario_is_told_with_its_schedule() {
     let text = told(|| {
         explore(|harness| {
             quotes(harness);
-            let least = harness.run(cheapest()).unwrap();
+            let least = harness.run(cheapest()).expect("it ends well");
             assert_eq!(least, 1, "the least of three");
         })
     });
@@ -402,12 +416,12 @@ fn a_failing_assertion_in_a_scenario_is_told_with_its_schedule() {
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).unwrap();
+    std::fs::write(folder.join(name), text).expect("it ends well");
 }
 
 #[test]
 fn recorded_histories_are_followed_by_the_same_code_and_not_by_other() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it ends well");
     let harness = shop();
     for number in 0..3 {
         let run = harness.start(process(number).id(format!("order:{number}")));
@@ -419,8 +433,8 @@ fn recorded_histories_are_followed_by_the_same_code_and_not_by_other() {
     assert_eq!(replay_dir(folder.path()), 3, "finished ones and those under way");
 
     let path = folder.path().join("order%3A1.json");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace(r#""reservation":101"#, r#""reservation":777"#)).unwrap();
+    let text = std::fs::read_to_string(&path).expect("it ends well");
+    std::fs::write(&path, text.replace(r#""reservation":101"#, r#""reservation":777"#)).expect("it ends well");
     let text = told(|| replay_dir(folder.path()));
     assert!(text.contains("1 of 3 recorded histories are not followed"), "{text}");
     assert!(
@@ -435,7 +449,7 @@ fn recorded_histories_are_followed_by_the_same_code_and_not_by_other() {
 
 #[test]
 fn a_file_that_is_no_history_is_named_with_what_is_wrong() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it ends well");
     let missing = folder.path().join("nowhere");
     let text = told(|| replay_dir(&missing));
     assert!(text.contains("nowhere` cannot be read") && text.contains("dacapo::testing::record(&client, id,"), "{text}");

@@ -1,5 +1,7 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+#[cfg(feature = "http")]
+mod named;
 mod purge;
 mod query;
 mod rewind;

@@ -8,6 +8,7 @@
 //! * `orchestration/` is what orchestrator code calls: calls, timers, events, the type rule of `.await`.
 //! * `engine/` is the replay engine: history and events in, actions out. It knows no tokio, clock, store or thread.
 //! * [`store`] keeps histories: one trait, one write verb, in memory and in SQLite.
+//! * `http/` serves the HTTP API of Durable Functions (feature `http`).
 //! * `schedule/` starts runs again and again; a schedule is an orchestration itself.
 //! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
 
@@ -20,6 +21,8 @@ mod engine;
 mod error;
 mod failure;
 mod function;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance_id;
 mod limits;
 mod orchestration;

@@ -62,12 +62,15 @@ impl<T: Display + ?Sized> LimitKey for T {
     }
 }
 
+/// Finds the key of a call in its recorded arguments.
+pub(crate) type Key = fn(&Payload) -> Result<String, Failure>;
+
 /// What an attribute says of how much of an activity may be done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Throttle {
     pub(crate) max_concurrent: Option<usize>,
     pub(crate) rate_limit: Option<RateLimit>,
-    pub(crate) key: Option<fn(&Payload) -> Result<String, Failure>>,
+    pub(crate) key: Option<Key>,
 }
 
 impl Throttle {
@@ -93,7 +96,7 @@ impl Throttle {
 
     /// What the limits are counted by, from the recorded arguments.
     #[must_use]
-    pub const fn limit_key(mut self, key: fn(&Payload) -> Result<String, Failure>) -> Self {
+    pub const fn limit_key(mut self, key: Key) -> Self {
         self.key = Some(key);
         self
     }

@@ -72,6 +72,12 @@ impl Runtime {
         self.client.clone()
     }
 
+    /// What runs turns and activities.
+    #[cfg(test)]
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        &self.worker
+    }
+
     /// How many orchestrations are in memory, loaded or being loaded; all others are in the store only.
     ///
     /// See [`Builder::max_loaded_instances`].

@@ -248,7 +248,7 @@ impl IntoFuture for Restart {
     }
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
@@ -266,6 +266,6 @@ fn check_tags(tags: &BTreeMap<String, String>) -> StoreResult<()> {
     }
 }
 
-fn check_id(id: &str) -> StoreResult<()> {
+pub(super) fn check_id(id: &str) -> StoreResult<()> {
     crate::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
 }

@@ -325,7 +325,6 @@ impl ScheduleDescription {
     }
 
     /// When it fires.
-    #[must_use]
     pub fn timetable(&self) -> &Timetable {
         &self.keeper.plan.timetable
     }

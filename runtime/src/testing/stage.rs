@@ -125,7 +125,7 @@ impl Stage {
             };
             match answer {
                 Ok(answer) => {
-                    Ready::new(&stage, label).await;
+                    Ready::wait(&stage, label).await;
                     answer
                 }
                 Err(problem) => {
@@ -155,8 +155,8 @@ struct Ready<'s> {
 }
 
 impl<'s> Ready<'s> {
-    /// Waits for the turn.
-    async fn new(stage: &'s Stage, label: String) {
+    /// Takes a place and waits for its turn.
+    async fn wait(stage: &'s Stage, label: String) {
         let (release, released) = oneshot::channel();
         let number = {
             let mut inner = stage.lock();

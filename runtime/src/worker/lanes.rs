@@ -162,3 +162,37 @@ impl Lanes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::future::join_all;
+
+    use crate::{PerSecond, Runtime};
+
+    #[dacapo::activity(rate_limit = PerSecond(20), limit_key = key)]
+    async fn keyed(key: u32) -> u32 {
+        key
+    }
+
+    #[dacapo::orchestrator]
+    async fn all_keys(count: u32) -> u32 {
+        join_all((0..count).map(keyed)).await.len() as u32
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_idle_take_no_memory() -> crate::Result<()> {
+        let runtime = Runtime::builder("memory:").only_registered().register(keyed).register(all_keys).open().await?;
+        assert_eq!(runtime.start(all_keys(500)).await?.result().await?, 500);
+        let lines = || runtime.worker().pool().lanes().lines.len();
+        assert!(lines() > 0, "a key is remembered until its rate has nothing to say any more");
+        let forgotten = async {
+            while lines() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), forgotten).await.expect("all keys are forgotten");
+        Ok(())
+    }
+}
