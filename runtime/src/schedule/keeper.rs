@@ -94,7 +94,8 @@ impl Keeper {
             CatchUp::None | CatchUp::Last => ON_TIME,
             CatchUp::Within(window) => window.max(ON_TIME),
         };
-        let floor = Timestamp(now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX)));
+        // The last moment before the window.
+        let floor = Timestamp(now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX)).saturating_sub(1));
         if self.handled < floor {
             let last = self.plan.timetable.last(floor).ok().flatten();
             due.extend(last.filter(|last| *last > self.handled && self.plan.catch_up == CatchUp::Last));

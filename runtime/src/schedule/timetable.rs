@@ -81,7 +81,11 @@ impl Timetable {
                 let interval = micros(*interval)?;
                 Ok(Some(Timestamp(until.0.div_euclid(interval) * interval)))
             }
-            When::Cron(pattern) => self.search(pattern, Timestamp(until.0.saturating_add(1)), Cron::find_previous_occurrence),
+            // The pattern knows whole seconds.
+            When::Cron(pattern) => {
+                let after = Timestamp(until.0.div_euclid(1_000_000).saturating_add(1).saturating_mul(1_000_000));
+                self.search(pattern, after, Cron::find_previous_occurrence)
+            }
         }
     }
 
