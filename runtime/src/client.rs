@@ -1,5 +1,6 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+mod entity;
 #[cfg(feature = "http")]
 mod named;
 mod purge;
@@ -23,6 +24,7 @@ use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
+use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
@@ -36,6 +38,7 @@ pub use query::{Counts, Page, Query};
 pub use start::{Restart, ReuseId, Start};
 pub use status::StatusRequest;
 
+use crate::worker::entities::is_entity;
 use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
 
 /// Starts, signals and queries orchestrations.
@@ -273,6 +276,9 @@ impl Client {
     }
 
     async fn send(&self, id: &str, event: HistoryEvent) -> StoreResult<()> {
+        if instance_id::is_entity(id) {
+            return Err(is_entity(id));
+        }
         if let HistoryEvent::EventRaised { name, input } = &event {
             self.check_length(format_args!("the value of event `{name}`"), input)?;
         }

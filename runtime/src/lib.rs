@@ -18,6 +18,7 @@ extern crate self as dacapo;
 pub mod activity;
 mod client;
 mod engine;
+mod entity;
 mod error;
 mod failure;
 mod function;
@@ -38,10 +39,11 @@ pub mod testing;
 mod time;
 mod worker;
 
-pub use dacapo_macros::{activity, orchestrator};
+pub use dacapo_macros::{activity, entity, orchestrator};
 
 pub use activity::state;
 pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start, StatusRequest};
+pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};
 pub use function::Function;
@@ -54,6 +56,7 @@ pub use orchestration::ambient::{
 pub use orchestration::child::Orchestration;
 pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};
+pub use orchestration::entity::{CheckedEntityCall, EntityCall, Lock, LockGuard, Lockset, lock};
 pub use orchestration::event::{Event, EventWait};
 pub use orchestration::fan_out::{FanOut, Progress, TryFanOut, fan_out, try_fan_out};
 pub use orchestration::fan_out_rules::{FanOutError, NeedSuccesses, TolerateFailures};
@@ -75,6 +78,7 @@ pub mod __private {
     pub use crate::orchestration::branches::First;
 
     pub use crate::activity::blocking;
+    pub use crate::entity::{Delete, EntityOperation, EntityRegistration};
     pub use crate::failure::Failure;
     pub use crate::function::{
         Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,

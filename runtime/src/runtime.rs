@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::activity::States;
 use crate::client::Client;
+use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
 use crate::store::kept::Kept;
@@ -119,6 +120,7 @@ impl Drop for Runtime {
 pub struct Builder {
     source: Source,
     registrations: Vec<Registration>,
+    entities: Vec<EntityRegistration>,
     automatic: bool,
     states: States,
     settings: Settings,
@@ -138,6 +140,7 @@ impl Builder {
         Self {
             source,
             registrations: Vec::new(),
+            entities: Vec::new(),
             automatic: true,
             states: States::default(),
             settings: Settings {
@@ -168,7 +171,13 @@ impl Builder {
         self
     }
 
-    /// Runs only what [`register`](Self::register) named, not every annotated function of the binary.
+    /// Registers an entity type by hand. Needed only after [`only_registered`](Self::only_registered).
+    pub fn register_entity<E: Entity>(mut self) -> Self {
+        self.entities.push(EntityRegistration::of::<E>());
+        self
+    }
+
+    /// Runs only what [`register`](Self::register) and [`register_entity`](Self::register_entity) named, not every annotated function of the binary.
     pub fn only_registered(mut self) -> Self {
         self.automatic = false;
         self
@@ -252,7 +261,7 @@ impl Builder {
         let registrations = [self.registrations, crate::schedule::registrations()].concat();
         #[cfg(not(feature = "schedules"))]
         let registrations = self.registrations;
-        let registry = Registry::collect(self.automatic, &registrations)?;
+        let registry = Registry::collect(self.automatic, &registrations, &self.entities)?;
         registry.check_limits()?;
         let store = match self.source {
             Source::Url(url) => store::open(&url, self.synchronous).await?,

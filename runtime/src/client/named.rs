@@ -45,7 +45,7 @@ impl Client {
         let registry = match &self.backend {
             Backend::Worker(worker) => worker.registry(),
             Backend::Store(_) => {
-                linked = Registry::collect(true, &[])?;
+                linked = Registry::collect(true, &[], &[])?;
                 &linked
             }
         };

@@ -165,6 +165,28 @@ impl Writer<'_> {
                 Row { name: Some("SideEffect".to_owned()), result: self.output(result), ..row("GenericEvent") }
             }
             Event::Patched { name } => Row { name: Some("Patched".to_owned()), data: Some(name.clone()), ..row("GenericEvent") },
+            // There the messages to and from entities are events sent and raised, named after the operation and the call.
+            Event::EntityOperationCalled { entity, operation, input, .. }
+            | Event::EntityOperationSignaled { entity, operation, input, .. } => Row {
+                name: Some(operation.to_string()),
+                instance_id: Some(entity.clone()),
+                input: self.input(input),
+                ..row("EventSent")
+            },
+            Event::EntityLockRequested { entities, .. } => {
+                Row { name: Some("lock".to_owned()), instance_id: entities.first().cloned(), ..row("EventSent") }
+            }
+            Event::EntityUnlockSent { entities, .. } => {
+                Row { name: Some("release".to_owned()), instance_id: entities.first().cloned(), ..row("EventSent") }
+            }
+            Event::EntityOperationCompleted { id, result, .. } => {
+                Row { name: Some(id.to_string()), input: self.input(result), ..row("EventRaised") }
+            }
+            Event::EntityOperationFailed { id, failure, .. } => {
+                failed(Row { name: Some(id.to_string()), ..row("EventRaised") }, failure)
+            }
+            Event::EntityLockGranted { id, .. } => Row { name: Some(id.to_string()), ..row("EventRaised") },
+            Event::EntityState { .. } => return None,
             // There the history of a generation begins with its `ExecutionStarted`.
             Event::ContinueAsNew { .. } => return None,
         })

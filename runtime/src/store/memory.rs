@@ -7,6 +7,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use crate::error::{ErrorKind, RuntimeError};
+use crate::instance_id;
 use crate::store::{
     Append, Applied, Batch, Beside, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance,
     Owner, Query, Refused, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced,
@@ -246,7 +247,7 @@ impl Store for MemoryStore {
     fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
         self.answer(|inner| {
             let mut counts = BTreeMap::new();
-            for stored in inner.instances.values() {
+            for stored in inner.instances.values().filter(|stored| !instance_id::is_entity(&stored.instance.id)) {
                 *counts.entry(stored.instance.state.status).or_default() += 1;
             }
             counts

@@ -213,8 +213,9 @@ impl Instance {
                 }
             }
         };
-        let children = worker.children(&self.id, now, &commit.actions);
-        let tell = self.lock().dismissed(&self.id, &commit.actions);
+        let mut children = worker.children(&self.id, now, &commit.actions);
+        let mut tell = self.lock().dismissed(&self.id, &commit.actions);
+        worker.address(now, &commit.actions, &mut children, &mut tell);
         self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
     }
 
@@ -337,7 +338,7 @@ impl Instance {
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
         let key = inner.key;
-        let tell = inner.dismissed(&self.id, &progress.actions);
+        let mut tell = inner.dismissed(&self.id, &progress.actions);
         let heartbeats = inner.calls.kept_heartbeats(key, &events, &progress.actions);
         let state = inner.next_state(&progress, &events);
         let mut turn = Turn { at: progress.at, events };
@@ -350,10 +351,11 @@ impl Instance {
         let next = progress.next.map(|next| (turn.at, next));
         let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
         drop(inner);
-        let children = worker.children(&self.id, progress.at, &progress.actions);
+        let mut children = worker.children(&self.id, progress.at, &progress.actions);
+        worker.address(progress.at, &progress.actions, &mut children, &mut tell);
         let turns = u32::from(append.is_some());
         let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };
-        if append.is_none() && changed.is_none() && consume.is_empty() {
+        if append.is_none() && changed.is_none() && consume.is_empty() && tell.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
         self.commit(
@@ -422,7 +424,7 @@ impl Instance {
             inner.execution = Some(worker.execution(next.orchestrator, &self.id));
             inner.mailbox.insert(0, Message::of(next.started));
         }
-        let (mut jobs, mut dismissed) = (Vec::new(), false);
+        let (mut jobs, mut dismissed, mut asks) = (Vec::new(), false, false);
         worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
@@ -437,6 +439,7 @@ impl Instance {
                     // Of this call all the same, when a rewind has begun the call anew.
                     None => worker.check_child(&self.id, id, instance),
                 },
+                Action::TellEntity { .. } => asks = true,
                 Action::Cancel { id } => {
                     if let Some(running) = inner.calls.running.remove(&id) {
                         running.cancel(worker);
@@ -472,8 +475,12 @@ impl Instance {
         if dismissed {
             worker.scan_later();
         }
+        if asks {
+            worker.fetch_later();
+        }
         if was_set_aside && outcome.is_some() {
             worker.dismiss_children(&self.id);
+            worker.release_locks(&self.id);
         }
         if has_begun {
             worker.begun(&self.id);

@@ -7,6 +7,8 @@
 mod backlog;
 mod calls;
 pub(crate) mod clock;
+pub(crate) mod entities;
+mod entity;
 pub(crate) mod instance;
 mod lanes;
 mod parking;
@@ -31,11 +33,13 @@ use crate::engine::execution::{Action, Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
+use crate::instance_id;
 use crate::registry::{Registration, Registry};
 use crate::store::kept::{Kept, is_unreadable};
 use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
+use entities::{Entities, new_entity};
 use instance::{Ack, Instance, Message};
 pub(crate) use parking::wrong_state;
 use pool::{Job, Perform, Pool};
@@ -80,6 +84,7 @@ pub(crate) struct Worker {
     /// Those who wait for the first turn of an instance.
     starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
     ended: Option<Arc<Ended>>,
+    entities: Entities,
 }
 
 impl Worker {
@@ -114,6 +119,7 @@ impl Worker {
             stopped: AtomicBool::new(false),
             starts: Mutex::default(),
             ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
+            entities: Entities::default(),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -218,6 +224,9 @@ impl Worker {
 
     /// Delivers a message to an instance, which is loaded if it is not.
     pub(crate) fn route(self: &Arc<Self>, id: &Arc<str>, message: Message) {
+        if instance_id::is_entity(id) {
+            return self.route_to_entity(id, message);
+        }
         let mut message = message;
         loop {
             if self.stopped.load(Ordering::Acquire) {
@@ -544,6 +553,11 @@ impl Worker {
     pub(crate) async fn scan(self: &Arc<Self>) {
         let _one_at_a_time = self.scanning.lock().await;
         self.backlog.add_unseen();
+        self.take_messages().await;
+    }
+
+    /// Hands on what is in the inbox and was not handed on yet. One at a time.
+    async fn take_messages(self: &Arc<Self>) {
         match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {
             Ok(messages) => {
                 for mut message in messages {
@@ -608,7 +622,9 @@ impl Worker {
         self.pool.drain(grace).await;
         // What ended within the grace is on its way into the history.
         let settled = async {
-            while self.instances().values().any(|instance| instance.is_turning()) {
+            while self.instances().values().any(|instance| instance.is_turning())
+                || self.entities.all().iter().any(|entity| entity.is_turning())
+            {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -626,6 +642,9 @@ impl Worker {
         let instances: Vec<_> = self.instances().values().cloned().collect();
         for instance in instances {
             instance.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
+        }
+        for entity in self.entities.all() {
+            entity.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();

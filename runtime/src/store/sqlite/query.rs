@@ -29,7 +29,7 @@ macro_rules! instance {
 pub(super) const INSTANCE: &str = instance!("");
 
 /// The one statement that looks at everything.
-pub(super) const COUNTS: &str = "SELECT status, count(*) FROM instance GROUP BY status";
+pub(super) const COUNTS: &str = "SELECT status, count(*) FROM instance WHERE substr(id, 1, 1) <> '@' GROUP BY status";
 
 /// The index of `ENDED`, made when retention is first asked for.
 pub(super) const INDEX_ENDED: &str = "CREATE INDEX IF NOT EXISTS instance_ended ON instance (status, ended_at)
@@ -101,7 +101,7 @@ statements! {
               coalesce(events -> '$[0].ExecutionStarted.shape', events -> '$[1].ExecutionStarted.shape', '0'),
               count(*)
               FROM instance i JOIN turn t ON t.key = (i.key << 32) + 1
-              WHERE status NOT IN ('Completed', 'Failed', 'Terminated') GROUP BY 1, 2, 3";
+              WHERE status NOT IN ('Completed', 'Failed', 'Terminated') AND substr(i.id, 1, 1) <> '@' GROUP BY 1, 2, 3";
 
     POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
     TELL = "INSERT INTO inbox (instance, event)
