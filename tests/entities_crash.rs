@@ -108,7 +108,7 @@ fn start(folder: &Path) -> Process {
 /// What the accounts have signalled, read while the process runs.
 fn counted_in(database: &Path) -> u64 {
     let events = support::history(database, "@total@of all").into_iter().flat_map(|turn| turn.events);
-    let state = events.filter_map(|event| match event {
+    let mut state = events.filter_map(|event| match event {
         Recorded::EntityState { state, .. } => state,
         _ => None,
     });
