@@ -56,7 +56,7 @@ impl Journal {
     /// Hands a note on to another journal.
     fn note_and_pass_on(&mut self, n: i64, to: String) {
         self.notes.push(n);
-        Journal::at(to).note(n).signal();
+        Self::at(to).note(n).signal();
     }
 
     fn notes(&self) -> Vec<i64> {
