@@ -24,6 +24,8 @@ pub(crate) struct Calls {
     due: BTreeSet<(Timestamp, CallId)>,
     /// The instances of sub-orchestrations.
     pub(crate) children: BTreeMap<CallId, String>,
+    /// Their keys, of those that this process has created.
+    pub(crate) child_keys: BTreeMap<CallId, InstanceKey>,
     /// The attempts that run or wait for a place in this process.
     pub(crate) running: HashMap<CallId, Running>,
     /// What activities have said last by a heartbeat.
@@ -70,6 +72,7 @@ impl Calls {
                 Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. } => {
                     self.work.remove(id);
                     self.children.remove(id);
+                    self.child_keys.remove(id);
                 }
                 _ => {}
             }

@@ -67,7 +67,7 @@ impl Worker {
 
     /// A message that is for an entity by its id, though it may be none that an entity takes.
     pub(crate) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: instance::Message) {
-        let instance::Message { event, inbox, ack } = message;
+        let instance::Message { event, inbox, ack, .. } = message;
         if let Some(ack) = ack {
             let _ = ack.send(Err(is_entity(id)));
         } else if let Some(event) = event {

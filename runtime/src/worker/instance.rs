@@ -35,17 +35,21 @@ pub(crate) struct Message {
     pub(crate) event: Option<Event>,
     /// Its number in the inbox, when it came through the store.
     pub(crate) inbox: Option<i64>,
+    /// Whom it was posted for, when only the id has been looked at: another instance may have that by now.
+    pub(crate) posted_for: Option<InstanceKey>,
+    /// Of the end of a sub-orchestration, which instance that was: it may be one that was called under the same ids before a replacement.
+    pub(crate) ended: Option<InstanceKey>,
     pub(crate) ack: Option<Ack>,
 }
 
 impl Message {
     pub(crate) fn of(event: Event) -> Self {
-        Self { event: Some(event), inbox: None, ack: None }
+        Self { event: Some(event), inbox: None, posted_for: None, ended: None, ack: None }
     }
 
     /// Makes the instance look for itself: at its timers, at its waker.
     pub(crate) fn nudge() -> Self {
-        Self { event: None, inbox: None, ack: None }
+        Self { event: None, inbox: None, posted_for: None, ended: None, ack: None }
     }
 
     /// Whether it asks to go on with a suspended instance.
@@ -63,6 +67,23 @@ impl Message {
 
     fn is_suspend(&self) -> bool {
         matches!(self.event, Some(Event::ExecutionSuspended { .. }))
+    }
+
+    /// Whether it is for the instance with this key, which is 0 as long as it is not known.
+    fn is_for(&self, key: InstanceKey) -> bool {
+        self.posted_for.is_none_or(|meant| key == 0 || meant == key)
+    }
+
+    /// Whether it is the end of another instance than the one that was called.
+    fn is_of_another(&self, calls: &Calls) -> bool {
+        let (
+            Some(ended),
+            Some(Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. }),
+        ) = (self.ended, &self.event)
+        else {
+            return false;
+        };
+        calls.child_keys.get(id).is_some_and(|called| *called != ended)
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {
@@ -222,7 +243,7 @@ impl Instance {
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
     pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Option<Message> {
         let mut inner = self.lock();
-        if message.inbox.is_some_and(|number| number <= inner.inbox || worker.has_taken(number)) {
+        if message.inbox.is_some_and(|number| number <= inner.inbox || worker.has_taken(number)) || !message.is_for(inner.key) {
             return None;
         }
         match inner.phase {
@@ -280,10 +301,11 @@ impl Instance {
         let Some(mut execution) = inner.execution.take() else { return };
         let fresh = inner.fresh.take();
         // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
-        let (now, mailbox) = match fresh {
+        let (now, mut mailbox): (_, Vec<_>) = match fresh {
             Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
             None => (worker.now(), std::mem::replace(&mut inner.mailbox, later)),
         };
+        mailbox.retain(|message| !message.is_of_another(&inner.calls));
         let is_suspended = inner.state.status == Status::Suspended;
         let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
@@ -411,6 +433,7 @@ impl Instance {
         let mut inner = self.lock();
         if let Some(key) = applied.created {
             inner.key = key;
+            inner.mailbox.retain(|message| message.is_for(key));
         }
         inner.turns += turns;
         let has_begun = inner.state.status == Status::Pending && state.status != Status::Pending;
@@ -432,7 +455,8 @@ impl Instance {
                 Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
                 Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
-                    Some(_) => {}
+                    Some(_) if detached => {}
+                    Some(key) => drop(inner.calls.child_keys.insert(id, key)),
                     None if detached => {
                         tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
@@ -468,7 +492,7 @@ impl Instance {
             let (this, owner) = (self.clone(), worker.clone());
             worker.spawn(async move { this.turn(&owner, this.lock()) });
         }
-        let parent = inner.parent.clone();
+        let (key, parent) = (inner.key, inner.parent.clone());
         drop(inner);
         worker.submit(jobs);
         acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
@@ -487,7 +511,7 @@ impl Instance {
         }
         if let Some(outcome) = outcome {
             worker.forget(self);
-            worker.finished(&self.id, parent, outcome);
+            worker.finished(&self.id, key, parent, outcome);
         }
         left.into_iter().for_each(|message| self.deliver(worker, message));
         worker.trim();
@@ -582,10 +606,11 @@ impl Instance {
         // From here on the worker's scan may bring the same messages again.
         inner.inbox = read;
         let arrived = std::mem::take(&mut inner.mailbox);
-        let stored =
-            messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), ack: None });
-        inner.mailbox =
-            stored.chain(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read))).collect();
+        let stored = messages.into_iter().map(|message| Message { inbox: Some(message.number), ..Message::of(message.event) });
+        let arrived = arrived
+            .into_iter()
+            .filter(|message| message.is_for(instance.key) && message.inbox.is_none_or(|number| number > read));
+        inner.mailbox = stored.chain(arrived).collect();
         let is_resumed = inner.mailbox.iter().any(Message::is_resume);
         let state = &inner.state;
         let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
@@ -624,7 +649,7 @@ impl Instance {
             inner.fresh = Some(at);
             // It was suspended before its first turn, of which its history tells nothing.
             inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
-            inner.mailbox.insert(0, Message { event: started, inbox: None, ack: None });
+            inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
         } else if let Err(mismatch) = execution.replay(history) {
             return self.park_again(worker, mismatch.to_string());
         }

@@ -218,7 +218,7 @@ impl Worker {
     pub(crate) async fn send(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<()> {
         self.check_running()?;
         let (ack, answer) = oneshot::channel();
-        self.route(&id.into(), Message { event: Some(event), inbox: None, ack: Some(ack) });
+        self.route(&id.into(), Message { ack: Some(ack), ..Message::of(event) });
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
@@ -372,7 +372,7 @@ impl Worker {
     }
 
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
-    pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, parent: Option<Parent>, outcome: Recorded) {
+    pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, key: store::InstanceKey, parent: Option<Parent>, outcome: Recorded) {
         if let Some(ended) = &self.ended {
             ended.notify();
         }
@@ -381,7 +381,8 @@ impl Worker {
             let _ = waiter.send(outcome.clone());
         }
         if let Some(parent) = parent {
-            self.route_later(parent.instance, Message::of(Event::for_parent(parent.id, outcome)));
+            let ended = Some(key);
+            self.route_later(parent.instance, Message { ended, ..Message::of(Event::for_parent(parent.id, outcome)) });
         }
     }
 
@@ -539,7 +540,8 @@ impl Worker {
             match worker.store.query(query).await {
                 Ok(children) => {
                     for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
-                        worker.route(&child.id.into(), Message::of(instance::no_longer_awaited(&id)));
+                        let posted_for = Some(child.key);
+                        worker.route(&child.id.into(), Message { posted_for, ..Message::of(instance::no_longer_awaited(&id)) });
                     }
                 }
                 Err(error) => {
@@ -566,7 +568,8 @@ impl Worker {
                         self.wake(&message.id);
                         continue;
                     }
-                    let deliver = Message { event: Some(message.event), inbox: Some(message.number), ack: None };
+                    let posted_for = Some(message.instance);
+                    let deliver = Message { inbox: Some(message.number), posted_for, ..Message::of(message.event) };
                     self.route(&message.id.into(), deliver);
                     self.scanned.fetch_max(message.number, Ordering::Relaxed);
                 }
