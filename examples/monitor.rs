@@ -75,7 +75,12 @@ async fn main() -> dacapo::Result<()> {
     let run = runtime.start(monitor(watch)).id(id).reuse_id(ReuseId::UseExisting).await?;
     let seen = run.result().await?;
     let generation = run.status().await?.execution();
-    println!("{} is complete: {} bytes, {} looks, generation {generation}", seen.file.display(), seen.size.unwrap_or(0), seen.looks);
+    println!(
+        "{} is complete: {} bytes, {} looks, generation {generation}",
+        seen.file.display(),
+        seen.size.unwrap_or(0),
+        seen.looks
+    );
     runtime.shutdown().await?;
     Ok(())
 }

@@ -87,16 +87,12 @@ async fn put_back(item: String) -> dacapo::Result<()> {
 
 #[activity]
 async fn charge(euros: i64) -> dacapo::Result<()> {
-    shop().once(&format!("charged {euros} €"), |shop| {
-        shop.execute("UPDATE account SET euros = euros - ?1", [euros]).map(drop)
-    })
+    shop().once(&format!("charged {euros} €"), |shop| shop.execute("UPDATE account SET euros = euros - ?1", [euros]).map(drop))
 }
 
 #[activity]
 async fn refund(euros: i64) -> dacapo::Result<()> {
-    shop().once(&format!("refunded {euros} €"), |shop| {
-        shop.execute("UPDATE account SET euros = euros + ?1", [euros]).map(drop)
-    })
+    shop().once(&format!("refunded {euros} €"), |shop| shop.execute("UPDATE account SET euros = euros + ?1", [euros]).map(drop))
 }
 
 /// The carrier takes nothing that is heavy, and is asked three times.
