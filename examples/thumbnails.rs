@@ -107,7 +107,7 @@ fn contact_sheet(thumbnails: Vec<PathBuf>, sheet: PathBuf, size: u32) -> dacapo:
 
 /// Writes an image that appears when it is complete.
 fn save(image: &RgbImage, path: &Path) -> dacapo::Result<()> {
-    let part = path.with_added_extension("part");
+    let part = path.with_extension("part");
     image.save_with_format(&part, ImageFormat::Png)?;
     std::fs::File::open(&part)?.sync_all()?;
     Ok(std::fs::rename(part, path)?)
