@@ -6,16 +6,18 @@
 //! `cargo run --release --example backup --features object_store/aws -- ~/photos s3://bucket/photos` (or `/gcp`, `/azure`).
 //!
 //! Run the same command again after a crash: the backup goes on, and files whose copy is recorded are not copied again. This
-//! is Durable Functions' `E2_BackupSiteContent`.
+//! is Durable Functions' `E2_BackupSiteContent`, and is served as that, too:
+//! `cargo run --release --example backup -- serve --destination DESTINATION`.
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use dacapo::{Error, InstanceStatus, Retry, Runtime, Status, activity, orchestrator};
 use futures::stream::{self, StreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,7 +28,33 @@ use url::Url;
 
 /// Copies a directory into an object store. Run again after a crash it goes on where it stopped.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Serve>,
+    #[command(flatten)]
+    backup: Option<Backup>,
+}
+
+#[derive(Subcommand)]
+enum Serve {
+    /// Serves Durable Functions' HTTP API, for programs of this machine, until it is killed: `E2_BackupSiteContent` takes a
+    /// directory and gives the number of bytes
+    Serve {
+        /// Where to listen
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7071")]
+        listen: SocketAddr,
+        /// The database that remembers what has been done
+        #[arg(long, value_name = "URL", default_value = "sqlite:backup.db")]
+        store: String,
+        /// Where all copies go, each directory below its own path: a folder, or a URL
+        #[arg(long)]
+        destination: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct Backup {
     /// The directory to back up
     source: PathBuf,
     /// Where to: a folder, or a URL such as file:///mnt/backup
@@ -89,6 +117,22 @@ async fn backup_site_content(source: String, destination: String, parallel: u16)
         dacapo::set_custom_status(&progress);
     }
     Ok(progress.bytes_done)
+}
+
+/// The original's name and form: a directory in, the bytes of the copies out. Where they go is a setting of the server.
+#[orchestrator(name = "E2_BackupSiteContent")]
+async fn served_backup(directory: String) -> dacapo::Result<u64> {
+    let Ends { source, destination } = served_ends(directory).await?;
+    backup_site_content(source, destination, 16).await
+}
+
+/// From where to where a served backup goes.
+#[activity(retry = Retry::none())]
+fn served_ends(directory: String) -> dacapo::Result<Ends> {
+    let root = dacapo::state::<Shared>().served.trim_end_matches('/').to_owned();
+    let unreadable = because(format!("could not read the source `{directory}`"));
+    let source = Path::new(&directory).canonicalize().map_err(unreadable)?;
+    Ends::of(&source, &format!("{root}/{}", source.display().to_string().trim_start_matches('/')))
 }
 
 /// Lists the regular files below `source`; an object store knows no empty directories. Links are not followed, so there are no
@@ -155,6 +199,8 @@ struct Shared {
     database: PathBuf,
     /// The destinations in use, by URL. One database may hold several unfinished backups.
     stores: Mutex<HashMap<String, Target>>,
+    /// Where the copies go of directories that are asked for over HTTP.
+    served: String,
 }
 
 impl Shared {
@@ -197,10 +243,27 @@ fn is_part_of(database: &Path, path: &Path) -> bool {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let (args, begun) = (Args::parse(), Instant::now());
+    match Args::parse() {
+        Args { command: Some(Serve::Serve { listen, store, destination }), .. } => serve(listen, &store, destination).await,
+        Args { backup: Some(args), .. } => back_up(args).await,
+        Args { .. } => Err(Error::msg("give a source and a destination, or `serve`")),
+    }
+}
+
+async fn serve(listen: SocketAddr, store: &str, served: String) -> dacapo::Result<()> {
+    let shared = Shared { database: database_of(store)?, stores: Mutex::default(), served };
+    let runtime = Runtime::builder(store).state(shared).open().await?;
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let app = dacapo::http::router(runtime.client()).into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn back_up(args: Backup) -> dacapo::Result<()> {
+    let begun = Instant::now();
     let ends = Ends::of(&args.source, &args.destination)?;
     let id = args.id.unwrap_or_else(|| ends.id());
-    let shared = Shared { database: database_of(&args.store)?, stores: Mutex::default() };
+    let shared = Shared { database: database_of(&args.store)?, stores: Mutex::default(), served: String::new() };
     shared.store(&ends.destination)?;
 
     let runtime = Runtime::builder(&args.store).state(shared).open().await?;
@@ -261,7 +324,7 @@ fn show(bar: &ProgressBar, status: &InstanceStatus) -> dacapo::Result<()> {
 }
 
 /// From where to where: an absolute path and a URL. By these, the first arguments of the orchestrator, a backup is known.
-#[derive(PartialEq, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Ends {
     source: String,
     destination: String,

@@ -110,6 +110,10 @@ impl Store for Moody {
         self.inner.messages(instance, after)
     }
 
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.inner.beside(keys)
+    }
+
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
         self.inner.listen(role, listener)
     }

@@ -196,7 +196,7 @@ fn zero(key: &Ident, value: &Expr) -> Option<&'static str> {
     }
 }
 
-fn crate_path(input: ParseStream<'_>) -> syn::Result<Path> {
+pub(crate) fn crate_path(input: ParseStream<'_>) -> syn::Result<Path> {
     let path = input.call(Path::parse_mod_style)?;
     let first = path.segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default();
     if path.leading_colon.is_some() || matches!(first.as_str(), "crate" | "$crate") {

@@ -8,6 +8,7 @@ use crate::Role;
 use crate::context::Context;
 use crate::expand::Expansion;
 use crate::owned::advised;
+use crate::recorded;
 use crate::signature::output;
 
 /// The function, or the reason why there is none.
@@ -57,7 +58,7 @@ pub(crate) fn expand(expansion: &Expansion<'_>, cx: Context) -> TokenStream {
         true => ty,
         false => advised(&ty).unwrap_or_else(|| syn::parse_quote!(())),
     };
-    let kind = expansion.checked_kind(&ty);
+    let kind = recorded::kind(krate, &ty);
     quote! {
         #errors
         #(#outer)*

@@ -2,14 +2,13 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Type;
 use syn::ext::IdentExt;
 
 use crate::Role;
 use crate::args::Setting;
 use crate::expand::Expansion;
-use crate::signature::{self, Parameter};
-use crate::spans::{Ends, ends, respan};
+use crate::spans::{ends, respan};
+use crate::{recorded, signature};
 
 impl Expansion<'_> {
     /// The `impl` of the marker.
@@ -29,10 +28,10 @@ impl Expansion<'_> {
             .map(|version| quote_spanned!(ends(version).0=> const VERSION: ::core::primitive::u32 = #version;));
         let types = self.parameters.iter().map(|parameter| &parameter.ty);
         let output = signature::output(&self.function.sig);
-        let kind = self.checked_kind(&output);
-        let codec = self.codec();
+        let kind = recorded::kind(krate, &output);
+        let codec = recorded::codec(krate, &self.parameters);
         let body = self.body();
-        let arguments = self.input_fields();
+        let arguments = recorded::input_fields(self.parameters.len());
         let run = match self.function.sig.asyncness {
             Some(_) => quote!(__body(#(#arguments),*)),
             None => quote!(#krate::__private::blocking(move || __body(#(#arguments),*))),
@@ -56,79 +55,6 @@ impl Expansion<'_> {
                 }
                 #options
             }
-        }
-    }
-
-    /// Both directions stand in one function, so that an argument that cannot be stored is one error, at its type.
-    fn codec(&self) -> TokenStream {
-        let krate = self.krate;
-        let count = self.parameters.len();
-        let keys: Vec<_> = self.parameters.iter().map(|parameter| &parameter.key).collect();
-        let fields = self.input_fields();
-        let storable = self.parameters.iter().map(|Parameter { ty, .. }| {
-            let (first, last) = ends(ty);
-            let open = quote_spanned!(first=> <);
-            let close = |method: &str| Ident::new(method, last);
-            let (store, load) = (close("store"), close("load"));
-            let ty = quote!(#open #ty as #krate::__private::Stored>);
-            (quote!(#ty::#store), quote!(#ty::#load))
-        });
-        let (store, load): (Vec<_>, Vec<_>) = storable.unzip();
-        quote! {
-            fn codec() -> #krate::__private::Codec<Self::Input> {
-                #krate::__private::Codec {
-                    encode: |input| {
-                        let mut encoder = #krate::__private::Encoder::new(#count);
-                        #(#store(&#fields, #keys, &mut encoder);)*
-                        encoder.finish()
-                    },
-                    decode: |payload| {
-                        let mut decoder = #krate::__private::Decoder::new(payload, #count)?;
-                        ::core::result::Result::Ok((#(#load(#keys, &mut decoder)?,)*))
-                    },
-                }
-            }
-        }
-    }
-
-    fn input_fields(&self) -> Vec<TokenStream> {
-        let index = (0..self.parameters.len()).map(syn::Index::from);
-        index.map(|index| quote!(input.#index)).collect()
-    }
-
-    /// How the type `output` is recorded, as the compiler finds out.
-    fn kind(&self, output: &Type) -> TokenStream {
-        let krate = self.krate;
-        quote! {
-            #krate::__private::Kind<
-                { use #krate::__private::NotResult as _; #krate::__private::Probe::<#output>::IS_RESULT },
-                { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
-            >
-        }
-    }
-
-    /// The same, with an error at the return type when it cannot be recorded.
-    ///
-    /// The check stands in a constant of the type: when it fails, nothing that depends on the type is reported again.
-    pub(crate) fn checked_kind(&self, output: &Type) -> TokenStream {
-        let krate = self.krate;
-        let kind = self.kind(output);
-        let (ok, err) = signature::sides(output);
-        let side = |name: &str, (first, last): Ends| {
-            let (open, name) = (quote_spanned!(first=> <), Ident::new(name, last));
-            quote!(#open #kind as #krate::__private::Sides<#output>>::#name)
-        };
-        let (ok, err) = (side("Ok", ok), side("Err", err));
-        quote! {
-            #krate::__private::Kind<
-                {
-                    <#ok as #krate::__private::Stored>::CHECKED;
-                    <#err as #krate::__private::StoredError>::CHECKED;
-                    use #krate::__private::NotResult as _;
-                    #krate::__private::Probe::<#output>::IS_RESULT
-                },
-                { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
-            >
         }
     }
 

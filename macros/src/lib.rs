@@ -1,20 +1,23 @@
-//! The attributes of Dacapo: [`#[activity]`](macro@activity) and [`#[orchestrator]`](macro@orchestrator).
+//! The attributes of Dacapo: [`#[activity]`](macro@activity), [`#[orchestrator]`](macro@orchestrator) and
+//! [`#[entity]`](macro@entity).
 //!
 //! Use them through the `dacapo` crate.
 //!
 //! # Code map
 //!
 //! `args` reads the attribute, `signature` and `owned` judge the signature, `rules` asks `dacapo-lint` about the body, `rewrite`
-//! makes the body durable, `expand` and `function` emit the item, `fallback` emits what is left of a wrong one. Every stage
+//! makes the body durable, `expand`, `function` and `recorded` emit the item, `entity` the operations of an `impl` block, `fallback` emits what is left of a wrong one. Every stage
 //! reports to `context`, so that all findings come at once.
 
 mod args;
 mod attributes;
 mod context;
+mod entity;
 mod expand;
 mod fallback;
 mod function;
 mod owned;
+mod recorded;
 mod rewrite;
 mod rules;
 mod signature;
@@ -263,4 +266,64 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn orchestrator(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Role::Orchestrator, arguments.into(), item.into()).into()
+}
+
+/// Makes a type a durable entity: a state for each key, changed by operations that run one at a time.
+///
+/// ```
+/// use dacapo::{entity, orchestrator};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Counter {
+///     value: i64,
+/// }
+///
+/// #[entity]
+/// impl Counter {
+///     fn add(&mut self, n: i64) -> i64 {
+///         self.value += n;
+///         if self.value % 100 == 0 {
+///             Counter::at("hundreds").add(1).signal();
+///         }
+///         self.value
+///     }
+///
+///     fn get(&self) -> i64 {
+///         self.value
+///     }
+/// }
+///
+/// #[orchestrator]
+/// async fn visit(page: String) -> i64 {
+///     Counter::at("all pages").add(1).signal();
+///     Counter::at(page).add(1).await
+/// }
+/// ```
+///
+/// The block stays as it is. Beside it the type gets `Counter::at(key)`, which names one entity and has every operation as a method:
+/// what that gives is a value, `dacapo::EntityCall`. Awaited in an orchestrator it is a recorded call; `.signal()` asks for the
+/// operation and waits for nothing, in an orchestrator or in an operation of another entity; `runtime.call(..)` and
+/// `runtime.signal(..)` take it from outside; `runtime.state_of::<Counter>(key)` reads the state without asking.
+/// `dacapo::lock` keeps several entities for a critical section.
+///
+/// # The operations
+///
+/// * Every function of the block is one, and takes `&mut self`, or `&self` where it only reads. Helpers go into another `impl` block.
+/// * They are plain functions: an operation waits for nothing. Messages are taken one at a time, those of one sender in their order.
+/// * What an operation changes, returns and signals is one transaction with the message that asked for it, so it takes effect once,
+///   whenever the process ends. It is not replayed, so it may read a clock or draw a random number; I/O belongs into activities,
+///   because a process that is killed before the transaction runs the operation once more.
+/// * One that returns an `Err`, or panics, leaves the state as it was and signals nothing; the caller gets the failure.
+/// * The type is the state: `Default` is what a key begins with, serde's traits record it. `delete()`, which every entity has unless
+///   it declares one of its own, takes the state away.
+/// * Arguments and results follow the rules of [`#[activity]`](macro@activity).
+///
+/// # Arguments
+///
+/// * `name = &'static str`: the name in the ids of the entities, `@name@key`, in place of the type's in lower case.
+/// * `crate = path`: where the library is found, as for an activity.
+#[proc_macro_attribute]
+pub fn entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    entity::expand(arguments.into(), item.into()).into()
 }

@@ -112,7 +112,7 @@ pub(crate) fn method(role: Role) -> String {
 }
 
 /// Checks a function whose arguments and result are recorded.
-fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bool {
+pub(crate) fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bool {
     for parameter in &sig.generics.params {
         let (what, instead) = match parameter {
             GenericParam::Lifetime(_) => ("borrow", "take and return owned types"),

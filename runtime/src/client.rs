@@ -1,9 +1,13 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+mod entity;
+#[cfg(feature = "http")]
+mod named;
 mod purge;
 mod query;
 mod rewind;
 mod start;
+mod status;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,17 +24,21 @@ use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
+use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
-use crate::store::{self, Applied, Batch, Census, End, Lookup, Role, Status, Store, StoreResult};
+use crate::store::kept::Kept;
+use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
 use crate::worker::request::Request;
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
 pub use start::{Restart, ReuseId, Start};
+pub use status::StatusRequest;
 
+use crate::worker::entities::is_entity;
 use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
 
 /// Starts, signals and queries orchestrations.
@@ -50,7 +58,7 @@ enum Backend {
 
 /// A store whose worker is somewhere else.
 struct Remote {
-    store: Arc<dyn Store>,
+    store: Kept,
     changed: watch::Receiver<()>,
 }
 
@@ -86,7 +94,20 @@ impl Client {
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
         let (change, changed) = watch::channel(());
         store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
+        let store = Kept::new(store, Payloads::default());
         Ok(Self { backend: Backend::Store(Arc::new(Remote { store, changed })) })
+    }
+
+    /// How a client that was [connected](Self::connect) keeps what it starts and raises, and reads what it asks for. One of a
+    /// [`Runtime`](crate::Runtime) does so as [that](crate::Builder::payloads) does, and is left as it is.
+    pub fn payloads(self, payloads: Payloads) -> Self {
+        match &self.backend {
+            Backend::Worker(_) => self,
+            Backend::Store(remote) => {
+                let remote = Remote { store: remote.store.with(payloads), changed: remote.changed.clone() };
+                Self { backend: Backend::Store(Arc::new(remote)) }
+            }
+        }
     }
 
     /// Asks for a run of an orchestrator. Awaiting the request starts it; [`Start::id`] gives it an id of your choice.
@@ -170,30 +191,6 @@ impl Client {
         self.send(id, HistoryEvent::ExecutionResumed { reason: reason.to_owned() }).await
     }
 
-    /// What is known of an orchestration.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
-    pub async fn status(&self, id: &str) -> Result<InstanceStatus, RuntimeError> {
-        let store = self.store();
-        let instance = self.find(id).await?;
-        let first = store.turn(instance.key, End::First).await?;
-        let (mut input, mut version, mut execution) = (None, 1, 1);
-        for event in first.into_iter().flat_map(|turn| turn.events) {
-            if let HistoryEvent::ExecutionStarted { input: started_with, version: started_as, continued, .. } = event {
-                (input, version) = (Some(started_with), started_as);
-                execution = continued.map_or(1, |continued| continued.execution);
-            }
-        }
-        let mut outcome = None;
-        if instance.state.status.is_terminal()
-            && let Some(Turn { events, .. }) = store.turn(instance.key, End::Last).await?
-        {
-            outcome = events.last().and_then(HistoryEvent::outcome);
-        }
-        Ok(InstanceStatus { instance, input, version, execution, outcome })
-    }
-
     /// How many orchestrations have not ended yet, by orchestrator, version and shape of the code that started them: old code can go
     /// when nothing is left that needs it.
     ///
@@ -240,14 +237,15 @@ impl Client {
         self.store().find(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))
     }
 
-    fn store(&self) -> &dyn Store {
+    fn store(&self) -> &Kept {
         match &self.backend {
-            Backend::Worker(worker) => &**worker.store(),
-            Backend::Store(remote) => &*remote.store,
+            Backend::Worker(worker) => worker.store(),
+            Backend::Store(remote) => &remote.store,
         }
     }
 
     async fn create(&self, request: Request) -> StoreResult<()> {
+        self.check_length(format_args!("the input of `{}`", request.name), &request.input)?;
         match &self.backend {
             Backend::Worker(worker) => worker.create(request).await,
             Backend::Store(_) => self.apply(request.into_batch(0, self.now())).await.map(|_| ()),
@@ -264,7 +262,22 @@ impl Client {
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
+    fn check_length(&self, what: fmt::Arguments<'_>, payload: &Payload) -> StoreResult<()> {
+        if payload.is_sealed() {
+            let message = format!("{what} is an envelope of a store, not a value; give the value itself");
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
+        let excess = self.store().payloads().excess(what, payload);
+        excess.map_or(Ok(()), |excess| Err(RuntimeError::new(ErrorKind::Invalid, excess)))
+    }
+
     async fn send(&self, id: &str, event: HistoryEvent) -> StoreResult<()> {
+        if instance_id::is_entity(id) {
+            return Err(is_entity(id));
+        }
+        if let HistoryEvent::EventRaised { name, input } = &event {
+            self.check_length(format_args!("the value of event `{name}`"), input)?;
+        }
         match &self.backend {
             Backend::Worker(worker) => worker.send(id, event).await,
             Backend::Store(_) => {
@@ -292,7 +305,7 @@ impl Client {
     pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
         match &self.backend {
             Backend::Worker(worker) => worker.wait(id).await,
-            Backend::Store(remote) => remote.look_until(|| outcome_of(&*remote.store, id).boxed()).await,
+            Backend::Store(remote) => remote.look_until(|| outcome_of(&remote.store, id).boxed()).await,
         }
     }
 

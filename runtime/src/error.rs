@@ -136,6 +136,8 @@ pub enum ErrorKind {
     Incompatible,
     /// The request itself is wrong: a bad id, a bad URL, two functions with one name.
     Invalid,
+    /// A stored value cannot be decoded: it was encoded with another key, or compressed by a build with another feature.
+    Unreadable,
     /// The store failed: a full disk, a lost file, a refused permission.
     Store,
     /// Another worker has taken the store over.

@@ -139,6 +139,12 @@ impl Failure {
         self
     }
 
+    /// Its value, and all that it says of values.
+    pub(crate) fn parts(&mut self) -> (Option<&mut Payload>, impl Iterator<Item = &mut String>) {
+        let calls = self.calls.iter_mut().map(|call| &mut call.input);
+        (self.payload.as_mut(), std::iter::once(&mut self.message).chain(&mut self.causes).chain(calls))
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> FailureKind {

@@ -16,6 +16,31 @@ pub(crate) fn check(id: &str) -> Result<(), Failure> {
     } else {
         return Ok(());
     };
+    Err(refused(id, wrong))
+}
+
+/// The same for `@name@key`, where the rest of the rule holds for the whole.
+pub(crate) fn check_entity(id: &str) -> Result<(), Failure> {
+    let key = id.get(1..).and_then(|rest| rest.split_once('@')).map_or("", |(_, key)| key);
+    if key.is_empty() {
+        return Err(refused(id, "its key is empty"));
+    }
+    // One character stands for the first `@`.
+    check(&id.replacen('@', "_", 1))
+        .map_err(|_| check(key).err().unwrap_or_else(|| refused(id, "it is longer than 256 characters")))
+}
+
+/// Whether an id is that of an entity, which no orchestration can have.
+pub(crate) fn is_entity(id: &str) -> bool {
+    id.starts_with('@')
+}
+
+/// The name in the id of an entity.
+pub(crate) fn entity_name(id: &str) -> &str {
+    id.get(1..).and_then(|rest| rest.split_once('@')).map_or("", |(name, _)| name)
+}
+
+fn refused(id: &str, wrong: &str) -> Failure {
     let message = format!("{} cannot be an instance id: {wrong}", Excerpt(id));
-    Err(Failure::new(FailureKind::Runtime, message).non_retryable())
+    Failure::new(FailureKind::Runtime, message).non_retryable()
 }

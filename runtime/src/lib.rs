@@ -8,6 +8,7 @@
 //! * `orchestration/` is what orchestrator code calls: calls, timers, events, the type rule of `.await`.
 //! * `engine/` is the replay engine: history and events in, actions out. It knows no tokio, clock, store or thread.
 //! * [`store`] keeps histories: one trait, one write verb, in memory and in SQLite.
+//! * `http/` serves the HTTP API of Durable Functions (feature `http`).
 //! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
 
 #[cfg(test)]
@@ -16,9 +17,12 @@ extern crate self as dacapo;
 pub mod activity;
 mod client;
 mod engine;
+mod entity;
 mod error;
 mod failure;
 mod function;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance_id;
 mod limits;
 mod orchestration;
@@ -32,10 +36,11 @@ pub mod testing;
 mod time;
 mod worker;
 
-pub use dacapo_macros::{activity, orchestrator};
+pub use dacapo_macros::{activity, entity, orchestrator};
 
 pub use activity::state;
-pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start};
+pub use client::{Client, Counts, Handle, InstanceStatus, Page, Purge, Query, Restart, ReuseId, Start, StatusRequest};
+pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};
 pub use function::Function;
@@ -48,6 +53,7 @@ pub use orchestration::ambient::{
 pub use orchestration::child::Orchestration;
 pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};
+pub use orchestration::entity::{CheckedEntityCall, EntityCall, Lock, LockGuard, Lockset, lock};
 pub use orchestration::event::{Event, EventWait};
 pub use orchestration::fan_out::{FanOut, Progress, TryFanOut, fan_out, try_fan_out};
 pub use orchestration::fan_out_rules::{FanOutError, NeedSuccesses, TolerateFailures};
@@ -56,7 +62,7 @@ pub use payload::Payload;
 pub use registry::{Call, Callable};
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
-pub use store::{Census, Status};
+pub use store::{Census, Codec, Payloads, Status};
 pub use worker::Retention;
 
 /// What the attributes emit. Not for users; may change with any version.
@@ -67,6 +73,7 @@ pub mod __private {
     pub use crate::orchestration::branches::First;
 
     pub use crate::activity::blocking;
+    pub use crate::entity::{Delete, EntityOperation, EntityRegistration};
     pub use crate::failure::Failure;
     pub use crate::function::{
         Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,

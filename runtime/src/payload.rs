@@ -1,7 +1,8 @@
 //! Values as they are kept in the history: JSON text.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ impl Payload {
     /// # Errors
     /// A [`FailureKind::Codec`] failure when the value has no JSON form, such as a map whose keys are not strings.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Failure> {
-        serde_json::value::to_raw_value(value).map(Self).map_err(|error| {
+        serde_json::value::to_raw_value(value).map(Self::plain).map_err(|error| {
             let type_name = std::any::type_name::<T>();
             Failure::new(FailureKind::Codec, format!("a `{type_name}` could not be stored as JSON: {error}"))
         })
@@ -37,6 +38,10 @@ impl Payload {
     /// # Errors
     /// A [`FailureKind::Codec`] failure that shows the beginning of the text when it does not fit `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        if self.is_sealed() {
+            let message = "the payload cannot be read here: it was encoded with another key, or is kept beside the history";
+            return Err(Failure::new(FailureKind::Codec, message));
+        }
         serde_json::from_str(self.as_str()).map_err(|error| {
             let type_name = std::any::type_name::<T>();
             let text = Excerpt(self.as_str());
@@ -44,13 +49,13 @@ impl Payload {
         })
     }
 
-    /// Takes JSON text as it is.
+    /// Takes JSON text as it is. A store of your own reads what it was given with `Deserialize`: it may be an envelope.
     ///
     /// # Errors
     /// A [`FailureKind::Codec`] failure when the text is not one JSON document.
     pub fn from_json(text: String) -> Result<Self, Failure> {
         RawValue::from_string(text)
-            .map(Self)
+            .map(Self::plain)
             .map_err(|error| Failure::new(FailureKind::Codec, format!("the text is not JSON: {error}")))
     }
 
@@ -65,11 +70,48 @@ impl Payload {
     pub fn null() -> Self {
         Self(RawValue::NULL.to_owned())
     }
+
+    /// A value. One that begins as an envelope does gets a space after its brace, by which it is told from one.
+    fn plain(text: Box<RawValue>) -> Self {
+        match text.get().strip_prefix('{').filter(|_| text.get().starts_with(SEALED)) {
+            Some(rest) => Self(RawValue::from_string(format!("{{ {rest}")).expect("a space changes nothing")),
+            None => Self(text),
+        }
+    }
+
+    /// The envelope that stands for a value in a store.
+    pub(crate) fn sealed(envelope: &Envelope) -> Self {
+        let text = serde_json::value::to_raw_value(&Sealed { envelope: Cow::Borrowed(envelope) });
+        Self(text.expect("an envelope consists of strings and numbers"))
+    }
+
+    /// Whether it is an envelope.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.as_str().starts_with(SEALED)
+    }
+
+    /// The envelope, if it is one.
+    pub(crate) fn envelope(&self) -> Option<Envelope> {
+        let sealed: Sealed<'_> = serde_json::from_str(self.as_str()).ok().filter(|_| self.is_sealed())?;
+        Some(sealed.envelope.into_owned())
+    }
+
+    /// Length and digest of the value, which stand for it where it is not at hand.
+    fn identity(&self) -> Option<(u64, String)> {
+        match self.envelope() {
+            Some(Envelope::Beside { length, digest, .. }) => Some((length, digest)),
+            Some(Envelope::Content(_)) => None,
+            None => Some((self.as_str().len() as u64, digest(self.as_str()))),
+        }
+    }
 }
 
 /// The same document: the order of an object's keys says nothing, and a hash map has another one in every process.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
+        if self.is_sealed() || other.is_sealed() {
+            return self.as_str() == other.as_str() || self.identity().is_some_and(|own| other.identity() == Some(own));
+        }
         is_same(self.as_str(), other.as_str())
     }
 }
@@ -93,6 +135,68 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 impl Eq for Payload {}
+
+/// How the text of every envelope begins.
+const SEALED: &str = r#"{"dacapo:sealed":"#;
+
+#[derive(Serialize, Deserialize)]
+struct Sealed<'a> {
+    #[serde(rename = "dacapo:sealed")]
+    envelope: Cow<'a, Envelope>,
+}
+
+/// What stands for a value in a store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Envelope {
+    /// The value as the codec has written it, in hexadecimal digits.
+    Content(String),
+    /// The value is kept beside the history under this key.
+    Beside {
+        key: i64,
+        /// The length of its JSON text in bytes.
+        length: u64,
+        digest: String,
+    },
+}
+
+/// The digest of a JSON text. The order of an object's keys does not count.
+pub(crate) fn digest(text: &str) -> String {
+    let mut canonical = String::new();
+    let text = if text.contains('{') {
+        canonicalize(text, &mut canonical);
+        &canonical
+    } else {
+        text
+    };
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string()
+}
+
+/// Writes a JSON text with the keys of every object in order.
+fn canonicalize(text: &str, to: &mut String) {
+    if text.starts_with('{')
+        && let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text)
+    {
+        to.push('{');
+        for (key, value) in object {
+            let _ = write!(to, "{}:{key}:", key.len());
+            canonicalize(value.get(), to);
+            to.push(',');
+        }
+        to.push('}');
+    } else if text.starts_with('[')
+        && let Ok(array) = serde_json::from_str::<Vec<&RawValue>>(text)
+    {
+        to.push('[');
+        for value in array {
+            canonicalize(value.get(), to);
+            to.push(',');
+        }
+        to.push(']');
+    } else {
+        to.push_str(text);
+    }
+}
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,5 +235,13 @@ mod tests {
         assert_ne!(one, payload(r#"{"b":18446744073709551616,"a":[1,{"y":1,"x":2}]}"#));
         assert_ne!(payload("[1,2]"), payload("[2,1]"));
         assert_ne!(payload("\"ab\""), payload("\"ba\""));
+    }
+
+    #[test]
+    fn a_digest_stands_for_a_value_whatever_the_order_of_its_keys() {
+        let digest = super::digest;
+        assert_eq!(digest(r#"{"a":[1,{"x":1,"y":2}],"b":2}"#), digest(r#"{"b":2,"a":[1,{"y":2,"x":1}]}"#));
+        assert_ne!(digest(r#"{"a":[1,{"x":1,"y":2}],"b":2}"#), digest(r#"{"a":[1,{"x":2,"y":1}],"b":2}"#));
+        assert_ne!(digest("[1,2]"), digest("[2,1]"));
     }
 }

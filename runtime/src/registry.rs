@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::entity::EntityRegistration;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
 use crate::function::{Function, Recorded, Returned, Site};
@@ -164,13 +165,18 @@ pub(crate) struct Registry {
     activities: HashMap<&'static str, Registration>,
     /// By name and version.
     orchestrators: HashMap<&'static str, BTreeMap<u32, Registration>>,
+    entities: HashMap<&'static str, EntityRegistration>,
 }
 
 impl Registry {
     /// Every annotated function that is linked into the binary, and `more`.
     ///
     /// Fails when two functions of one role share a name; both places are named.
-    pub(crate) fn collect(automatic: bool, more: &[Registration]) -> Result<Self, RuntimeError> {
+    pub(crate) fn collect(
+        automatic: bool,
+        more: &[Registration],
+        more_entities: &[EntityRegistration],
+    ) -> Result<Self, RuntimeError> {
         let found = inventory::iter::<Registration>.into_iter().filter(|_| automatic).copied();
         let mut registry = Self::default();
         let mut conflicts = String::new();
@@ -196,6 +202,26 @@ impl Registry {
                         conflicts,
                         "\n  two {role} are named `{}`: {first} and {second}; rename one with `name = \"…\"`{way_out}",
                         registration.name
+                    );
+                }
+                _ => {}
+            }
+        }
+        let found = inventory::iter::<EntityRegistration>.into_iter().filter(|_| automatic).copied();
+        for entity in found.chain(more_entities.iter().copied()) {
+            if entity.name.is_empty() || entity.name.contains('@') {
+                let _ = write!(
+                    conflicts,
+                    "\n  `{}` at {} cannot be the name of an entity; it may not be empty or contain `@`",
+                    entity.name, entity.site
+                );
+            }
+            match registry.entities.insert(entity.name, entity) {
+                Some(other) if other.site != entity.site => {
+                    let _ = write!(
+                        conflicts,
+                        "\n  two entities are named `{}`: {} and {}; rename one with `name = \"…\"`",
+                        entity.name, other.site, entity.site
                     );
                 }
                 _ => {}
@@ -237,6 +263,11 @@ impl Registry {
 
     pub(crate) fn activities(&self) -> impl Iterator<Item = &Registration> {
         self.activities.values()
+    }
+
+    /// An entity type.
+    pub(crate) fn entity(&self, name: &str) -> Option<&EntityRegistration> {
+        self.entities.get(name)
     }
 
     /// The registered orchestrators' names, sorted, for messages.

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::activity::States;
 use crate::client::Client;
+use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
-use crate::store::{self, Store, SynchronousSetting};
+use crate::store::kept::Kept;
+use crate::store::{self, Payloads, Store, SynchronousSetting};
 #[cfg(feature = "testing")]
 use crate::worker::pool::Perform;
 #[cfg(feature = "testing")]
@@ -118,12 +120,14 @@ impl Drop for Runtime {
 pub struct Builder {
     source: Source,
     registrations: Vec<Registration>,
+    entities: Vec<EntityRegistration>,
     automatic: bool,
     states: States,
     settings: Settings,
     grace: Duration,
     standby: bool,
     synchronous: Option<SynchronousSetting>,
+    payloads: Payloads,
 }
 
 enum Source {
@@ -136,6 +140,7 @@ impl Builder {
         Self {
             source,
             registrations: Vec::new(),
+            entities: Vec::new(),
             automatic: true,
             states: States::default(),
             settings: Settings {
@@ -150,6 +155,7 @@ impl Builder {
             grace: Duration::from_secs(10),
             standby: false,
             synchronous: None,
+            payloads: Payloads::default(),
         }
     }
 
@@ -165,7 +171,13 @@ impl Builder {
         self
     }
 
-    /// Runs only what [`register`](Self::register) named, not every annotated function of the binary.
+    /// Registers an entity type by hand. Needed only after [`only_registered`](Self::only_registered).
+    pub fn register_entity<E: Entity>(mut self) -> Self {
+        self.entities.push(EntityRegistration::of::<E>());
+        self
+    }
+
+    /// Runs only what [`register`](Self::register) and [`register_entity`](Self::register_entity) named, not every annotated function of the binary.
     pub fn only_registered(mut self) -> Self {
         self.automatic = false;
         self
@@ -218,6 +230,12 @@ impl Builder {
         self
     }
 
+    /// How inputs, results and other values are kept. Default: those above 64 KiB beside the history, none above 64 MiB, no codec.
+    pub fn payloads(mut self, payloads: Payloads) -> Self {
+        self.payloads = payloads;
+        self
+    }
+
     /// How hard commits are pushed to the disk. Default: [`Full`](crate::store::Synchronous::Full).
     #[cfg(feature = "sqlite")]
     pub fn synchronous(mut self, synchronous: crate::store::Synchronous) -> Self {
@@ -239,12 +257,13 @@ impl Builder {
     /// # Errors
     /// As [`Runtime::open`].
     pub async fn open(self) -> Result<Runtime, RuntimeError> {
-        let registry = Registry::collect(self.automatic, &self.registrations)?;
+        let registry = Registry::collect(self.automatic, &self.registrations, &self.entities)?;
         registry.check_limits()?;
         let store = match self.source {
             Source::Url(url) => store::open(&url, self.synchronous).await?,
             Source::Store(store) => store,
         };
+        let store = Kept::new(store, self.payloads);
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
         Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }

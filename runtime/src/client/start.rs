@@ -146,7 +146,7 @@ impl Client {
         Restart { client: self.clone(), id: id.into(), new: None }
     }
 
-    async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<()> {
+    pub(super) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<()> {
         loop {
             let found = match reuse {
                 ReuseId::Refuse => return self.create(request).await,
@@ -248,7 +248,7 @@ impl IntoFuture for Restart {
     }
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
@@ -266,6 +266,6 @@ fn check_tags(tags: &BTreeMap<String, String>) -> StoreResult<()> {
     }
 }
 
-fn check_id(id: &str) -> StoreResult<()> {
+pub(super) fn check_id(id: &str) -> StoreResult<()> {
     crate::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
 }

@@ -165,6 +165,98 @@ pub enum Event {
         /// The reason given.
         reason: String,
     },
+    /// An operation of an entity was called.
+    EntityOperationCalled {
+        /// The number of the call.
+        id: CallId,
+        /// The instance id of the entity.
+        entity: String,
+        /// The operation.
+        operation: Cow<'static, str>,
+        /// Its recorded arguments.
+        input: Payload,
+        /// Where it was called, `file:line`.
+        at: String,
+        /// Who called it, in what the entity is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Caller>,
+    },
+    /// An operation of an entity was asked for, and nobody waits for it.
+    EntityOperationSignaled {
+        /// The number of the call.
+        id: CallId,
+        /// The instance id of the entity.
+        entity: String,
+        /// The operation.
+        operation: Cow<'static, str>,
+        /// Its recorded arguments.
+        input: Payload,
+        /// Where it was signalled, `file:line`.
+        at: String,
+        /// Who asked for it, in what the entity is told by an orchestration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Caller>,
+    },
+    /// An operation of an entity returned a success.
+    EntityOperationCompleted {
+        /// The number of the call.
+        id: CallId,
+        /// What it returned.
+        result: Payload,
+        /// The run that called it.
+        run: Timestamp,
+    },
+    /// An operation of an entity failed, and left its state as it was.
+    EntityOperationFailed {
+        /// The number of the call.
+        id: CallId,
+        /// Why.
+        failure: Failure,
+        /// The run that called it.
+        run: Timestamp,
+    },
+    /// A lock of entities was asked for.
+    EntityLockRequested {
+        /// The number of the call.
+        id: CallId,
+        /// The instance ids of the entities, in the one order in which they are locked.
+        entities: Vec<String>,
+        /// Where it was asked for, `file:line`.
+        at: String,
+        /// Who asked for it, in what an entity is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Caller>,
+    },
+    /// All entities of a lock are locked.
+    EntityLockGranted {
+        /// The number of the call.
+        id: CallId,
+        /// The run that asked for it.
+        run: Timestamp,
+    },
+    /// A lock of entities was given up.
+    EntityUnlockSent {
+        /// The number of the call.
+        id: CallId,
+        /// The number of the call that asked for the lock.
+        lock: CallId,
+        /// The instance ids of the entities.
+        entities: Vec<String>,
+        /// Where the lock was asked for, `file:line`.
+        at: String,
+        /// Who had it, in what an entity is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Caller>,
+    },
+    /// All there is to know of an entity: the only event of its history.
+    EntityState {
+        /// Its recorded state, if an operation has given it one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<Payload>,
+        /// Whose critical section it is in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lock: Option<EntityLock>,
+    },
 }
 
 fn first_version() -> u32 {
@@ -174,6 +266,26 @@ fn first_version() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_first_version(version: &u32) -> bool {
     *version == 1
+}
+
+/// What an event holds of users' values.
+pub(crate) enum Part<'a> {
+    /// The arguments of a call, which a replay only compares.
+    CallInput(&'a mut Payload),
+    /// Any other value.
+    Value(&'a mut Payload),
+    /// What an error says.
+    Text(&'a mut String),
+}
+
+impl<'a> Part<'a> {
+    /// The value, if it is one.
+    pub(crate) fn into_value(self) -> Option<&'a mut Payload> {
+        match self {
+            Self::CallInput(payload) | Self::Value(payload) => Some(payload),
+            Self::Text(_) => None,
+        }
+    }
 }
 
 /// What one generation of an orchestration leaves to the next.
@@ -196,6 +308,26 @@ pub struct Raised {
     pub name: String,
     /// Its recorded value.
     pub input: Payload,
+}
+
+/// One run of an orchestration, as an entity knows it: an id may be used again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The instance id.
+    pub instance: String,
+    /// When the generation of it was started.
+    pub run: Timestamp,
+}
+
+/// A critical section that an entity is part of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntityLock {
+    /// Whose.
+    pub holder: Caller,
+    /// The number of the call that asked for it.
+    pub id: CallId,
+    /// The instance ids of all entities in it, in the order in which they are locked.
+    pub entities: Vec<String>,
 }
 
 /// Who waits for a sub-orchestration.
@@ -251,9 +383,40 @@ impl Event {
                 | Self::SideEffect { .. }
                 | Self::Patched { .. }
                 | Self::ContinueAsNew { .. }
+                | Self::EntityOperationCalled { .. }
+                | Self::EntityOperationSignaled { .. }
+                | Self::EntityLockRequested { .. }
+                | Self::EntityUnlockSent { .. }
                 | Self::ExecutionCompleted { .. }
                 | Self::ExecutionFailed { .. }
         )
+    }
+
+    /// Shows everything in it that came from users as a value.
+    pub(crate) fn visit(&mut self, visit: &mut dyn FnMut(Part<'_>)) {
+        match self {
+            Self::ExecutionStarted { input, continued, .. } => {
+                visit(Part::Value(input));
+                let events = continued.iter_mut().flat_map(|continued| &mut continued.events);
+                events.for_each(|raised| visit(Part::Value(&mut raised.input)));
+            }
+            Self::TaskScheduled { input, .. } | Self::SubOrchestrationInstanceCreated { input, .. } => {
+                visit(Part::CallInput(input));
+            }
+            Self::TaskCompleted { result, .. }
+            | Self::SubOrchestrationInstanceCompleted { result, .. }
+            | Self::SideEffect { result, .. }
+            | Self::EventRaised { input: result, .. }
+            | Self::ExecutionCompleted { result } => visit(Part::Value(result)),
+            Self::TaskFailed { failure, .. }
+            | Self::SubOrchestrationInstanceFailed { failure, .. }
+            | Self::ExecutionFailed { failure } => {
+                let (value, texts) = failure.parts();
+                value.into_iter().for_each(|value| visit(Part::Value(value)));
+                texts.for_each(|text| visit(Part::Text(text)));
+            }
+            _ => {}
+        }
     }
 
     /// The same outcome as the event its caller records.

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures::future::BoxFuture;
 
-use crate::engine::event::{CallId, Event, Turn};
+use crate::engine::entity::EntityWork;
+use crate::engine::event::{CallId, Caller, Event, Turn};
 use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
 use crate::engine::scope::{self, Command, Foreseen, Scope, Work};
 use crate::engine::waker::RootWaker;
@@ -48,6 +49,8 @@ pub(crate) enum Action {
     StartTimer { id: CallId, fire_at: Timestamp },
     /// Create a sub-orchestration (in the same transaction as the turn), and deliver its end.
     StartChild { id: CallId, name: &'static str, instance: String, input: Payload, detached: bool },
+    /// Tell an entity, in the same transaction as the turn.
+    TellEntity { id: CallId, work: EntityWork, message: Event },
     /// Nobody waits for this call any more.
     Cancel { id: CallId },
 }
@@ -170,6 +173,10 @@ impl Execution {
             Event::TaskScheduled { .. }
             | Event::TimerCreated { .. }
             | Event::SubOrchestrationInstanceCreated { .. }
+            | Event::EntityOperationCalled { .. }
+            | Event::EntityOperationSignaled { .. }
+            | Event::EntityLockRequested { .. }
+            | Event::EntityUnlockSent { .. }
             | Event::SideEffect { .. } => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {
@@ -315,6 +322,10 @@ impl Execution {
             let scope = self.scope_mut();
             let open = std::mem::take(&mut scope.open);
             scope.cancelled.extend(open.into_iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| id));
+            if let Some(work) = scope.abandon_lock() {
+                let message = work.event(0, String::new(), Some(scope.caller()));
+                progress.actions.push(Action::TellEntity { id: 0, work, message });
+            }
         }
         let scope = self.scope_mut();
         progress.custom_status = scope.custom_status.take();
@@ -356,8 +367,16 @@ impl Execution {
                     detached: attempts.is_none(),
                 },
                 Work::SideEffect { result } => Event::SideEffect { id, result: result.clone(), at },
+                Work::Entity(work) => work.event(id, at, None),
             });
-            progress.actions.extend(action(id, work));
+            progress.actions.extend(match work {
+                Work::Entity(work) => {
+                    let caller = Caller { instance: scope.instance.to_string(), run: scope.started_at };
+                    let message = work.event(id, String::new(), Some(caller));
+                    Some(Action::TellEntity { id, work, message })
+                }
+                work => action(id, work),
+            });
         }
         progress.events.extend(scope.patched_now.drain(..).map(|name| Event::Patched { name }));
     }
@@ -413,6 +432,17 @@ impl Execution {
                 scope.complete(*id, Err(failure.clone()))?
             }
             Event::TimerFired { id } => scope.complete(*id, Ok(Payload::null()))?,
+            // A run under an id that was used before may not be taken for that one.
+            Event::EntityOperationCompleted { run, .. }
+            | Event::EntityOperationFailed { run, .. }
+            | Event::EntityLockGranted { run, .. }
+                if *run != scope.started_at =>
+            {
+                return None;
+            }
+            Event::EntityOperationCompleted { id, result, .. } => scope.complete(*id, Ok(result.clone()))?,
+            Event::EntityOperationFailed { id, failure, .. } => scope.complete(*id, Err(failure.clone()))?,
+            Event::EntityLockGranted { id, .. } => scope.complete(*id, Ok(Payload::null()))?,
             Event::EventRaised { name, input } => scope.raise(name, input.clone()),
             Event::ExecutionTerminated { .. } => {
                 self.future = None;
@@ -522,6 +552,7 @@ impl Action {
     fn starts(&self) -> Option<CallId> {
         match self {
             Self::StartActivity { id, .. } | Self::StartTimer { id, .. } | Self::StartChild { id, .. } => Some(*id),
+            Self::TellEntity { id, work, .. } => work.is_answered().then_some(*id),
             Self::Cancel { .. } => None,
         }
     }
@@ -538,6 +569,7 @@ fn action(id: CallId, work: Work) -> Option<Action> {
         Work::Child { name, input, instance, attempts } => {
             Action::StartChild { id, name, instance, input, detached: attempts.is_none() }
         }
-        Work::SideEffect { .. } => return None,
+        // What was asked of an entity reaches it, and what it answers comes by itself.
+        Work::SideEffect { .. } | Work::Entity(_) => return None,
     })
 }

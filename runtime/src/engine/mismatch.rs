@@ -66,6 +66,7 @@ pub(crate) fn describe_command(command: &Command) -> String {
         }
         Work::Timer { .. } => format!("call {} of a timer at {at}", command.id),
         Work::SideEffect { .. } => format!("call {} of a side effect at {at}", command.id),
+        Work::Entity(work) => work.describe(command.id, at),
         Work::Child { name, input, .. } => {
             format!("call {} of orchestrator `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
         }
@@ -83,6 +84,20 @@ pub(crate) fn describe_event(event: &Event) -> String {
         Event::SubOrchestrationInstanceCreated { id, name, input, at, .. } => {
             format!("call {id} of orchestrator `{name}` with {} at {at}", Excerpt(input.as_str()))
         }
+        Event::EntityOperationCalled { id, entity, operation, input, at, .. } => {
+            format!("call {id} of `{operation}` of the entity `{entity}` with {} at {at}", Excerpt(input.as_str()))
+        }
+        Event::EntityOperationSignaled { id, entity, operation, input, at, .. } => {
+            format!("signal {id} of `{operation}` to the entity `{entity}` with {} at {at}", Excerpt(input.as_str()))
+        }
+        Event::EntityLockRequested { id, entities, at, .. } => {
+            format!("call {id}, the lock of {} at {at}", entities.join(", "))
+        }
+        Event::EntityUnlockSent { id, lock, at, .. } => format!("call {id}, the end of the lock of call {lock} at {at}"),
+        Event::EntityOperationCompleted { id, .. } => format!("the result of call {id}, and no call before it"),
+        Event::EntityOperationFailed { id, .. } => format!("the failure of call {id}, and no call before it"),
+        Event::EntityLockGranted { id, .. } => format!("the lock of call {id}, and no call before it"),
+        Event::EntityState { .. } => "the state of an entity".to_owned(),
         Event::ExecutionStarted { .. } => "the start of the run".to_owned(),
         Event::Patched { name } => format!("the patch `{name}`"),
         Event::ContinueAsNew { .. } => "the start of the next generation".to_owned(),
@@ -116,6 +131,7 @@ pub(crate) fn is_same(event: &Event, command: &Command) -> bool {
             Work::Child { name: now, input: with, instance: under, attempts },
         ) => *id == command.id && name == now && input == with && instance == under && *detached == attempts.is_none(),
         (Event::SideEffect { id, .. }, Work::SideEffect { .. }) => *id == command.id,
+        (event, Work::Entity(work)) => work.is_same(command.id, event),
         _ => false,
     }
 }

@@ -10,6 +10,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::engine::entity::{EntityWork, Held, Operation};
 use crate::engine::event::{CallId, Continued, Event, Raised};
 use crate::failure::Failure;
 use crate::function::{Options, Recorded};
@@ -55,6 +56,8 @@ pub(crate) struct Scope {
     patches: BTreeMap<String, bool>,
     /// Patches of the last poll, not yet recorded.
     pub(crate) patched_now: Vec<String>,
+    /// The lock of entities that is held or waited for.
+    pub(super) lock: Option<Held>,
     /// The last failures that calls have had, the newest first.
     failures: VecDeque<Failure>,
     events: BTreeMap<String, Channel>,
@@ -128,6 +131,7 @@ pub(crate) enum Work {
     SideEffect {
         result: Payload,
     },
+    Entity(EntityWork),
 }
 
 /// The attempts of a call.
@@ -207,6 +211,7 @@ impl Scope {
             foreseen: Foreseen::default(),
             patches: BTreeMap::new(),
             patched_now: Vec::new(),
+            lock: None,
             failures: VecDeque::new(),
             events: BTreeMap::new(),
             last_call: 0,
@@ -238,6 +243,8 @@ impl Scope {
     ) -> Call {
         let is_detached = attempts.is_none();
         let instance = id.unwrap_or_else(|| self.child_id(self.last_call + 1));
+        let forbidden = if is_detached { None } else { self.forbids_children(name) };
+        let input = forbidden.map_or(input, Err);
         let work = |input, _id| Work::Child { name, input, instance, attempts };
         let call = self.call(input, work, site);
         if is_detached && let Some(Open { outcome: Some(Err(failure)), .. }) = self.open.remove(&call.id) {
@@ -261,8 +268,8 @@ impl Scope {
     }
 
     pub(crate) fn call_side_effect(&mut self, result: Payload, site: &'static Location<'static>) {
-        self.last_call += 1;
-        self.commands.push_back(Command { id: self.last_call, work: Work::SideEffect { result }, at: place(site) });
+        let id = self.next_call();
+        self.commands.push_back(Command { id, work: Work::SideEffect { result }, at: place(site) });
     }
 
     /// Whether the code that asks is newer than the part of the history it is in.
@@ -282,14 +289,19 @@ impl Scope {
         self.call(Ok(Payload::null()), |_, _| Work::Timer { fire_at }, site)
     }
 
-    fn call(
+    /// The number of a call that is made now.
+    pub(super) fn next_call(&mut self) -> CallId {
+        self.last_call += 1;
+        self.last_call
+    }
+
+    pub(super) fn call(
         &mut self,
         input: Result<Payload, Failure>,
         work: impl FnOnce(Payload, CallId) -> Work,
         site: &'static Location<'static>,
     ) -> Call {
-        self.last_call += 1;
-        let id = self.last_call;
+        let id = self.next_call();
         let (work, outcome) = match input {
             Ok(input) => (work(input, id), None),
             Err(failure) => (work(Payload::null(), id), Some(Err(failure))),
@@ -304,14 +316,16 @@ impl Scope {
     /// Gives an open call its outcome and wakes whoever waits for it. `false` when nobody can take it any more.
     pub(crate) fn complete(&mut self, id: CallId, outcome: Recorded) -> Option<Option<Waker>> {
         let open = self.open.get_mut(&id).filter(|open| open.outcome.is_none())?;
-        let outcome = outcome.map_err(|failure| match &open.work {
-            Work::Activity { name, input, .. } | Work::Child { name, input, .. } => {
-                let failure = failure.of_call(name, &self.instance, id, input);
-                self.failures.truncate(REMEMBERED_FAILURES - 1);
-                self.failures.push_front(failure.clone());
-                failure
-            }
-            Work::Timer { .. } | Work::SideEffect { .. } => failure,
+        let outcome = outcome.map_err(|failure| {
+            let (name, input) = match &open.work {
+                Work::Activity { name, input, .. } | Work::Child { name, input, .. } => ((*name).to_owned(), input),
+                Work::Entity(EntityWork::Call(Operation { entity, name, input })) => (format!("{entity}.{name}"), input),
+                Work::Timer { .. } | Work::SideEffect { .. } | Work::Entity(_) => return failure,
+            };
+            let failure = failure.of_call(&name, &self.instance, id, input);
+            self.failures.truncate(REMEMBERED_FAILURES - 1);
+            self.failures.push_front(failure.clone());
+            failure
         });
         open.outcome = Some(outcome);
         Some(open.waker.take())
@@ -390,6 +404,7 @@ impl Scope {
         if self.open.remove(&id).is_some_and(|open| open.outcome.is_none()) {
             self.cancelled.push(id);
         }
+        self.unlock_entities(id);
     }
 }
 
@@ -423,7 +438,7 @@ pub(crate) fn awaiting(site: Option<&'static Location<'static>>) -> Option<&'sta
 
 /// Where a call was written. A function passed to `map` is called from inside the standard library; then the place is
 /// the `.await` under which it happens.
-fn place(site: &'static Location<'static>) -> String {
+pub(super) fn place(site: &'static Location<'static>) -> String {
     let inside_std = site.file().starts_with("/rustc/") || site.file().contains("/library/core/");
     let site = if inside_std { AWAITING.get().unwrap_or(site) } else { site };
     format!("{}:{}", site.file(), site.line())
@@ -455,6 +470,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Which execution made it.
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
     /// The number of the call.
     pub(crate) fn id(&self) -> CallId {
         self.id

@@ -9,6 +9,7 @@ pub(crate) mod child;
 pub(crate) mod combinators;
 pub(crate) mod continue_as_new;
 pub(crate) mod durable;
+pub(crate) mod entity;
 pub(crate) mod event;
 pub(crate) mod fan_out;
 pub(crate) mod fan_out_rules;

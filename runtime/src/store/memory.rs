@@ -7,10 +7,11 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use crate::error::{ErrorKind, RuntimeError};
+use crate::instance_id;
 use crate::store::{
-    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, Query,
-    Refused, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced, out_of_order,
-    unfinished,
+    Append, Applied, Batch, Beside, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance,
+    Owner, Query, Refused, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced,
+    out_of_order, unfinished,
 };
 
 /// Keeps everything in memory, with the promises of every store but the durable one.
@@ -29,6 +30,8 @@ struct Inner {
     ids: HashMap<String, InstanceKey>,
     instances: BTreeMap<InstanceKey, Stored>,
     inbox: BTreeMap<i64, Message>,
+    /// By their keys, each with the instance it belongs to.
+    beside: BTreeMap<i64, (InstanceKey, Vec<u8>)>,
     listeners: Vec<(Role, Arc<dyn Fn() + Send + Sync>)>,
 }
 
@@ -81,7 +84,8 @@ impl Inner {
     fn apply(&mut self, batch: Batch) -> Applied {
         batch.purge.into_iter().for_each(|key| self.purge(key));
         let created = batch.create.map(|new| self.create(new));
-        let children =
+        let appended = batch.append.as_ref().map(|append| append.instance);
+        let children: Vec<_> =
             batch.children.into_iter().map(|new| (!self.ids.contains_key(&new.id)).then(|| self.create(new))).collect();
         if let Some(Append { instance, turn, .. }) = batch.append
             && let Some(stored) = self.instances.get_mut(&instance)
@@ -90,8 +94,17 @@ impl Inner {
             if let Some(name) = batch.continues {
                 stored.instance.name = name;
                 stored.history.clear();
+                self.beside.retain(|_, (owner, _)| *owner != instance);
             }
             stored.history.push(turn);
+        }
+        for Beside { owner, key, content } in batch.beside {
+            let owner = match owner {
+                Owner::Created => created,
+                Owner::Child(index) => children.get(index).copied().flatten(),
+                Owner::Appended => appended,
+            };
+            self.beside.extend(owner.map(|owner| (key, (owner, content))));
         }
         if let Some(update) = batch.update
             && let Some(stored) = self.instances.get_mut(&update.instance)
@@ -146,6 +159,7 @@ impl Inner {
         let id = purged.instance.id;
         self.ids.remove(&id);
         self.inbox.retain(|_, message| message.instance != key);
+        self.beside.retain(|_, (owner, _)| *owner != key);
         for stored in self.instances.values_mut() {
             stored.instance.parent.take_if(|parent| parent.instance == id);
         }
@@ -233,7 +247,7 @@ impl Store for MemoryStore {
     fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
         self.answer(|inner| {
             let mut counts = BTreeMap::new();
-            for stored in inner.instances.values() {
+            for stored in inner.instances.values().filter(|stored| !instance_id::is_entity(&stored.instance.id)) {
                 *counts.entry(stored.instance.state.status).or_default() += 1;
             }
             counts
@@ -294,6 +308,10 @@ impl Store for MemoryStore {
             let later = inner.inbox.range(after + 1..).map(|(_, message)| message);
             later.filter(|message| instance.is_none_or(|key| key == message.instance)).cloned().collect()
         })
+    }
+
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.answer(|inner| keys.iter().filter_map(|key| Some((*key, inner.beside.get(key)?.1.clone()))).collect())
     }
 
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {

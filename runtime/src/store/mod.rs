@@ -9,7 +9,9 @@
 //!
 //! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
 
+pub(crate) mod kept;
 mod memory;
+mod payloads;
 mod query;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -22,6 +24,7 @@ use futures::future::BoxFuture;
 pub use crate::engine::event::{CallId, Continued, Event, Parent, Raised, Turn};
 pub use crate::time::Timestamp;
 pub use memory::MemoryStore;
+pub use payloads::{Codec, Payloads};
 pub use query::{After, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
@@ -129,6 +132,30 @@ pub struct Batch {
     pub tell: Vec<(String, Event)>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
+    /// Large values, kept beside the histories that name their keys. They are deleted with the generation they belong to.
+    pub beside: Vec<Beside>,
+}
+
+/// A value that is kept beside a history.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// To whose history it belongs.
+    pub owner: Owner,
+    /// Its key, of which there is no other.
+    pub key: i64,
+    /// The value, as it is to be kept.
+    pub content: Vec<u8>,
+}
+
+/// To which of the histories that a batch writes a value belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// That of [`Batch::create`].
+    Created,
+    /// That of the one at this place of [`Batch::children`].
+    Child(usize),
+    /// That of [`Batch::append`].
+    Appended,
 }
 
 /// An instance that does not exist yet.
@@ -337,6 +364,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Messages with a number above `after`, of one instance or of all, oldest first.
     fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>>;
+
+    /// The values that are kept beside histories under these keys. One that is not there is left out.
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>>;
 
     /// Calls `listener` after another process has written what this one may wait for: starts and messages for the worker,
     /// any progress for a client. At least once per change, perhaps more often.

@@ -1,5 +1,6 @@
 //! What a page of instances is asked for by.
 
+use crate::instance_id;
 use crate::store::{Instance, InstanceKey, Status, Timestamp};
 
 /// Which instances to list. What is not said does not restrict.
@@ -12,7 +13,7 @@ pub struct Query {
     pub statuses: Vec<Status>,
     /// This orchestrator.
     pub name: Option<String>,
-    /// An instance id that begins so.
+    /// An instance id that begins so. Without one entities, the ids of which begin with `@`, are left out.
     pub id_prefix: Option<String>,
     /// Asked for at this time or later.
     pub created_from: Option<Timestamp>,
@@ -40,7 +41,8 @@ pub struct After {
 impl Query {
     /// Whether an instance is one that is asked for, wherever it stands in the order.
     pub(crate) fn matches(&self, instance: &Instance) -> bool {
-        (self.statuses.is_empty() || self.statuses.contains(&instance.state.status))
+        (self.id_prefix.is_some() || !instance_id::is_entity(&instance.id))
+            && (self.statuses.is_empty() || self.statuses.contains(&instance.state.status))
             && self.name.as_ref().is_none_or(|name| *name == instance.name)
             && self.id_prefix.as_ref().is_none_or(|prefix| instance.id.starts_with(prefix.as_str()))
             && self.created_from.is_none_or(|from| instance.created_at >= from)

@@ -100,7 +100,7 @@ fn check(folder: &Path) -> Result<usize, Stuck> {
     if files.is_empty() {
         return Err(format!("there is no history in `{shown}`, so nothing was checked; {how}"));
     }
-    let registry = Registry::collect(true, &[]).map_err(|error| error.to_string())?;
+    let registry = Registry::collect(true, &[], &[]).map_err(|error| error.to_string())?;
     let problems: Vec<_> = files.iter().filter_map(|path| check_file(path, &registry).err()).collect();
     if problems.is_empty() {
         return Ok(files.len());

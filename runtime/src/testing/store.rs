@@ -154,6 +154,10 @@ impl Store for CrashingStore {
         self.inner.query(query)
     }
 
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.inner.beside(keys)
+    }
+
     fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
         self.inner.counts()
     }

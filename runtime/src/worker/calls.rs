@@ -87,7 +87,7 @@ impl Calls {
                 Action::StartTimer { id, fire_at } => {
                     self.set_timer(*id, *fire_at, None);
                 }
-                Action::StartChild { detached: true, .. } => {}
+                Action::StartChild { detached: true, .. } | Action::TellEntity { .. } => {}
                 Action::StartChild { id, instance, .. } => {
                     self.work.insert(*id);
                     self.children.insert(*id, instance.clone());

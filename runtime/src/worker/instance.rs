@@ -213,8 +213,9 @@ impl Instance {
                 }
             }
         };
-        let children = worker.children(&self.id, now, &commit.actions);
-        let tell = self.lock().dismissed(&self.id, &commit.actions);
+        let mut children = worker.children(&self.id, now, &commit.actions);
+        let mut tell = self.lock().dismissed(&self.id, &commit.actions);
+        worker.address(now, &commit.actions, &mut children, &mut tell);
         self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
     }
 
@@ -337,7 +338,7 @@ impl Instance {
         let mut inner = self.lock();
         inner.calls.record(&events, &progress.actions);
         let key = inner.key;
-        let tell = inner.dismissed(&self.id, &progress.actions);
+        let mut tell = inner.dismissed(&self.id, &progress.actions);
         let heartbeats = inner.calls.kept_heartbeats(key, &events, &progress.actions);
         let state = inner.next_state(&progress, &events);
         let mut turn = Turn { at: progress.at, events };
@@ -350,10 +351,11 @@ impl Instance {
         let next = progress.next.map(|next| (turn.at, next));
         let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
         drop(inner);
-        let children = worker.children(&self.id, progress.at, &progress.actions);
+        let mut children = worker.children(&self.id, progress.at, &progress.actions);
+        worker.address(progress.at, &progress.actions, &mut children, &mut tell);
         let turns = u32::from(append.is_some());
         let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };
-        if append.is_none() && changed.is_none() && consume.is_empty() {
+        if append.is_none() && changed.is_none() && consume.is_empty() && tell.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
         self.commit(
@@ -422,7 +424,7 @@ impl Instance {
             inner.execution = Some(worker.execution(next.orchestrator, &self.id));
             inner.mailbox.insert(0, Message::of(next.started));
         }
-        let (mut jobs, mut dismissed) = (Vec::new(), false);
+        let (mut jobs, mut dismissed, mut asks) = (Vec::new(), false, false);
         worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
@@ -437,6 +439,7 @@ impl Instance {
                     // Of this call all the same, when a rewind has begun the call anew.
                     None => worker.check_child(&self.id, id, instance),
                 },
+                Action::TellEntity { .. } => asks = true,
                 Action::Cancel { id } => {
                     if let Some(running) = inner.calls.running.remove(&id) {
                         running.cancel(worker);
@@ -472,8 +475,12 @@ impl Instance {
         if dismissed {
             worker.scan_later();
         }
+        if asks {
+            worker.fetch_later();
+        }
         if was_set_aside && outcome.is_some() {
             worker.dismiss_children(&self.id);
+            worker.release_locks(&self.id);
         }
         if has_begun {
             worker.begun(&self.id);
@@ -523,6 +530,11 @@ impl Instance {
             inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
             return None;
         };
+        if let Some(excess) = worker.store().payloads().excess(format_args!("what `{name}` is called with"), &input) {
+            let failure = Failure::new(FailureKind::Codec, excess);
+            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
+            return None;
+        }
         let lane = match worker.pool().lane(&activity, &input) {
             Ok(lane) => lane,
             Err(failure) => {
@@ -552,7 +564,14 @@ impl Instance {
     }
 
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
-    pub(crate) fn loaded(self: &Arc<Self>, worker: &Arc<Worker>, stored: Stored, messages: Vec<crate::store::Message>) {
+    /// One that is unreadable is parked.
+    pub(crate) fn loaded(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        stored: Stored,
+        messages: Vec<crate::store::Message>,
+        unreadable: Option<RuntimeError>,
+    ) {
         let Stored { instance, history, heartbeats } = stored;
         let mut inner = self.lock();
         inner.key = instance.key;
@@ -582,6 +601,12 @@ impl Instance {
         inner.mailbox.sort_by_key(|message| !message.is_resume());
         drop(inner);
 
+        if let Some(error) = unreadable {
+            let report = format!(
+                "{error}\n  nothing is lost: the run is parked; resume it in a process with the codec and the key it was written with"
+            );
+            return self.park_again(worker, report);
+        }
         let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
         let Some(orchestrator) = worker.registry().version(name, version).copied() else {
             return self.park_again(worker, worker.not_registered(name, version));

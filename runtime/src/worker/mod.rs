@@ -7,6 +7,8 @@
 mod backlog;
 mod calls;
 pub(crate) mod clock;
+pub(crate) mod entities;
+mod entity;
 pub(crate) mod instance;
 mod lanes;
 mod parking;
@@ -29,11 +31,15 @@ use crate::activity::States;
 use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::{Action, Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
+use crate::instance_id;
 use crate::registry::{Registration, Registry};
-use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, Store, StoreResult, Timestamp};
+use crate::store::kept::{Kept, is_unreadable};
+use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
+use entities::{Entities, new_entity};
 use instance::{Ack, Instance, Message};
 pub(crate) use parking::wrong_state;
 use pool::{Job, Perform, Pool};
@@ -55,7 +61,7 @@ pub(crate) struct Settings {
 
 /// The one worker of a store.
 pub(crate) struct Worker {
-    store: Arc<dyn Store>,
+    store: Kept,
     epoch: Epoch,
     registry: Registry,
     handle: Handle,
@@ -78,12 +84,13 @@ pub(crate) struct Worker {
     /// Those who wait for the first turn of an instance.
     starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
     ended: Option<Arc<Ended>>,
+    entities: Entities,
 }
 
 impl Worker {
     /// Claims the store and takes up everything unfinished in it.
     pub(crate) async fn start(
-        store: Arc<dyn Store>,
+        store: Kept,
         standby: bool,
         registry: Registry,
         states: States,
@@ -112,6 +119,7 @@ impl Worker {
             stopped: AtomicBool::new(false),
             starts: Mutex::default(),
             ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
+            entities: Entities::default(),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -132,7 +140,7 @@ impl Worker {
         Ok(worker)
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+    pub(crate) fn store(&self) -> &Kept {
         &self.store
     }
 
@@ -216,6 +224,9 @@ impl Worker {
 
     /// Delivers a message to an instance, which is loaded if it is not.
     pub(crate) fn route(self: &Arc<Self>, id: &Arc<str>, message: Message) {
+        if instance_id::is_entity(id) {
+            return self.route_to_entity(id, message);
+        }
         let mut message = message;
         loop {
             if self.stopped.load(Ordering::Acquire) {
@@ -261,10 +272,10 @@ impl Worker {
         self.spawn(async move {
             let id = instance.id().to_string();
             let error = match worker.read(&id).await {
-                Ok(Some((stored, messages))) if !stored.instance.state.status.is_terminal() => {
-                    return instance.loaded(&worker, stored, messages);
+                Ok(Some((stored, messages, unreadable))) if !stored.instance.state.status.is_terminal() => {
+                    return instance.loaded(&worker, stored, messages, unreadable);
                 }
-                Ok(Some((stored, messages))) => {
+                Ok(Some((stored, messages, _))) => {
                     worker.discard(messages);
                     let status = stored.instance.state.status.as_str().to_lowercase();
                     RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
@@ -286,12 +297,17 @@ impl Worker {
         });
     }
 
-    async fn read(&self, id: &str) -> StoreResult<Option<(store::Stored, Vec<store::Message>)>> {
-        let Some(stored) = self.store.load(Lookup::Id(id.to_owned())).await? else {
+    /// An instance, what waits for it, and why it cannot be replayed if it cannot.
+    async fn read(&self, id: &str) -> StoreResult<Option<(store::Stored, Vec<store::Message>, Option<RuntimeError>)>> {
+        let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned())).await? else {
             return Ok(None);
         };
-        let messages = self.store.messages(Some(stored.instance.key), 0).await?;
-        Ok(Some((stored, messages)))
+        let mut messages = self.store.messages(Some(stored.instance.key), 0).await?;
+        if messages.iter_mut().any(|message| is_unreadable(&mut message.event)) {
+            let message = "an event that waits for it cannot be decoded; was it encoded with another key?";
+            unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message));
+        }
+        Ok(Some((stored, messages, unreadable)))
     }
 
     /// Deletes messages that came too late.
@@ -379,7 +395,7 @@ impl Worker {
             self.check_running()?;
             // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
             let is_loaded = self.instances().contains_key(&id);
-            if !is_loaded && let Some(outcome) = outcome_of(&*self.store, &id).await? {
+            if !is_loaded && let Some(outcome) = outcome_of(&self.store, &id).await? {
                 return Ok(outcome);
             }
             if let Ok(outcome) = (&mut wait.ended).await {
@@ -439,7 +455,13 @@ impl Worker {
 
     /// Runs a turn of an execution.
     pub(crate) fn turn(&self, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
-        let progress = execution.turn(now, incoming)?;
+        let mut progress = execution.turn(now, incoming)?;
+        if let Some(Event::ExecutionCompleted { result }) = progress.events.last()
+            && let Some(excess) = self.store.payloads().excess(format_args!("the result of `{}`", execution.name()), result)
+        {
+            progress.events.pop();
+            progress.events.push(Event::ExecutionFailed { failure: Failure::new(FailureKind::Codec, excess) });
+        }
         // A generation that could not be taken up after a restart must not begin.
         let next = progress.next.as_ref().map(|next| (next.orchestrator.name(), next.orchestrator.version()));
         if let Some((name, version)) = next
@@ -531,9 +553,19 @@ impl Worker {
     pub(crate) async fn scan(self: &Arc<Self>) {
         let _one_at_a_time = self.scanning.lock().await;
         self.backlog.add_unseen();
+        self.take_messages().await;
+    }
+
+    /// Hands on what is in the inbox and was not handed on yet. One at a time.
+    async fn take_messages(self: &Arc<Self>) {
         match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {
             Ok(messages) => {
-                for message in messages {
+                for mut message in messages {
+                    if is_unreadable(&mut message.event) {
+                        tracing::error!(instance = message.id, "an event cannot be decoded; it is left in the inbox");
+                        self.wake(&message.id);
+                        continue;
+                    }
                     let deliver = Message { event: Some(message.event), inbox: Some(message.number), ack: None };
                     self.route(&message.id.into(), deliver);
                     self.scanned.fetch_max(message.number, Ordering::Relaxed);
@@ -590,7 +622,9 @@ impl Worker {
         self.pool.drain(grace).await;
         // What ended within the grace is on its way into the history.
         let settled = async {
-            while self.instances().values().any(|instance| instance.is_turning()) {
+            while self.instances().values().any(|instance| instance.is_turning())
+                || self.entities.all().iter().any(|entity| entity.is_turning())
+            {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -608,6 +642,9 @@ impl Worker {
         let instances: Vec<_> = self.instances().values().cloned().collect();
         for instance in instances {
             instance.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
+        }
+        for entity in self.entities.all() {
+            entity.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
@@ -649,7 +686,7 @@ async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
 }
 
 /// The outcome of an instance that has ended, read from the store.
-pub(crate) async fn outcome_of(store: &dyn Store, id: &str) -> StoreResult<Option<Recorded>> {
+pub(crate) async fn outcome_of(store: &Kept, id: &str) -> StoreResult<Option<Recorded>> {
     let Some(found) = store.find(Lookup::Id(id.to_owned())).await? else {
         return Err(not_found(id));
     };

@@ -123,9 +123,10 @@ impl Pool {
         let mut next = Some(job);
         while let Some(job) = next {
             let lane = job.lane.clone();
+            let name = job.activity.name();
             let (instance, call) = (job.instance.clone(), job.call);
             let signals = job.signals.clone();
-            let event = self.attempt(job).await;
+            let event = self.attempt(job).await.map(|event| checked(&worker, name, event));
             instance.attempt_ended(call, signals.end());
             if let Some(event) = event {
                 instance.deliver(&worker, Message::of(event));
@@ -206,6 +207,15 @@ impl Pool {
             }
         };
         let _ = tokio::time::timeout(grace, empty).await;
+    }
+}
+
+/// A result that is too long is a failure.
+fn checked(worker: &Worker, name: &str, event: Event) -> Event {
+    let Event::TaskCompleted { id, result } = &event else { return event };
+    match worker.store().payloads().excess(format_args!("the result of activity `{name}`"), result) {
+        None => event,
+        Some(excess) => Event::TaskFailed { id: *id, failure: Failure::new(FailureKind::Codec, excess), retry_at: None },
     }
 }
 

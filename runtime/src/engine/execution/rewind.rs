@@ -45,6 +45,10 @@ impl Execution {
             Event::TaskScheduled { id, .. }
             | Event::TimerCreated { id, .. }
             | Event::SubOrchestrationInstanceCreated { id, .. }
+            | Event::EntityOperationCalled { id, .. }
+            | Event::EntityOperationSignaled { id, .. }
+            | Event::EntityLockRequested { id, .. }
+            | Event::EntityUnlockSent { id, .. }
             | Event::SideEffect { id, .. } => {
                 let id = *id;
                 let commands = &mut self.scope_mut().commands;
@@ -56,12 +60,15 @@ impl Execution {
                     None => drop(self.aside.insert(id, Aside { scheduled: event, completed: None })),
                 }
             }
-            Event::TaskCompleted { id, .. } | Event::SubOrchestrationInstanceCompleted { id, .. } | Event::TimerFired { id } => {
-                match self.aside.get_mut(id) {
-                    Some(aside) => aside.completed = Some(event),
-                    None => drop(self.deliver(event, None, &mut Vec::new())),
-                }
-            }
+            Event::TaskCompleted { id, .. }
+            | Event::SubOrchestrationInstanceCompleted { id, .. }
+            | Event::EntityOperationCompleted { id, .. }
+            | Event::EntityOperationFailed { id, .. }
+            | Event::EntityLockGranted { id, .. }
+            | Event::TimerFired { id } => match self.aside.get_mut(id) {
+                Some(aside) => aside.completed = Some(event),
+                None => drop(self.deliver(event, None, &mut Vec::new())),
+            },
             Event::TaskFailed { id, .. } if failed.contains(id) || self.aside.contains_key(id) => {}
             Event::SubOrchestrationInstanceFailed { .. }
             | Event::Patched { .. }

@@ -19,7 +19,6 @@ use futures::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::Payload;
 use crate::store::{
     Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Reply, Role, Runnable, State, Status,
     Store, StoreResult, Stored, Timestamp, Turn,
@@ -213,8 +212,9 @@ impl Store for SqliteStore {
             let mut rows = beats.query([instance.key])?;
             let mut heartbeats = BTreeMap::new();
             while let Some(row) = rows.next()? {
-                let details = Payload::from_json(row.get(1)?).map_err(|failure| {
-                    RuntimeError::new(ErrorKind::Store, "a heartbeat in the database is no JSON").caused_by(&failure)
+                let details: String = row.get(1)?;
+                let details = serde_json::from_str(&details).map_err(|error| {
+                    RuntimeError::new(ErrorKind::Store, "a heartbeat in the database is no JSON").caused_by(&error)
                 })?;
                 heartbeats.insert(row.get::<_, i64>(0)?.unsigned_abs(), details);
             }
@@ -327,6 +327,19 @@ impl Store for SqliteStore {
         })
     }
 
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(query::PAYLOAD)?;
+            let mut found = BTreeMap::new();
+            for key in keys {
+                if let Some(content) = statement.query_row([key], |row| row.get(0)).optional()? {
+                    found.insert(key, content);
+                }
+            }
+            Ok(found)
+        })
+    }
+
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
         let watcher = claim::watch(&self.files, role, listener)?;
         *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);
@@ -369,12 +382,10 @@ fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
         return Ok(Err(RuntimeError::new(ErrorKind::Store, "the tags of an instance in the database are no texts")));
     };
     let custom_status: Option<String> = row.get(7)?;
-    let custom_status = match custom_status.map(Payload::from_json).transpose() {
+    let custom_status = match custom_status.map(|text| serde_json::from_str(&text)).transpose() {
         Ok(custom_status) => custom_status,
-        Err(failure) => {
-            return Ok(
-                Err(RuntimeError::new(ErrorKind::Store, "a custom status in the database is no JSON").caused_by(&failure)),
-            );
+        Err(error) => {
+            return Ok(Err(RuntimeError::new(ErrorKind::Store, "a custom status in the database is no JSON").caused_by(&error)));
         }
     };
     let call: Option<i64> = row.get(10)?;

@@ -69,6 +69,9 @@ fn statement(query: &Query, statuses: &[Status], by_status: bool) -> (String, Ve
         holds(&mut text, "i.id < ?", format!("{prefix}\u{10FFFF}\u{10FFFF}").into());
         order = "i.id";
     }
+    if query.id_prefix.is_none() {
+        holds(&mut text, "substr(i.id, 1, 1) <> ?", "@".to_owned().into());
+    }
     if let Some(after) = &query.after {
         match query.id_prefix {
             Some(_) => holds(&mut text, "i.id > ?", after.id.clone().into()),

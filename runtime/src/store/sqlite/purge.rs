@@ -26,9 +26,12 @@ pub(super) fn check(connection: &Connection, batch: &Batch) -> rusqlite::Result<
 }
 
 /// Deletes an instance and all it has left. Those it has called stay, as if a client had started them.
-pub(super) fn purge(connection: &Connection, key: InstanceKey) -> rusqlite::Result<()> {
+pub(super) fn purge(connection: &Connection, key: InstanceKey, has_payloads: bool) -> rusqlite::Result<()> {
     connection.prepare_cached(query::ORPHAN)?.execute([key])?;
     connection.prepare_cached(query::PURGE_TURNS)?.execute(params![turn_key(key, 0), turn_key(key, u32::MAX)])?;
+    if has_payloads {
+        connection.prepare_cached(query::PURGE_PAYLOADS)?.execute([key])?;
+    }
     for rest in [query::PURGE_INBOX, query::PURGE_TAGS, query::PURGE_HEARTBEATS, query::PURGED, query::PURGE_INSTANCE] {
         connection.prepare_cached(rest)?.execute([key])?;
     }

@@ -29,7 +29,7 @@ macro_rules! instance {
 pub(super) const INSTANCE: &str = instance!("");
 
 /// The one statement that looks at everything.
-pub(super) const COUNTS: &str = "SELECT status, count(*) FROM instance GROUP BY status";
+pub(super) const COUNTS: &str = "SELECT status, count(*) FROM instance WHERE substr(id, 1, 1) <> '@' GROUP BY status";
 
 /// The index of `ENDED`, made when retention is first asked for.
 pub(super) const INDEX_ENDED: &str = "CREATE INDEX IF NOT EXISTS instance_ended ON instance (status, ended_at)
@@ -39,7 +39,7 @@ statements! {
     BEGIN = "BEGIN IMMEDIATE";
     COMMIT = "COMMIT";
     CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)";
-    CLAIM = "SELECT epoch, purged FROM claim WHERE only_row = 1";
+    CLAIM = "SELECT epoch, purged, payloads FROM claim WHERE only_row = 1";
     NEXT_EPOCH = "UPDATE claim SET epoch = epoch + 1 WHERE only_row = 1 RETURNING epoch";
 
     FIND_BY_KEY = instance!(" WHERE i.key = ?1");
@@ -70,6 +70,11 @@ statements! {
     PURGE_HEARTBEATS = "DELETE FROM heartbeat WHERE instance = ?1";
     PURGED = "UPDATE claim SET purged = max(purged, ?1) WHERE only_row = 1";
 
+    KEEP_PAYLOAD = "INSERT INTO payload (key, instance, content) VALUES (?1, ?2, ?3)";
+    KEEPS_PAYLOADS = "UPDATE claim SET payloads = 1 WHERE only_row = 1";
+    PAYLOAD = "SELECT content FROM payload WHERE key = ?1";
+    PURGE_PAYLOADS = "DELETE FROM payload WHERE instance = ?1";
+
     TURNS = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
     FIRST_TURN = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1";
     LAST_TURN = "SELECT at, events FROM turn WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1";
@@ -96,7 +101,7 @@ statements! {
               coalesce(events -> '$[0].ExecutionStarted.shape', events -> '$[1].ExecutionStarted.shape', '0'),
               count(*)
               FROM instance i JOIN turn t ON t.key = (i.key << 32) + 1
-              WHERE status NOT IN ('Completed', 'Failed', 'Terminated') GROUP BY 1, 2, 3";
+              WHERE status NOT IN ('Completed', 'Failed', 'Terminated') AND substr(i.id, 1, 1) <> '@' GROUP BY 1, 2, 3";
 
     POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
     TELL = "INSERT INTO inbox (instance, event)
@@ -115,7 +120,7 @@ mod tests {
     use super::ALL;
 
     /// The tables that are allowed to grow.
-    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat"];
+    const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat", "payload"];
 
     /// The statements that people ask for, who want to know of every instance.
     const REPORTS: &[&str] = &["CENSUS"];

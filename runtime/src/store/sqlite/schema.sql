@@ -46,6 +46,14 @@ CREATE TABLE heartbeat (
     PRIMARY KEY (instance, call)
 ) STRICT, WITHOUT ROWID;
 
+-- Large values, to which histories refer by their keys.
+CREATE TABLE payload (
+    key      INTEGER PRIMARY KEY,
+    instance INTEGER NOT NULL,
+    content  BLOB NOT NULL
+) STRICT;
+CREATE INDEX payload_instance ON payload (instance);
+
 -- Messages from other processes, and for orchestrations that cannot take them now.
 CREATE TABLE inbox (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -56,12 +64,14 @@ CREATE INDEX inbox_instance ON inbox (instance);
 
 -- The claim of the worker: every batch of a worker carries the epoch it was given.
 -- A key of an instance is never given again: it is above every key there is, and above `purged`, the greatest that was deleted.
+-- `payloads` is 1 since a large value was kept: until then nobody looks for any.
 CREATE TABLE claim (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     epoch    INTEGER NOT NULL,
-    purged   INTEGER NOT NULL
+    purged   INTEGER NOT NULL,
+    payloads INTEGER NOT NULL
 ) STRICT;
-INSERT INTO claim VALUES (1, 0, 0);
+INSERT INTO claim VALUES (1, 0, 0, 0);
 
 -- The history as a person reads it: SELECT * FROM history WHERE id = 'order-42';
 CREATE VIEW history AS

@@ -10,8 +10,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::sqlite::{failed, purge, query, schema, turn_key};
 use crate::store::{
-    Applied, Batch, Epoch, Event, Heartbeat, InstanceKey, NewInstance, Refused, Reply, State, StoreResult, already_exists,
-    fenced, out_of_order,
+    Applied, Batch, Beside, Epoch, Event, Heartbeat, InstanceKey, NewInstance, Owner, Refused, Reply, State, StoreResult,
+    already_exists, fenced, out_of_order,
 };
 
 /// A batch whose turns are already text, so that the writer thread only writes.
@@ -184,7 +184,7 @@ impl Request {
     /// The length of its text.
     fn len(&self) -> usize {
         let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted);
-        texts.map(String::len).sum()
+        texts.map(String::len).chain(self.batch.beside.iter().map(|beside| beside.content.len())).sum()
     }
 
     fn is_small(&self) -> bool {
@@ -286,6 +286,8 @@ impl Shared {
 struct Claim {
     epoch: Epoch,
     purged: InstanceKey,
+    /// Whether a value was ever kept beside a history.
+    has_payloads: bool,
 }
 
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
@@ -298,7 +300,8 @@ fn commit(
     connection.busy_timeout(if patience == Patience::Long { schema::BUSY_TIMEOUT } else { Duration::ZERO })?;
     connection.prepare_cached(query::BEGIN)?.execute([])?;
     let mut claim = connection.prepare_cached(query::CLAIM)?;
-    let mut claim = claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)? }))?;
+    let mut claim =
+        claim.query_row([], |row| Ok(Claim { epoch: Epoch(row.get(0)?), purged: row.get(1)?, has_payloads: row.get(2)? }))?;
     for request in requests {
         results.push(apply(connection, request, &mut claim)?);
     }
@@ -328,7 +331,7 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
     }
     let mut applied = Applied::default();
     for key in &batch.purge {
-        purge::purge(connection, *key)?;
+        purge::purge(connection, *key, claim.has_payloads)?;
         claim.purged = claim.purged.max(*key);
     }
     if let (Some(new), Some(events)) = (&batch.create, &request.created) {
@@ -345,10 +348,27 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
         if let Some(name) = &batch.continues {
             let keys = params![turn_key(append.instance, 0), turn_key(append.instance, u32::MAX)];
             connection.prepare_cached(query::TRUNCATE)?.execute(keys)?;
+            if claim.has_payloads {
+                connection.prepare_cached(query::PURGE_PAYLOADS)?.execute([append.instance])?;
+            }
             connection.prepare_cached(query::RENAME)?.execute(params![append.instance, name])?;
             number = 1;
         }
         insert_turn(connection, append.instance, number, append.turn.at.0, events)?;
+    }
+    for Beside { owner, key, content } in &batch.beside {
+        let owner = match owner {
+            Owner::Created => applied.created,
+            Owner::Child(index) => applied.children.get(*index).copied().flatten(),
+            Owner::Appended => batch.append.as_ref().map(|append| append.instance),
+        };
+        if !std::mem::replace(&mut claim.has_payloads, true) {
+            connection.prepare_cached(query::KEEPS_PAYLOADS)?.execute([])?;
+        }
+        // A child that was left out has none.
+        if let Some(owner) = owner {
+            connection.prepare_cached(query::KEEP_PAYLOAD)?.execute(params![key, owner, content])?;
+        }
     }
     if let Some(update) = &batch.update {
         let State { status, busy, wake_at, custom_status, report } = &update.state;

@@ -1,0 +1,289 @@
+//! The expansion of `#[entity]`: the handle of a type, and its operations by name.
+
+use dacapo_lint::cite;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::parse::Parser;
+use syn::{Attribute, Expr, ImplItem, ImplItemFn, Item, ItemImpl, Path, ReceiverKind, Type};
+
+use crate::args::crate_path;
+use crate::attributes;
+use crate::context::Context;
+use crate::recorded;
+use crate::signature::{self, Parameter};
+
+const NOUN: &str = "an operation";
+
+/// The arguments of the attribute.
+struct Arguments {
+    name: Option<Expr>,
+    krate: Path,
+}
+
+/// One operation of an entity.
+struct Operation<'a> {
+    method: &'a ImplItemFn,
+    name: String,
+    parameters: Vec<Parameter>,
+    changes: bool,
+    /// The hidden type that stands for it.
+    marker: Ident,
+    /// What callers see of its attributes.
+    outer: Vec<Attribute>,
+    conditions: Vec<Attribute>,
+}
+
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut cx = Context::default();
+    let arguments = parse(arguments, &mut cx);
+    let block = match block(item.clone()) {
+        Ok(block) => block,
+        Err(error) => {
+            cx.push(error);
+            let errors = cx.check(&[]);
+            return quote!(#item #errors);
+        }
+    };
+    let Some(ident) = target(&block, &mut cx) else {
+        let errors = cx.check(&[]);
+        return quote!(#block #errors);
+    };
+    let methods = block.items.iter().filter_map(|item| match item {
+        ImplItem::Fn(method) => Some(method),
+        _ => None,
+    });
+    let operations: Vec<_> = methods.filter_map(|method| operation(&ident, method, &mut cx)).collect();
+    let emitted = emit(&arguments, &block, &ident, &operations);
+    let errors = cx.check(&[]);
+    quote!(#block #emitted #errors)
+}
+
+fn parse(tokens: TokenStream, cx: &mut Context) -> Arguments {
+    let mut arguments = Arguments { name: None, krate: syn::parse_quote!(::dacapo) };
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("name") {
+            arguments.name = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("crate") {
+            arguments.krate = crate_path(meta.value()?)?;
+        } else {
+            return Err(meta.error("unknown argument; `#[entity]` takes `name` and `crate`"));
+        }
+        Ok(())
+    });
+    if let Err(error) = parser.parse2(tokens) {
+        cx.push(error);
+    }
+    arguments
+}
+
+fn block(item: TokenStream) -> syn::Result<ItemImpl> {
+    match syn::parse2::<Item>(item)? {
+        Item::Impl(block) => Ok(block),
+        other => {
+            let message = "`#[entity]` stands on the `impl` block with the operations; the type itself needs no attribute but \
+                           `#[derive(Default, serde::Serialize, serde::Deserialize)]`";
+            Err(syn::Error::new_spanned(other, message))
+        }
+    }
+}
+
+/// The type whose operations these are.
+fn target(block: &ItemImpl, cx: &mut Context) -> Option<Ident> {
+    let before = cx.len();
+    if let Some((path, _)) = &block.trait_ {
+        cx.on(path, "operations belong to the type, not to a trait; write `impl Counter { .. }`");
+    }
+    if !block.generics.params.is_empty() {
+        let message = "an entity cannot be generic; it is found by its name after a restart; write one type for each state";
+        signature::refuse(cx, &block.generics, message);
+    }
+    let ident = match &*block.self_ty {
+        Type::Path(path) => path.path.segments.last().filter(|last| last.arguments.is_none()).map(|last| last.ident.clone()),
+        _ => None,
+    };
+    if ident.is_none() && cx.len() == before {
+        cx.on(&block.self_ty, "an entity is a struct or an enum of your own, without generics; name it here");
+    }
+    ident.filter(|_| cx.len() == before)
+}
+
+/// An operation, unless something is wrong with it.
+fn operation<'a>(entity: &Ident, method: &'a ImplItemFn, cx: &mut Context) -> Option<Operation<'a>> {
+    let before = cx.len();
+    let sig = &method.sig;
+    let mut refuse = |tokens: &dyn ToTokens, message: &str| cx.on(tokens, cite("signature", format!("{NOUN} {message}")));
+    if let Some(token) = &sig.asyncness {
+        refuse(
+            token,
+            "cannot be `async`: others would have to wait while it waits; let an orchestrator await, and call a plain `fn` here",
+        );
+    }
+    if let syn::Safety::Unsafe(token) = &sig.safety {
+        refuse(
+            token,
+            "cannot be `unsafe`; the runtime calls it, with nobody to keep its contract; put the `unsafe` block into its body",
+        );
+    }
+    match sig.receiver() {
+        Some(syn::Receiver { kind: ReceiverKind::Reference(_, None, _), .. }) => {}
+        Some(receiver) => {
+            refuse(receiver, "borrows the state, which outlives it; write `&mut self`, or `&self` where it only reads")
+        }
+        None => refuse(&sig.ident, "takes `&mut self` or `&self`; put other functions into an `impl` block without `#[entity]`"),
+    }
+    if sig.ident == "at" {
+        refuse(&sig.ident, "cannot be called `at`, which names an entity by its key; give it another name");
+    }
+    signature::recorded(NOUN, sig, cx);
+    let name = sig.ident.unraw().to_string();
+    let (outer, _, conditions) = attributes::split(method.attrs.clone());
+    let span = Span::call_site().located_at(sig.ident.span());
+    (cx.len() == before).then(|| Operation {
+        method,
+        parameters: signature::parameters(sig),
+        changes: sig.receiver().is_some_and(|receiver| matches!(receiver.kind, ReceiverKind::Reference(_, _, Some(_)))),
+        marker: format_ident!("__dacapo_{entity}_{name}", span = span),
+        name,
+        outer,
+        conditions,
+    })
+}
+
+fn emit(arguments: &Arguments, block: &ItemImpl, ident: &Ident, operations: &[Operation<'_>]) -> TokenStream {
+    let krate = &arguments.krate;
+    let private = quote!(#krate::__private);
+    let (_, _, conditions) = attributes::split(block.attrs.clone());
+    let name = match &arguments.name {
+        Some(name) => name.to_token_stream(),
+        None => ident.unraw().to_string().to_lowercase().into_token_stream(),
+    };
+    let ty = &block.self_ty;
+    let handle = format_ident!("{ident}Entity", span = Span::call_site().located_at(ident.span()));
+    let site = quote::quote_spanned!(ident.span()=> ::core::file!(), line: ::core::line!());
+    let handle_docs = format!(" One [`{ident}`], from [`{ident}::at`].");
+    let at_docs = format!(" The entity with this key. Its instance id is `@`, the name of the entity, `@` and the key.");
+    let methods = operations.iter().map(|operation| operation.method(krate));
+    let markers = operations.iter().map(|operation| operation.marker(krate));
+    let (names, arms): (Vec<_>, Vec<_>) = operations
+        .iter()
+        .map(|Operation { name, changes, marker, conditions, method, parameters, .. }| {
+            let called = &method.sig.ident;
+            let fields = recorded::input_fields(parameters.len());
+            let operation = quote!(<#marker as #private::EntityOperation>);
+            let names = quote!(#(#conditions)* (#name, #changes));
+            let arm = quote! {
+                #(#conditions)*
+                #name => ::core::option::Option::Some((#operation::codec().decode)(input).and_then(|input| {
+                    <#operation::Kind as #private::Returned<#operation::Output>>::record(self.#called(#(#fields),*))
+                }))
+            };
+            (names, arm)
+        })
+        .unzip();
+    let delete = (!operations.iter().any(|operation| operation.name == "delete")).then(|| {
+        quote! {
+            /// Takes the state away: the next operation begins with the default.
+            #[track_caller]
+            pub fn delete(&self) -> #krate::EntityCall<#private::Delete> {
+                #krate::EntityCall::new(&self.0, &())
+            }
+        }
+    });
+    quote! {
+        #(#conditions)*
+        #[doc = #handle_docs]
+        #[allow(unreachable_pub, dead_code)]
+        #[derive(Clone, Debug)]
+        pub struct #handle(#krate::EntityId);
+
+        #(#conditions)*
+        #[allow(unreachable_pub, dead_code)]
+        impl #ty {
+            #[doc = #at_docs]
+            pub fn at(key: impl ::core::convert::AsRef<::core::primitive::str>) -> #handle {
+                #handle(#krate::EntityId::new::<#ty>(::core::convert::AsRef::as_ref(&key)))
+            }
+        }
+
+        #(#conditions)*
+        #[allow(unreachable_pub, dead_code, clippy::too_many_arguments, clippy::needless_pass_by_value)]
+        impl #handle {
+            #(#methods)*
+            #delete
+        }
+
+        #(#conditions)*
+        impl #krate::Lockset for #handle {
+            fn add_to(self, list: &mut ::std::vec::Vec<#krate::EntityId>) {
+                list.push(self.0);
+            }
+        }
+
+        #(#conditions)*
+        const _: () = {
+            impl #krate::Entity for #ty {
+                const NAME: &'static ::core::primitive::str = #name;
+                const SITE: #private::Site = #private::Site { file: #site };
+                const OPERATIONS: &'static [(&'static ::core::primitive::str, ::core::primitive::bool)] = &[#(#names),*];
+
+                #[allow(unused_variables)]
+                fn operate(
+                    &mut self,
+                    operation: &::core::primitive::str,
+                    input: &#krate::Payload,
+                ) -> ::core::option::Option<#private::Recorded> {
+                    match operation {
+                        #(#arms,)*
+                        _ => ::core::option::Option::None,
+                    }
+                }
+            }
+
+            #private::inventory::submit! { #private::EntityRegistration::of::<#ty>() }
+        };
+
+        #(#markers)*
+    }
+}
+
+impl Operation<'_> {
+    /// The call of the operation.
+    fn method(&self, krate: &Path) -> TokenStream {
+        let Self { marker, outer, parameters, .. } = self;
+        let (vis, ident) = (&self.method.vis, &self.method.sig.ident);
+        let (idents, types): (Vec<_>, Vec<_>) = parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
+        quote! {
+            #(#outer)*
+            #[track_caller]
+            #vis fn #ident(&self, #(#idents: #types),*) -> #krate::EntityCall<#marker> {
+                #krate::EntityCall::new(&self.0, &(#(#idents,)*))
+            }
+        }
+    }
+
+    /// The hidden type that says how the operation is recorded.
+    fn marker(&self, krate: &Path) -> TokenStream {
+        let Self { marker, name, parameters, conditions, .. } = self;
+        let vis = &self.method.vis;
+        let types = parameters.iter().map(|parameter| &parameter.ty);
+        let output = signature::output(&self.method.sig);
+        let kind = recorded::kind(krate, &output);
+        let codec = recorded::codec(krate, parameters);
+        quote! {
+            #(#conditions)*
+            #[doc(hidden)]
+            #[allow(non_camel_case_types)]
+            #vis struct #marker;
+
+            #(#conditions)*
+            impl #krate::__private::EntityOperation for #marker {
+                const NAME: &'static ::core::primitive::str = #name;
+                type Input = (#(#types,)*);
+                type Output = #output;
+                type Kind = #kind;
+                #codec
+            }
+        }
+    }
+}

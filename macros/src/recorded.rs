@@ -1,0 +1,79 @@
+//! How the arguments and the result of a function are recorded.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Path, Type};
+
+use crate::signature::{self, Parameter};
+use crate::spans::{Ends, ends};
+
+/// Both directions stand in one function, so that an argument that cannot be stored is one error, at its type.
+pub(crate) fn codec(krate: &Path, parameters: &[Parameter]) -> TokenStream {
+    let count = parameters.len();
+    let keys: Vec<_> = parameters.iter().map(|parameter| &parameter.key).collect();
+    let fields = input_fields(count);
+    let storable = parameters.iter().map(|Parameter { ty, .. }| {
+        let (first, last) = ends(ty);
+        let open = quote_spanned!(first=> <);
+        let close = |method: &str| Ident::new(method, last);
+        let (store, load) = (close("store"), close("load"));
+        let ty = quote!(#open #ty as #krate::__private::Stored>);
+        (quote!(#ty::#store), quote!(#ty::#load))
+    });
+    let (store, load): (Vec<_>, Vec<_>) = storable.unzip();
+    quote! {
+        fn codec() -> #krate::__private::Codec<Self::Input> {
+            #krate::__private::Codec {
+                encode: |input| {
+                    let mut encoder = #krate::__private::Encoder::new(#count);
+                    #(#store(&#fields, #keys, &mut encoder);)*
+                    encoder.finish()
+                },
+                decode: |payload| {
+                    let mut decoder = #krate::__private::Decoder::new(payload, #count)?;
+                    ::core::result::Result::Ok((#(#load(#keys, &mut decoder)?,)*))
+                },
+            }
+        }
+    }
+}
+
+/// The arguments as the fields of a tuple `input`.
+pub(crate) fn input_fields(count: usize) -> Vec<TokenStream> {
+    let index = (0..count).map(syn::Index::from);
+    index.map(|index| quote!(input.#index)).collect()
+}
+
+/// How the type `output` is recorded, as the compiler finds out.
+fn unchecked_kind(krate: &Path, output: &Type) -> TokenStream {
+    quote! {
+        #krate::__private::Kind<
+            { use #krate::__private::NotResult as _; #krate::__private::Probe::<#output>::IS_RESULT },
+            { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
+        >
+    }
+}
+
+/// The same, with an error at the return type when it cannot be recorded.
+///
+/// The check stands in a constant of the type: when it fails, nothing that depends on the type is reported again.
+pub(crate) fn kind(krate: &Path, output: &Type) -> TokenStream {
+    let kind = unchecked_kind(krate, output);
+    let (ok, err) = signature::sides(output);
+    let side = |name: &str, (first, last): Ends| {
+        let (open, name) = (quote_spanned!(first=> <), Ident::new(name, last));
+        quote!(#open #kind as #krate::__private::Sides<#output>>::#name)
+    };
+    let (ok, err) = (side("Ok", ok), side("Err", err));
+    quote! {
+        #krate::__private::Kind<
+            {
+                <#ok as #krate::__private::Stored>::CHECKED;
+                <#err as #krate::__private::StoredError>::CHECKED;
+                use #krate::__private::NotResult as _;
+                #krate::__private::Probe::<#output>::IS_RESULT
+            },
+            { use #krate::__private::NotStdError as _; #krate::__private::ErrorProbe::<#output>::IS_STD_ERROR }
+        >
+    }
+}

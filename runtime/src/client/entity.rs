@@ -1,0 +1,109 @@
+//! Calling, signalling and reading entities from outside.
+
+use crate::client::{Backend, Client};
+use crate::engine::entity::EntityWork;
+use crate::engine::event::Event;
+use crate::entity::{Entity, EntityId, EntityOperation};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::{Failure, FailureKind};
+use crate::function::{Recorded, Returned};
+use crate::orchestration::entity::EntityCall;
+use crate::payload::Payload;
+use crate::store::{Batch, End, Lookup, StoreResult, Timestamp};
+use crate::worker::entities::new_entity;
+
+impl Client {
+    /// Calls an operation of an entity and waits for what it returns: for an operation that returns `Result<T, E>` exactly that, for
+    /// one that returns `T` a `Result<T, Failure>`. What it changed is durable then.
+    ///
+    /// It waits while the entity is in a critical section of an orchestration. Should the process end meanwhile the operation may
+    /// have taken effect or not; an orchestration that calls it knows.
+    ///
+    /// # Errors
+    /// What the operation returned, or a [`Failure`]: also from a client of [another process](Client::connect), which can signal
+    /// and read, but not call.
+    ///
+    /// ```standalone_crate
+    /// use dacapo::entity;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Counter { value: i64 }
+    ///
+    /// #[entity]
+    /// impl Counter {
+    ///     fn add(&mut self, n: i64) -> i64 { self.value += n; self.value }
+    ///     fn get(&self) -> i64 { self.value }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// assert_eq!(runtime.call(Counter::at("visits").add(2)).await?, 2);
+    /// runtime.signal(Counter::at("visits").add(3)).await?;
+    /// assert_eq!(runtime.call(Counter::at("visits").get()).await?, 5);
+    /// let state = runtime.state_of::<Counter>("visits").await?;
+    /// assert_eq!(state.expect("it was given one").value, 5);
+    /// runtime.call(Counter::at("visits").delete()).await?;
+    /// assert!(runtime.state_of::<Counter>("visits").await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn call<O: EntityOperation>(&self, call: EntityCall<O>) -> <O::Kind as Returned<O::Output>>::Result {
+        O::Kind::result(self.call_recorded(call).await)
+    }
+
+    async fn call_recorded<O: EntityOperation>(&self, call: EntityCall<O>) -> Recorded {
+        let failed = |message: String| Failure::new(FailureKind::Runtime, message);
+        let operation = call.into_operation()?;
+        let Backend::Worker(worker) = &self.backend else {
+            return Err(failed(format!(
+                "`{}` of the entity `{}` was called from another process than that of the worker, which cannot wait for the answer; \
+                 signal it and read its state, or start an orchestration that calls it",
+                operation.name, operation.entity
+            )));
+        };
+        let entity = operation.entity.clone();
+        let answer = worker.operate(&entity, EntityWork::Call(operation).event(0, String::new(), None)).await;
+        answer.unwrap_or_else(|error| Err(failed(error.to_string())))
+    }
+
+    /// Asks an entity for an operation and waits for nothing that it returns. When this returns the signal is durable, and takes effect
+    /// once; a failure of the operation is only logged.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the key cannot be one or the entity cannot be taken up; a failing store.
+    pub async fn signal<O: EntityOperation>(&self, call: EntityCall<O>) -> Result<(), RuntimeError> {
+        let operation = call.into_operation().map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        let entity = operation.entity.clone();
+        let event = EntityWork::Signal(operation).event(0, String::new(), None);
+        match &self.backend {
+            Backend::Worker(worker) => worker.operate(&entity, event).await.map(|_| ()),
+            Backend::Store(_) => {
+                let children = vec![new_entity(&entity, Timestamp::now())];
+                self.apply(Batch { children, tell: vec![(entity, event)], ..Batch::default() }).await.map(|_| ())
+            }
+        }
+    }
+
+    /// The state of an entity as it was last recorded, without asking the entity; `None` when no operation has given it one, or when
+    /// it was deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the key cannot be one or the recorded state does not fit the type; a failing store.
+    pub async fn state_of<E: Entity>(&self, key: &str) -> Result<Option<E>, RuntimeError> {
+        let invalid = |failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string());
+        let id = EntityId::new::<E>(key).checked().map_err(invalid)?;
+        let state = self.recorded_state(id).await?;
+        state.map(|state| state.decode().map_err(invalid)).transpose()
+    }
+
+    async fn recorded_state(&self, id: String) -> StoreResult<Option<Payload>> {
+        let Some(found) = self.store().find(Lookup::Id(id)).await? else { return Ok(None) };
+        let turn = self.store().turn(found.key, End::Last).await?;
+        Ok(turn.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
+            Event::EntityState { state, .. } => state,
+            _ => None,
+        }))
+    }
+}

@@ -1,0 +1,175 @@
+//! What `#[entity]` emits: a keyed state and its operations, as the worker runs them by name.
+
+use std::cell::RefCell;
+
+use crate::engine::entity::Operation;
+use crate::failure::{Failure, FailureKind};
+use crate::function::{Codec, Kind, Recorded, Returned, Site, Storable};
+use crate::instance_id;
+use crate::payload::Payload;
+
+/// A keyed state with operations. Implemented by [`#[entity]`](macro@crate::entity).
+pub trait Entity: EntityState {
+    /// The name it is registered under.
+    const NAME: &'static str;
+    /// Where it is written.
+    #[doc(hidden)]
+    const SITE: Site;
+    /// The names of its operations, and whether each may change the state.
+    #[doc(hidden)]
+    const OPERATIONS: &'static [(&'static str, bool)];
+
+    /// Runs an operation by its name, if there is one of this name.
+    #[doc(hidden)]
+    fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded>;
+}
+
+/// What the state of an entity must be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of an entity",
+    label = "needs `Default`, `Serialize`, `DeserializeOwned`, `Send` and `'static`",
+    note = "an entity begins with its default, and is recorded as JSON after each operation, so that a restarted process can go on with it",
+    note = "add `#[derive(Default, serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait EntityState: Default + Storable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default + Storable> EntityState for T {}
+
+/// An operation of an entity, as the engine sees it. Implemented by `#[entity]` on a hidden type.
+pub trait EntityOperation: 'static {
+    /// Its name.
+    const NAME: &'static str;
+    /// Its arguments as a tuple.
+    type Input;
+    /// Its declared return type.
+    type Output: Send + 'static;
+    /// How that return type is recorded.
+    type Kind: Returned<Self::Output>;
+
+    /// How its arguments are written and read.
+    fn codec() -> Codec<Self::Input>;
+}
+
+/// The operation that every entity has: it takes the state away, so that the next operation begins with the default.
+pub struct Delete;
+
+impl Delete {
+    pub(crate) const NAME: &'static str = "delete";
+}
+
+impl EntityOperation for Delete {
+    const NAME: &'static str = Self::NAME;
+    type Input = ();
+    type Output = ();
+    type Kind = Kind<false, false>;
+
+    fn codec() -> Codec<()> {
+        Codec { encode: |()| Ok(Payload::null()), decode: |_| Ok(()) }
+    }
+}
+
+/// Which entity: its name and its key. Its text, `@counter@key`, is its instance id, as in Durable Functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityId(String);
+
+impl EntityId {
+    /// The entity of a type with a key.
+    #[must_use]
+    pub fn new<E: Entity>(key: &str) -> Self {
+        Self(format!("@{}@{key}", E::NAME))
+    }
+
+    /// The text, if its key can be one.
+    pub(crate) fn checked(&self) -> Result<String, Failure> {
+        instance_id::check_entity(&self.0).map(|()| self.0.clone())
+    }
+}
+
+impl std::fmt::Display for EntityId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An entity type without its types: what the worker needs to run its operations by name.
+#[derive(Clone, Copy)]
+pub struct EntityRegistration {
+    pub(crate) name: &'static str,
+    pub(crate) site: Site,
+    operations: &'static [(&'static str, bool)],
+    open: fn(Option<&Payload>) -> Result<Box<dyn Live>, Failure>,
+}
+
+inventory::collect!(EntityRegistration);
+
+impl EntityRegistration {
+    /// Of an entity type.
+    #[must_use]
+    pub const fn of<E: Entity>() -> Self {
+        Self { name: E::NAME, site: E::SITE, operations: E::OPERATIONS, open: open::<E> }
+    }
+
+    /// The state from its recorded form, or the default.
+    pub(crate) fn open(&self, state: Option<&Payload>) -> Result<Box<dyn Live>, Failure> {
+        (self.open)(state).map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", self.name)))
+    }
+
+    /// Whether an operation may change the state; nothing for one that does not exist.
+    pub(crate) fn changes(&self, operation: &str) -> Option<bool> {
+        self.operations.iter().find(|(name, _)| *name == operation).map(|(_, changes)| *changes)
+    }
+
+    pub(crate) fn unknown(&self, operation: &str) -> Failure {
+        let known: Vec<_> = self.operations.iter().map(|(name, _)| *name).collect();
+        let message = format!(
+            "the entity `{}` has no operation `{operation}` in this process; those it has: {}",
+            self.name,
+            known.join(", ")
+        );
+        Failure::new(FailureKind::NotRegistered, message)
+    }
+}
+
+fn open<E: Entity>(state: Option<&Payload>) -> Result<Box<dyn Live>, Failure> {
+    Ok(Box::new(state.map_or_else(|| Ok(E::default()), Payload::decode)?))
+}
+
+/// The state of an entity in memory.
+pub(crate) trait Live: Send {
+    fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded>;
+    fn record(&self) -> Recorded;
+}
+
+impl<E: Entity> Live for E {
+    fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded> {
+        E::operate(self, operation, input)
+    }
+
+    fn record(&self) -> Recorded {
+        Payload::encode(self)
+    }
+}
+
+thread_local! {
+    /// What the operation that runs on this thread has signalled.
+    static SIGNALS: RefCell<Option<Vec<Result<Operation, Failure>>>> = const { RefCell::new(None) };
+}
+
+/// Runs an operation; gives what it has signalled, too.
+pub(crate) fn signals_of<R>(operate: impl FnOnce() -> R) -> (R, Vec<Result<Operation, Failure>>) {
+    SIGNALS.set(Some(Vec::new()));
+    let result = operate();
+    (result, SIGNALS.take().unwrap_or_default())
+}
+
+/// Keeps a signal of the operation that runs on this thread; gives it back when there is none.
+pub(crate) fn signal(operation: Result<Operation, Failure>) -> Option<Result<Operation, Failure>> {
+    SIGNALS.with_borrow_mut(|signals| match signals {
+        Some(signals) => {
+            signals.push(operation);
+            None
+        }
+        None => Some(operation),
+    })
+}

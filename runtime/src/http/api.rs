@@ -1,0 +1,131 @@
+//! The settings of the HTTP API.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Uri;
+
+use crate::client::{Client, ReuseId};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::http::access::{Access, Role};
+use crate::http::router;
+use crate::http::urls::Links;
+
+/// The HTTP API of a client, with its settings.
+///
+/// ```standalone_crate
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> dacapo::Result<()> {
+/// use dacapo::http::{Api, Role};
+///
+/// let runtime = dacapo::Runtime::open("memory:").await?;
+/// let api = Api::new(runtime.client())
+///     .key(Role::Read, std::env::var("READ_KEY").unwrap_or_else(|_| "for the dashboard".into()))
+///     .key(Role::Manage, std::env::var("MANAGE_KEY").unwrap_or_else(|_| "for the operator".into()))
+///     .public_url("https://orders.example.com")?;
+/// let app: axum::Router = api.router();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "an API is served by its `.router()`"]
+pub struct Api {
+    pub(super) client: Client,
+    pub(super) access: Access,
+    pub(super) links: Links,
+    pub(super) max_body_bytes: usize,
+    pub(super) read_timeout: Duration,
+    pub(super) longest_wait: Duration,
+    pub(super) reuse: ReuseId,
+}
+
+impl Api {
+    /// The API of a client. A client of the worker's process starts what is registered there; one that is
+    /// [connected](Client::connect) starts what is linked into its own process, for the worker to run.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            access: Access::default(),
+            links: Links::default(),
+            max_body_bytes: 16 << 20,
+            read_timeout: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(230),
+            reuse: ReuseId::ReplaceTerminal,
+        }
+    }
+
+    /// Adds a key, asked for as `?code=` or as the header `x-functions-key`. From the first key on every request needs one.
+    pub fn key(mut self, role: Role, key: impl Into<String>) -> Self {
+        self.access.keys.push((role, key.into()));
+        self
+    }
+
+    /// Whether everybody who reaches the server may do everything, keys or no keys. Default: no.
+    ///
+    /// Without it and without a key, requests are served that come straight from a program of this machine, by a loopback address. The
+    /// server must know the address for that: `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`.
+    pub fn allow_anonymous(mut self, allow: bool) -> Self {
+        self.access.anonymous = allow;
+        self
+    }
+
+    /// How the server is reached from outside, for the URLs in its answers. Default: as the request says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it has no scheme and host, or a query.
+    pub fn public_url(mut self, url: &str) -> Result<Self, RuntimeError> {
+        let is_base = |uri: &Uri| uri.scheme().is_some() && uri.authority().is_some() && uri.query().is_none();
+        if url.parse().as_ref().is_ok_and(is_base) {
+            self.links.public_url = Some(url.trim_end_matches('/').to_owned());
+            return Ok(self);
+        }
+        let message = format!("`{url}` is not where a server is reached; write one like https://orders.example.com");
+        Err(RuntimeError::new(ErrorKind::Invalid, message))
+    }
+
+    /// Whether to believe `Forwarded`, or `X-Forwarded-Host` with `X-Forwarded-Proto`, for the URLs in answers: only behind a proxy that
+    /// sets them itself. Default: no.
+    pub fn trust_forwarded(mut self, trust: bool) -> Self {
+        self.links.trusts_forwarded = trust;
+        self
+    }
+
+    /// How long a body may be. Default: 16 MiB.
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.max_body_bytes = bytes;
+        self
+    }
+
+    /// How long a body may take to arrive. Default: 30 seconds.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
+    /// How long a start may wait for its end at most, whatever its `timeout` says. Default: 230 seconds, as with Azure's load balancer.
+    pub fn longest_wait(mut self, longest: Duration) -> Self {
+        self.longest_wait = longest;
+        self
+    }
+
+    /// What a start does whose instance id exists. Default: [`ReuseId::ReplaceTerminal`], the original's `NonRunningStates`; its
+    /// `AnyState` is [`ReuseId::ReplaceAny`].
+    pub fn reuse_id(mut self, reuse: ReuseId) -> Self {
+        self.reuse = reuse;
+        self
+    }
+
+    /// How the server is reached, for the answers of your own handlers: `app.layer(axum::Extension(api.links()))`.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        self.links.clone()
+    }
+
+    /// The router, to be served, merged into an application, or nested.
+    ///
+    /// It takes every path that nothing else takes, and answers 404 for those that are not its own. An application with a fallback of its
+    /// own nests it, or routes to it: `app.route_service("/runtime/webhooks/durabletask/{*rest}", api.router())`.
+    pub fn router(self) -> Router {
+        router::of(self)
+    }
+}

@@ -1,0 +1,101 @@
+//! What is done to an instance that exists: events, suspension, its end, its removal.
+
+use std::time::SystemTime;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::client::{Client, Query};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::http::answer::{Refusal, empty, error, json, message};
+use crate::http::parameters::Parameters;
+use crate::http::start::json_body;
+use crate::http::status::nothing;
+use crate::store::Status;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Purged {
+    instances_deleted: u64,
+}
+
+/// 202 without a body, or what an error means.
+fn done(result: Result<(), RuntimeError>) -> Response {
+    result.map_or_else(|why| error(&why), |()| empty(StatusCode::ACCEPTED))
+}
+
+/// In the order of the original: whether there is somebody to hear it, how it is said, what is said.
+pub(super) async fn raise(client: &Client, headers: &HeaderMap, id: &str, event: &str, body: &[u8]) -> Result<Response, Refusal> {
+    let status = client.status(id).await.map_err(|why| Box::new(error(&why)))?;
+    if status.runtime_status().is_terminal() {
+        return Ok(empty(StatusCode::GONE));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Ok(message(StatusCode::BAD_REQUEST, "Only application/json request content is supported"));
+    }
+    Ok(done(client.raise_named(id, event, json_body(body)?).await))
+}
+
+pub(super) async fn terminate(client: &Client, id: &str, reason: &str) -> Response {
+    done(client.terminate(id, reason).await)
+}
+
+/// One that is suspended already stays so.
+pub(super) async fn suspend(client: &Client, id: &str, reason: &str) -> Response {
+    let result = client.suspend(id, reason).await;
+    settle(client, id, result, |status| status == Status::Suspended).await
+}
+
+/// One that is not suspended goes on.
+pub(super) async fn resume(client: &Client, id: &str, reason: &str) -> Response {
+    let result = client.resume(id, reason).await;
+    settle(client, id, result, |status| status != Status::Suspended).await
+}
+
+/// An instance that was as asked for before counts as done.
+async fn settle(client: &Client, id: &str, result: Result<(), RuntimeError>, is_so: fn(Status) -> bool) -> Response {
+    match result {
+        Err(why) if why.kind() == ErrorKind::Invalid => match client.status(id).await {
+            Ok(status) if is_so(status.runtime_status()) => empty(StatusCode::ACCEPTED),
+            _ => error(&why),
+        },
+        result => done(result),
+    }
+}
+
+pub(super) async fn rewind(client: &Client, id: &str, reason: &str) -> Response {
+    match client.rewind(id, reason).await {
+        Err(why) if why.is_not_found() => json(StatusCode::NOT_FOUND, &why.to_string()),
+        Err(why) if why.kind() == ErrorKind::Invalid => json(StatusCode::PRECONDITION_FAILED, &why.to_string()),
+        result => done(result),
+    }
+}
+
+pub(super) async fn purge(client: &Client, id: &str) -> Response {
+    client.purge(id).await.map_or_else(|why| error(&why), purged)
+}
+
+pub(super) async fn purge_many(client: &Client, parameters: &Parameters) -> Result<Response, Refusal> {
+    let Some(from) = parameters.time("createdTimeFrom")? else {
+        return Ok(json(StatusCode::BAD_REQUEST, "Please provide value for 'createdTimeFrom' parameter."));
+    };
+    let to = parameters.time("createdTimeTo")?.unwrap_or_else(SystemTime::now);
+    let asked = parameters.statuses();
+    let statuses: Vec<_> = asked.iter().flatten().copied().collect();
+    if !asked.is_empty() && statuses.is_empty() {
+        return Ok(nothing());
+    }
+    let query = client.query().created_from(from).created_to(to);
+    let deleted = statuses.into_iter().fold(query, Query::status).purge().await;
+    Ok(match deleted.map_err(|why| Box::new(error(&why)))? {
+        0 => nothing(),
+        deleted => purged(deleted),
+    })
+}
+
+fn purged(instances_deleted: u64) -> Response {
+    json(StatusCode::OK, &Purged { instances_deleted })
+}

@@ -1,0 +1,65 @@
+//! The HTTP API of Azure Durable Functions, served by [axum]. Feature `http`.
+//!
+//! A client written for Durable Functions does not notice the difference: paths, status codes, headers and bodies are those of its
+//! extension, under `/runtime/webhooks/durabletask`. `GET {base}/openapi.json` describes them.
+//!
+//! ```standalone_crate
+//! use std::net::SocketAddr;
+//!
+//! #[dacapo::orchestrator]
+//! async fn double(n: u64) -> u64 { 2 * n }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> dacapo::Result<()> {
+//! let runtime = dacapo::Runtime::open("memory:").await?;
+//! let app = axum::Router::new()
+//!     .route("/health", axum::routing::get(|| async { "ok" }))
+//!     .merge(dacapo::http::router(runtime.client()));
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let address = listener.local_addr()?;
+//! let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+//! // curl -d 21 'localhost:7071/runtime/webhooks/durabletask/orchestrators/double?timeout=10&pollingInterval=1'
+//! # let server = tokio::spawn(async move { server.await });
+//! # let mut socket = std::net::TcpStream::connect(address)?;
+//! # use std::io::{Read as _, Write as _};
+//! # let path = "/runtime/webhooks/durabletask/orchestrators/double?timeout=10&pollingInterval=1";
+//! # write!(socket, "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n21")?;
+//! # let mut answer = String::new();
+//! # socket.read_to_string(&mut answer)?;
+//! # assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("42"), "{answer}");
+//! # server.abort();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An orchestrator of one argument takes the body as that, one of several a JSON object with their names, one of none no body.
+//!
+//! # Who may do what
+//!
+//! Without a [key](Api::key) only programs of the same machine are served, and of those none that comes through a proxy or out of a page
+//! in a browser. A key has a [`Role`]. The URLs in an answer carry the key of the request, as the original's do: who has such a URL may
+//! do what it says. No keys and no URLs are logged, and what went wrong inside the server is in the log, not in the answer. Nothing is
+//! said about CORS, so browsers keep other origins out; an application that wants them in adds a layer of its own.
+//!
+//! # Beyond the original
+//!
+//! `GET {base}/instances/{id}` with `Accept: text/event-stream` is a stream of events named `status`: the status as it is, and each
+//! time it or the custom status has changed. The end is pushed; other changes are seen within a second.
+
+mod access;
+mod answer;
+mod api;
+mod history;
+mod manage;
+mod parameters;
+mod router;
+mod start;
+mod status;
+mod urls;
+
+pub use access::Role;
+pub use api::Api;
+pub use router::router;
+pub use start::{check_status, wait_or_check_status};
+pub use urls::Links;

@@ -1,0 +1,175 @@
+//! From a request to its route.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::client::Client;
+use crate::http::access::Role;
+use crate::http::answer::{Refusal, empty, message};
+use crate::http::api::Api;
+use crate::http::parameters::Parameters;
+use crate::http::start::Starting;
+use crate::http::urls::{original, split};
+use crate::http::{manage, status};
+
+/// The description of this API, by OpenAPI 3.1.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Start { name: &'a str, id: Option<&'a str> },
+    List,
+    PurgeMany,
+    Status(&'a str),
+    Purge(&'a str),
+    Raise { id: &'a str, event: &'a str },
+    Terminate(&'a str),
+    Suspend(&'a str),
+    Resume(&'a str),
+    Rewind(&'a str),
+    Restart(&'a str),
+    MakePrimary,
+    Description,
+}
+
+impl<'a> Route<'a> {
+    /// The route of the segments after the base. The fixed ones are compared without regard to case.
+    fn of(method: &Method, segments: &[&'a str]) -> Option<Self> {
+        let (first, rest) = segments.split_first()?;
+        if rest.contains(&"") {
+            return None;
+        }
+        Some(match (method.as_str(), first.to_ascii_lowercase().as_str(), rest) {
+            ("POST", "orchestrators", [name]) => Self::Start { name, id: None },
+            ("POST", "orchestrators", [name, id]) => Self::Start { name, id: Some(id) },
+            ("GET", "instances", []) => Self::List,
+            ("DELETE", "instances", []) => Self::PurgeMany,
+            ("GET", "instances", [id]) => Self::Status(id),
+            ("DELETE", "instances", [id]) => Self::Purge(id),
+            ("POST", "instances", [id, operation, event]) if operation.eq_ignore_ascii_case("raiseEvent") => {
+                Self::Raise { id, event }
+            }
+            ("POST", "instances", [id, operation]) => match operation.to_ascii_lowercase().as_str() {
+                "terminate" => Self::Terminate(id),
+                "suspend" => Self::Suspend(id),
+                "resume" => Self::Resume(id),
+                "rewind" => Self::Rewind(id),
+                "restart" => Self::Restart(id),
+                _ => return None,
+            },
+            (_, "makeprimary", []) => Self::MakePrimary,
+            ("GET", "openapi.json", []) => Self::Description,
+            _ => return None,
+        })
+    }
+
+    fn role(&self) -> Role {
+        match self {
+            Self::List | Self::Status(_) | Self::Description => Role::Read,
+            Self::Start { .. } | Self::Raise { .. } => Role::Start,
+            _ => Role::Manage,
+        }
+    }
+}
+
+/// The HTTP API with its default settings: for programs of this machine, at a loopback address.
+///
+/// See [`Api`] for keys and for what else can be set.
+pub fn router(client: Client) -> Router {
+    Api::new(client).router()
+}
+
+/// A router whose only handler finds the route itself: axum compares paths with regard to case.
+pub(super) fn of(api: Api) -> Router {
+    Router::new().fallback(serve).with_state(Arc::new(api))
+}
+
+async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
+    api.answer(request).await.unwrap_or_else(|refusal| *refusal)
+}
+
+impl Api {
+    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+        let (parts, body) = request.into_parts();
+        let uri = original(&parts);
+        let parameters = Parameters::of(&uri);
+        let Some((path, segments)) = split(uri.path()) else { return Ok(status::nothing()) };
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let Some(route) = Route::of(&parts.method, &segments) else { return Ok(status::nothing()) };
+        self.access.check(route.role(), &parts, &parameters)?;
+
+        let (client, links) = (&self.client, &self.links);
+        let body = match &route {
+            Route::Start { .. } | Route::Raise { .. } => self.read(body, &parts.headers).await?,
+            _ => axum::body::Bytes::new(),
+        };
+        let reason = parameters.get("reason").unwrap_or_default();
+        let longest_wait = self.longest_wait;
+        let starting = Starting { client, links, parts: &parts, parameters: &parameters, path: &path, longest_wait };
+        Ok(match route {
+            Route::Start { name, id } => starting.start(name, id, &body, self.reuse).await?,
+            Route::Restart(id) => starting.restart(id).await?,
+            Route::List => status::list(client, &parts, &parameters).await?,
+            Route::Status(id) => status::one(client.clone(), links, &parts, &parameters, id).await,
+            Route::PurgeMany => manage::purge_many(client, &parameters).await?,
+            Route::Purge(id) => manage::purge(client, id).await,
+            Route::Raise { id, event } => manage::raise(client, &parts.headers, id, event, &body).await?,
+            Route::Terminate(id) => manage::terminate(client, id, reason).await,
+            Route::Suspend(id) => manage::suspend(client, id, reason).await,
+            Route::Resume(id) => manage::resume(client, id, reason).await,
+            Route::Rewind(id) => manage::rewind(client, id, reason).await,
+            Route::MakePrimary => empty(StatusCode::OK),
+            Route::Description => ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], OPENAPI).into_response(),
+        })
+    }
+
+    /// The whole body, if it is small enough and comes soon enough.
+    async fn read(&self, body: axum::body::Body, headers: &axum::http::HeaderMap) -> Result<axum::body::Bytes, Refusal> {
+        let limit = self.max_body_bytes;
+        let too_large = || Box::new(message(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is longer than {limit} bytes")));
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        match tokio::time::timeout(self.read_timeout, to_bytes(body, limit)).await {
+            Ok(read) => read.map_err(|_| too_large()),
+            Err(_) => Err(Box::new(message(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::http::Method;
+    use serde_json::Value;
+
+    use super::{OPENAPI, Route};
+
+    /// What the description says is served, and nothing is served that it does not say.
+    #[test]
+    fn every_described_route_exists() {
+        let description: Value = serde_json::from_str(OPENAPI).expect("it is JSON");
+        let paths: BTreeMap<String, BTreeMap<String, Value>> =
+            serde_json::from_value(description["paths"].clone()).expect("paths have methods");
+        let mut found = Vec::new();
+        for (path, methods) in &paths {
+            for method in methods.keys().filter(|key| *key != "parameters") {
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+                let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+                let route = Route::of(&method, &segments);
+                found.push(format!("{:?}", route.unwrap_or_else(|| panic!("{method} {path} is described and not served"))));
+            }
+        }
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 14, "a route is not described: {found:#?}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Starting, and the 202 answer that says where to ask on.
+
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use crate::client::{Client, Handle, ReuseId};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::function::Function;
+use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, exception, json, message, with};
+use crate::http::parameters::Parameters;
+use crate::http::status;
+use crate::http::urls::{Links, Urls, original};
+use crate::payload::Payload;
+use crate::store::Status;
+
+/// Answers a request that has started an orchestration: 202, with the URL to ask for its status as the `Location`, `Retry-After: 10`,
+/// and the management URLs as the body.
+///
+/// The URLs lead to the [`router`](crate::http::router) on the host that was asked. Where that is not true, give the application the
+/// [`Links`] of its [`Api`](crate::http::Api) as an extension.
+///
+/// ```standalone_crate
+/// # #[dacapo::orchestrator]
+/// # async fn fan_out(items: Vec<String>) -> usize { items.len() }
+/// use axum::http::request::Parts;
+/// use axum::response::{IntoResponse, Response};
+///
+/// async fn start(client: dacapo::Client, request: Parts) -> Response {
+///     match client.start(fan_out(vec!["a".into(), "b".into()])).await {
+///         Ok(handle) => dacapo::http::check_status(&handle, &request),
+///         Err(error) => (axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+///     }
+/// }
+/// ```
+pub fn check_status<F: Function>(handle: &Handle<F>, request: &Parts) -> Response {
+    accepted(&links(request).urls(request), handle.id())
+}
+
+/// Waits for the end of an orchestration, at most for `timeout`: 200 with its output as the whole body when it has completed, its status
+/// when it has ended in another way, and otherwise the answer of [`check_status`].
+pub async fn wait_or_check_status<F: Function>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
+    let links = links(request);
+    Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.id()).await
+}
+
+fn links(request: &Parts) -> Links {
+    request.extensions.get::<Links>().cloned().unwrap_or_default()
+}
+
+fn accepted(urls: &Urls, id: &str) -> Response {
+    let body = urls.of(id);
+    let answer = with(json(StatusCode::ACCEPTED, &body), header::LOCATION, &body.status_query_get_uri);
+    with(answer, header::RETRY_AFTER, "10")
+}
+
+/// Start-and-wait.
+struct Wait<'a> {
+    client: &'a Client,
+    links: &'a Links,
+    urls: Urls,
+    parts: &'a Parts,
+    timeout: Duration,
+}
+
+impl Wait<'_> {
+    async fn answer(self, id: &str) -> Response {
+        let ended = async {
+            self.client.wait_ended(id).await?;
+            let status = self.client.status(id).await?;
+            match status.output().filter(|_| status.runtime_status() == Status::Completed) {
+                Some(output) => Ok(json(StatusCode::OK, output)),
+                None => {
+                    let parameters = Parameters::of(&original(self.parts));
+                    let shows_failure = self.urls.shows_failure();
+                    status::of(self.client, &status, self.links, self.parts, &parameters, shows_failure).await
+                }
+            }
+        };
+        match tokio::time::timeout(self.timeout, ended).await {
+            Ok(answer) => answer.unwrap_or_else(|why: RuntimeError| error(&why)),
+            Err(_) => accepted(&self.urls, id),
+        }
+    }
+}
+
+/// What a request wants to wait, by `timeout` and `pollingInterval`. Nothing is polled here, so the interval is only checked.
+fn wanted_wait(parameters: &Parameters, longest: Duration) -> Result<Option<Duration>, Refusal> {
+    match (parameters.seconds("timeout")?, parameters.seconds("pollingInterval")?) {
+        (Some(timeout), Some(interval)) if interval > timeout => {
+            Err(bad_argument("the polling interval is longer than the timeout"))
+        }
+        (Some(timeout), Some(_)) => Ok(Some(timeout.min(longest))),
+        _ => Ok(None),
+    }
+}
+
+/// How a request is answered whose orchestration is to be started.
+pub(super) struct Starting<'a> {
+    pub(super) client: &'a Client,
+    pub(super) links: &'a Links,
+    pub(super) parts: &'a Parts,
+    pub(super) parameters: &'a Parameters,
+    /// The path of the routes.
+    pub(super) path: &'a str,
+    pub(super) longest_wait: Duration,
+}
+
+impl Starting<'_> {
+    pub(super) async fn start(self, name: &str, id: Option<&str>, body: &[u8], reuse: ReuseId) -> Result<Response, Refusal> {
+        let input = json_body(body)?;
+        let timeout = wanted_wait(self.parameters, self.longest_wait)?;
+        let id = id.map(str::to_owned);
+        let started = self.client.start_named(name, self.parameters.get("version"), input, id, reuse).await;
+        let id = started.map_err(|why| match why.kind() {
+            ErrorKind::Invalid => Box::new(message(StatusCode::BAD_REQUEST, &why.to_string())),
+            _ => Box::new(error(&why)),
+        })?;
+        let invocation = invocation(&self.parts.headers).unwrap_or_default();
+        tracing::debug!(instance = id, orchestrator = name, invocation, "started over HTTP");
+        Ok(self.answer(&id, timeout).await)
+    }
+
+    pub(super) async fn restart(self, id: &str) -> Result<Response, Refusal> {
+        let timeout = wanted_wait(self.parameters, self.longest_wait)?;
+        let request = self.client.restart(id);
+        let request = if self.parameters.flag("restartWithNewInstanceId", true) { request.new_id() } else { request };
+        let id = request.await.map_err(|why| match why.kind() {
+            ErrorKind::NotFound => bad_argument(&why.to_string()),
+            _ => Box::new(error(&why)),
+        })?;
+        Ok(self.answer(&id, timeout).await)
+    }
+
+    async fn answer(self, id: &str, timeout: Option<Duration>) -> Response {
+        let urls = self.links.urls_at(self.parts, self.path);
+        match timeout {
+            None => accepted(&urls, id),
+            Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(id).await,
+        }
+    }
+}
+
+/// A body as a recorded value. None is `null`.
+pub(super) fn json_body(body: &[u8]) -> Result<Payload, Refusal> {
+    let invalid = |why: &str| Box::new(exception(StatusCode::BAD_REQUEST, INVALID_JSON, why, "JsonReaderException"));
+    let text = std::str::from_utf8(body).map_err(|why| invalid(&why.to_string()))?.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Ok(Payload::null());
+    }
+    Payload::from_json(text.trim().to_owned()).map_err(|why| invalid(why.message()))
+}
+
+/// The id by which a Functions host knows a call, for the log.
+fn invocation(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("x-azure-functions-invocationid")?.to_str().ok()?;
+    Some(uuid::Uuid::parse_str(text).ok()?.to_string())
+}

@@ -1,0 +1,182 @@
+//! `GET /instances/{id}` and `GET /instances`.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures::{StreamExt as _, stream};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::client::{Client, InstanceStatus, Query};
+use crate::error::RuntimeError;
+use crate::failure::FailureKind;
+use crate::http::answer::{Refusal, empty, error, json, with};
+use crate::http::history::{Row, Shown, rows};
+use crate::http::parameters::{Parameters, to_seconds};
+use crate::http::urls::{Links, original};
+use crate::payload::Payload;
+use crate::store::Status;
+
+const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
+
+/// How often a stream of statuses looks for a change that is not the end.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    name: &'a str,
+    instance_id: &'a str,
+    runtime_status: Status,
+    input: Option<&'a Payload>,
+    custom_status: Option<&'a Payload>,
+    output: Option<Output<'a>>,
+    created_time: String,
+    last_updated_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_events: Option<Vec<Row>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output<'a> {
+    Returned(&'a Payload),
+    Said(String),
+}
+
+impl<'a> Body<'a> {
+    fn of(status: &'a InstanceStatus, show_input: bool) -> Self {
+        let said = status.failure().map(|failure| match failure.kind() {
+            // The reason alone, as it was given.
+            FailureKind::Terminated => failure.message().trim_start_matches("terminated").trim_start_matches(": ").to_owned(),
+            _ => failure.to_string(),
+        });
+        Self {
+            name: status.name(),
+            instance_id: status.instance_id(),
+            runtime_status: status.runtime_status(),
+            input: status.input().filter(|_| show_input),
+            custom_status: status.custom_status(),
+            output: status.output().map(Output::Returned).or_else(|| said.map(Output::Said)),
+            created_time: to_seconds(status.created_at()),
+            last_updated_time: to_seconds(status.last_updated_at()),
+            history_events: None,
+        }
+    }
+}
+
+pub(super) async fn one(client: Client, links: &Links, parts: &Parts, parameters: &Parameters, id: &str) -> Response {
+    let accepts = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let wants_stream = accepts.is_some_and(|accept| accept.trim_start().starts_with("text/event-stream"));
+    let status = match client.status(id).await {
+        Ok(status) => status,
+        Err(why) => return error(&why),
+    };
+    if wants_stream {
+        return stream_of(client, status, parameters.flag("showInput", true));
+    }
+    let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false);
+    of(&client, &status, links, parts, parameters, shows_failure).await.unwrap_or_else(|why| error(&why))
+}
+
+/// The answer to the question for a status.
+pub(super) async fn of(
+    client: &Client,
+    status: &InstanceStatus,
+    links: &Links,
+    parts: &Parts,
+    parameters: &Parameters,
+    shows_failure: bool,
+) -> Result<Response, RuntimeError> {
+    let shown = Shown { inputs: parameters.flag("showInput", true), outputs: parameters.flag("showHistoryOutput", false) };
+    let mut body = Body::of(status, shown.inputs);
+    if parameters.flag("showHistory", false) && status.runtime_status() != Status::Pending {
+        body.history_events = Some(rows(&client.history(status.instance_id()).await?, shown));
+    }
+    Ok(match status.runtime_status() {
+        Status::Pending | Status::Running | Status::Suspended => {
+            let uri = original(parts);
+            let path = uri.path_and_query().map_or("/", |path| path.as_str());
+            let answer = with(json(StatusCode::ACCEPTED, &body), header::LOCATION, &format!("{}{path}", links.origin(parts)));
+            with(answer, header::RETRY_AFTER, "5")
+        }
+        Status::Failed if shows_failure => json(StatusCode::INTERNAL_SERVER_ERROR, &body),
+        Status::Completed | Status::Failed | Status::Terminated => json(StatusCode::OK, &body),
+    })
+}
+
+/// The status as it is, then each time it is another one, until the end. The end is pushed; other changes are looked for.
+fn stream_of(client: Client, status: InstanceStatus, show_input: bool) -> Response {
+    let event = move |status: &InstanceStatus| {
+        Sent::default().event("status").data(serde_json::to_string(&Body::of(status, show_input)).unwrap_or_default())
+    };
+    let first = stream::iter([event(&status)]);
+    let changes = stream::unfold((client, status), |(client, last)| async move {
+        let id = last.instance_id().to_owned();
+        if last.runtime_status().is_terminal() {
+            return None;
+        }
+        loop {
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK, client.wait_ended(&id)).await {
+                return None;
+            }
+            let found = client.status(&id).await.ok()?;
+            let seen = |status: &InstanceStatus| (status.runtime_status(), status.execution(), status.custom_status().cloned());
+            if seen(&found) != seen(&last) {
+                return Some((found.clone(), (client, found)));
+            }
+        }
+    });
+    let all = first.chain(changes.map(move |status| event(&status))).map(Ok::<_, Infallible>);
+    Sse::new(all).keep_alive(KeepAlive::default()).into_response()
+}
+
+pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters) -> Result<Response, Refusal> {
+    let refused = |why: RuntimeError| Box::new(error(&why));
+    let mut query = client.query();
+    if let Some(prefix) = parameters.get("instanceIdPrefix") {
+        query = query.id_prefix(prefix);
+    }
+    if let Some(from) = parameters.time("createdTimeFrom")? {
+        query = query.created_from(from);
+    }
+    if let Some(to) = parameters.time("createdTimeTo")? {
+        query = query.created_to(to);
+    }
+    if let Some(top) = parameters.number("top")? {
+        query = query.page_size(top);
+    }
+    let asked = parameters.statuses();
+    let statuses: Vec<_> = asked.iter().flatten().copied().collect();
+    if !asked.is_empty() && statuses.is_empty() {
+        return Ok(with(json(StatusCode::OK, &[(); 0]), CONTINUATION, ""));
+    }
+    query = statuses.into_iter().fold(query, Query::status);
+    let token = parts.headers.get(&CONTINUATION).and_then(|token| token.to_str().ok()).filter(|token| !token.is_empty());
+    if let Some(token) = token {
+        query = query.after(percent_decode_str(token).decode_utf8_lossy());
+    }
+    let page = query.await.map_err(refused)?;
+    let mut found = Vec::new();
+    for instance in page.instances() {
+        match client.status(instance.instance_id()).await {
+            Ok(status) => found.push(status),
+            // It was purged a moment ago.
+            Err(why) if why.is_not_found() => {}
+            Err(why) => return Err(refused(why)),
+        }
+    }
+    let show_input = parameters.flag("showInput", true);
+    let bodies: Vec<_> = found.iter().map(|status| Body::of(status, show_input)).collect();
+    let next = utf8_percent_encode(page.next().unwrap_or_default(), NON_ALPHANUMERIC).to_string();
+    Ok(with(json(StatusCode::OK, &bodies), CONTINUATION, &next))
+}
+
+/// What there is where nothing is.
+pub(super) fn nothing() -> Response {
+    empty(StatusCode::NOT_FOUND)
+}

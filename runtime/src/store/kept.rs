@@ -1,0 +1,252 @@
+//! A store as the rest of the library sees it: values go in and come out as they are, whatever stands for them in the store.
+//!
+//! Invariant: only envelopes begin as an envelope does, see `Payload`. So no value of a user is ever taken for one.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::engine::event::{Event, Part, Turn};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::payload::{Envelope, Payload};
+use crate::store::payloads::value;
+use crate::store::{
+    Batch, Beside, End, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Reply, Store, StoreResult, Stored,
+};
+
+/// A store and how values are kept in it. What deals with values is said here; the rest is the store's.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    store: Arc<dyn Store>,
+    payloads: Payloads,
+}
+
+impl Deref for Kept {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+/// How a text begins that a codec has written.
+const SEALED: &str = "dacapo:sealed:";
+
+impl Kept {
+    pub(crate) fn new(store: Arc<dyn Store>, payloads: Payloads) -> Self {
+        Self { store, payloads }
+    }
+
+    /// The same store with other settings.
+    pub(crate) fn with(&self, payloads: Payloads) -> Self {
+        Self { store: self.store.clone(), payloads }
+    }
+
+    pub(crate) fn payloads(&self) -> &Payloads {
+        &self.payloads
+    }
+
+    /// As [`Store::apply`].
+    pub(crate) fn apply(&self, mut batch: Batch, reply: Reply) {
+        let mut beside = std::mem::take(&mut batch.beside);
+        each(&mut batch, &mut |part, owner| self.seal(part, owner, &mut beside));
+        batch.beside = beside;
+        self.store.apply(batch, reply);
+    }
+
+    /// Puts an envelope in the place of a value, where one is needed. A batch that was refused has its envelopes already.
+    fn seal(&self, part: Part<'_>, owner: Option<Owner>, beside: &mut Vec<Beside>) {
+        let has_codec = self.payloads.codec.is_some();
+        let payload = match part {
+            Part::Text(text) => {
+                if has_codec && !text.starts_with(SEALED) {
+                    *text = format!("{SEALED}{}", self.payloads.text(text));
+                }
+                return;
+            }
+            Part::CallInput(payload) | Part::Value(payload) => payload,
+        };
+        if payload.is_sealed() {
+            return;
+        }
+        let owner = owner.filter(|_| self.payloads.is_large(payload));
+        let envelope = match owner {
+            Some(owner) => {
+                let key = new_key();
+                let (envelope, content) = self.payloads.beside(key, payload);
+                beside.push(Beside { owner, key, content });
+                envelope
+            }
+            None if has_codec => self.payloads.inline(payload),
+            None => return,
+        };
+        *payload = Payload::sealed(&envelope);
+    }
+
+    /// Opens what stands in the place of a value. One that is kept beside the history stays an envelope; its key is the answer.
+    fn open(&self, payload: &mut Payload) -> StoreResult<Option<i64>> {
+        match payload.envelope() {
+            None => Ok(None),
+            Some(Envelope::Content(content)) => {
+                *payload = value(self.payloads.text_of(&content)?)?;
+                Ok(None)
+            }
+            Some(Envelope::Beside { key, length, digest }) => {
+                let digest = self.payloads.text_of(&digest)?;
+                *payload = Payload::sealed(&Envelope::Beside { key, length, digest });
+                Ok(Some(key))
+            }
+        }
+    }
+
+    /// The same for a value without which others can be read.
+    fn open_or_leave(&self, payload: &mut Payload) {
+        if let Err(error) = self.open(payload) {
+            tracing::error!(%error, "a value is left as it is");
+        }
+    }
+
+    /// Opens all values of turns, those beside the history too, but for the arguments of calls, unless they are asked for.
+    async fn open_turns(&self, turns: &mut [Turn], call_inputs: bool) -> StoreResult<()> {
+        let mut wanted = Vec::new();
+        let mut opened = Ok(());
+        let mut open = |part: Part<'_>| {
+            let is_call = matches!(part, Part::CallInput(_));
+            let key = match part {
+                Part::Text(text) => {
+                    let plain = text.strip_prefix(SEALED).and_then(|encoded| self.payloads.text_of(encoded).ok());
+                    *text = plain.unwrap_or_else(|| std::mem::take(text));
+                    return;
+                }
+                Part::CallInput(payload) | Part::Value(payload) => self.open(payload),
+            };
+            match key {
+                Ok(key) => wanted.extend(key.filter(|_| call_inputs || !is_call)),
+                Err(error) if opened.is_ok() => opened = Err(error),
+                Err(_) => {}
+            }
+        };
+        turns.iter_mut().flat_map(|turn| &mut turn.events).for_each(|event| event.visit(&mut open));
+        opened?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let contents = self.store.beside(wanted.clone()).await?;
+        let mut values = BTreeMap::new();
+        for key in wanted {
+            let content = contents
+                .get(&key)
+                .ok_or_else(|| RuntimeError::new(ErrorKind::Store, "a value was deleted while it was read; ask again"))?;
+            values.insert(key, self.payloads.unpacked(content.clone())?);
+        }
+        let mut fill = |part: Part<'_>| {
+            if let Some(payload) = part.into_value()
+                && let Some(Envelope::Beside { key, .. }) = payload.envelope()
+                && let Some(value) = values.get(&key)
+            {
+                *payload = value.clone();
+            }
+        };
+        turns.iter_mut().flat_map(|turn| &mut turn.events).for_each(|event| event.visit(&mut fill));
+        Ok(())
+    }
+
+    /// As [`Store::load`], with all values.
+    pub(crate) async fn load(&self, which: Lookup) -> StoreResult<Option<Stored>> {
+        let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };
+        self.open_turns(&mut stored.history, true).await?;
+        self.open_rest(&mut stored);
+        Ok(Some(stored))
+    }
+
+    /// As [`Store::load`], with the values that a replay needs. With it comes why it cannot be replayed, if a value cannot be decoded.
+    pub(crate) async fn load_to_replay(&self, which: Lookup) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
+        let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };
+        let unreadable = match self.open_turns(&mut stored.history, false).await {
+            Err(error) if error.kind() == ErrorKind::Unreadable => Some(error),
+            opened => opened.map(|()| None)?,
+        };
+        self.open_rest(&mut stored);
+        Ok(Some((stored, unreadable)))
+    }
+
+    fn open_rest(&self, stored: &mut Stored) {
+        let status = stored.instance.state.custom_status.as_mut();
+        status.into_iter().chain(stored.heartbeats.values_mut()).for_each(|payload| self.open_or_leave(payload));
+    }
+
+    /// As [`Store::turn`], without the arguments of calls.
+    pub(crate) async fn turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
+        let mut turn = self.store.turn(instance, end).await?;
+        self.open_turns(turn.as_mut_slice(), false).await?;
+        Ok(turn)
+    }
+
+    /// The same; nothing when a value in it cannot be decoded, so that all else can be told.
+    pub(crate) async fn turn_if_readable(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
+        match self.turn(instance, end).await {
+            Err(error) if error.kind() == ErrorKind::Unreadable => Ok(None),
+            read => read,
+        }
+    }
+
+    /// As [`Store::turn`], with envelopes in the place of values.
+    pub(crate) async fn closed_turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
+        self.store.turn(instance, end).await
+    }
+
+    /// As [`Store::find`].
+    pub(crate) async fn find(&self, which: Lookup) -> StoreResult<Option<Instance>> {
+        let mut found = self.store.find(which).await?;
+        found.iter_mut().filter_map(|found| found.state.custom_status.as_mut()).for_each(|status| self.open_or_leave(status));
+        Ok(found)
+    }
+
+    /// As [`Store::query`].
+    pub(crate) async fn query(&self, query: Query) -> StoreResult<Vec<Instance>> {
+        let mut found = self.store.query(query).await?;
+        found.iter_mut().filter_map(|found| found.state.custom_status.as_mut()).for_each(|status| self.open_or_leave(status));
+        Ok(found)
+    }
+
+    /// As [`Store::messages`]. One that cannot be decoded keeps its envelope.
+    pub(crate) async fn messages(&self, instance: Option<InstanceKey>, after: i64) -> StoreResult<Vec<Message>> {
+        let mut messages = self.store.messages(instance, after).await?;
+        for message in &mut messages {
+            message.event.visit(&mut |part| part.into_value().into_iter().for_each(|payload| self.open_or_leave(payload)));
+        }
+        Ok(messages)
+    }
+}
+
+/// Whether a message holds a value that could not be decoded.
+pub(crate) fn is_unreadable(event: &mut Event) -> bool {
+    let mut is_unreadable = false;
+    event.visit(&mut |part| is_unreadable |= part.into_value().is_some_and(|payload| payload.is_sealed()));
+    is_unreadable
+}
+
+/// Shows all values of a batch, each with the history that can refer to it if it is kept beside.
+fn each(batch: &mut Batch, visit: &mut dyn FnMut(Part<'_>, Option<Owner>)) {
+    let created = batch.create.iter_mut().map(|new| (new, Owner::Created));
+    let children = batch.children.iter_mut().enumerate().map(|(index, new)| (new, Owner::Child(index)));
+    for (new, owner) in created.chain(children) {
+        new.turn.events.iter_mut().for_each(|event| event.visit(&mut |part| visit(part, Some(owner))));
+        new.state.custom_status.iter_mut().for_each(|status| visit(Part::Value(status), None));
+    }
+    let appended = batch.append.iter_mut().flat_map(|append| &mut append.turn.events);
+    appended.for_each(|event| event.visit(&mut |part| visit(part, Some(Owner::Appended))));
+    let posted = batch.post.iter_mut().map(|(_, event)| event);
+    let messages = posted.chain(batch.tell.iter_mut().map(|(_, event)| event));
+    messages.for_each(|event| event.visit(&mut |part| visit(part, None)));
+    let status = batch.update.iter_mut().filter_map(|update| update.state.custom_status.as_mut());
+    let details = batch.heartbeats.iter_mut().filter_map(|heartbeat| heartbeat.details.as_mut());
+    status.chain(details).for_each(|payload| visit(Part::Value(payload), None));
+}
+
+/// A key of which there is no other: 63 random bits.
+fn new_key() -> i64 {
+    let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let (_, low) = uuid::Uuid::new_v4().as_u64_pair();
+    (high << 32 ^ low).cast_signed() & i64::MAX
+}

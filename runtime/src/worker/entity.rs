@@ -1,0 +1,427 @@
+//! One entity in a worker: its mailbox, its operations, its commits.
+//!
+//! Invariant: at most one turn or commit of an entity is under way, and what an operation changes, answers and signals is one
+//! transaction with the message that asked for it. So every message takes effect once, whenever the process ends. What may not pass
+//! a lock waits in the inbox, or with the client that asks.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::engine::entity::{EntityWork, Operation};
+use crate::engine::event::{Caller, EntityLock, Event, Turn};
+use crate::entity::{Delete, EntityRegistration, Live, signals_of};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::Failure;
+use crate::function::Recorded;
+use crate::instance_id::entity_name;
+use crate::payload::Payload;
+use crate::store::{Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
+use crate::worker::Worker;
+
+/// The answer to a client that asked for an operation, once what it did is durable.
+pub(crate) type Reply = oneshot::Sender<StoreResult<Recorded>>;
+
+/// Something for an entity.
+pub(crate) struct Message {
+    pub(crate) event: Event,
+    /// Its number in the inbox, when it came through the store.
+    pub(crate) inbox: Option<i64>,
+    pub(crate) reply: Option<Reply>,
+}
+
+impl Message {
+    pub(crate) fn refuse(self, error: RuntimeError) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Err(error));
+        }
+    }
+
+    /// Whether a client waits until it is durable, and for no more.
+    fn is_told_when_kept(&self) -> bool {
+        self.reply.is_some() && matches!(self.event, Event::EntityOperationSignaled { .. })
+    }
+
+    /// Whether it asks for the lock of a call.
+    fn asks_for(&self, holder: &Caller, lock: u64) -> bool {
+        matches!(&self.event, Event::EntityLockRequested { id, caller: Some(caller), .. } if *id == lock && caller == holder)
+    }
+}
+
+/// An entity this worker knows of.
+pub(crate) struct Entity {
+    id: Arc<str>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    phase: Phase,
+    mailbox: VecDeque<Message>,
+    key: InstanceKey,
+    registration: Option<EntityRegistration>,
+    /// The state in memory; read from its recorded form when it is not there.
+    live: Option<Box<dyn Live>>,
+    state: Option<Payload>,
+    lock: Option<EntityLock>,
+    /// The highest inbox number that has reached the mailbox.
+    inbox: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its state is being read.
+    Loading,
+    /// It waits.
+    Resting,
+    /// Operations or a commit are under way.
+    Turning,
+    /// It is no longer in the worker's map.
+    Gone,
+}
+
+/// What the operations of a turn have brought about.
+#[derive(Default)]
+struct Effects {
+    changed: bool,
+    /// Answers to orchestrations.
+    answers: Vec<(String, Event)>,
+    /// Messages for other entities.
+    messages: Vec<(String, Event)>,
+    replies: Vec<(Reply, Recorded)>,
+    consume: Vec<i64>,
+}
+
+impl Entity {
+    /// An entity whose state has to be read first.
+    pub(crate) fn unloaded(id: Arc<str>) -> Arc<Self> {
+        let inner = Inner {
+            phase: Phase::Loading,
+            mailbox: VecDeque::new(),
+            key: 0,
+            registration: None,
+            live: None,
+            state: None,
+            lock: None,
+            inbox: 0,
+        };
+        Arc::new(Self { id, inner: Mutex::new(inner) })
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether operations or a commit are under way.
+    pub(crate) fn is_turning(&self) -> bool {
+        self.lock().phase == Phase::Turning
+    }
+
+    /// Whether it is known to be in the store.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.lock().key != 0
+    }
+
+    /// Takes a message now or with the next turn. Gives it back when the entity is gone.
+    pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Option<Message> {
+        let mut inner = self.lock();
+        if message.inbox.is_some_and(|number| number <= inner.inbox || worker.has_taken(number)) {
+            return None;
+        }
+        match inner.phase {
+            Phase::Gone => return Some(message),
+            Phase::Loading | Phase::Turning => inner.mailbox.push_back(message),
+            Phase::Resting => {
+                inner.mailbox.push_back(message);
+                self.turn(worker, inner);
+            }
+        }
+        None
+    }
+
+    /// Reads the state, and what waits for the entity. One that is not in the store is put there.
+    pub(crate) async fn load(self: Arc<Self>, worker: Arc<Worker>) {
+        if let Err(error) = self.read(&worker).await {
+            tracing::error!(entity = %self.id, %error, "an entity cannot be taken up; what waits for it in the store goes on waiting");
+            self.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
+        }
+    }
+
+    async fn read(self: &Arc<Self>, worker: &Arc<Worker>) -> StoreResult<()> {
+        let name = entity_name(&self.id);
+        let registration = *worker.registry().entity(name).ok_or_else(|| {
+            let message = format!("no entity named `{name}` is registered in this process; start a build that has it");
+            RuntimeError::new(ErrorKind::Invalid, message)
+        })?;
+        let lookup = || worker.store().load(Lookup::Id(self.id.to_string()));
+        let stored = match lookup().await? {
+            Some(stored) => stored,
+            None => {
+                let batch = Batch { children: vec![super::new_entity(&self.id, worker.now())], ..Batch::default() };
+                worker.apply(batch).await?;
+                lookup().await?.ok_or_else(|| super::not_found(&self.id))?
+            }
+        };
+        let messages = worker.store().messages(Some(stored.instance.key), 0).await?;
+        let event = stored.history.into_iter().flat_map(|turn| turn.events).next_back();
+        let Some(Event::EntityState { state, lock }) = event else {
+            return Err(RuntimeError::new(ErrorKind::Invalid, format!("`{}` has the history of no entity", self.id)));
+        };
+        let live = registration.open(state.as_ref());
+        let live = live.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        // Whoever was terminated while it was set aside could not give its lock back.
+        let ended = match &lock {
+            Some(lock) if worker.has_ended(&lock.holder.instance).await? => Some(released(lock)),
+            _ => None,
+        };
+        let mut inner = self.lock();
+        (inner.key, inner.registration, inner.live) = (stored.instance.key, Some(registration), Some(live));
+        (inner.state, inner.lock) = (state, lock);
+        // From here on the worker's scan may bring the same messages again.
+        inner.inbox = messages.last().map_or(0, |message| message.number);
+        let read = inner.inbox;
+        let arrived = std::mem::take(&mut inner.mailbox);
+        let waiting =
+            messages.into_iter().map(|message| Message { event: message.event, inbox: Some(message.number), reply: None });
+        inner.mailbox = ended.into_iter().chain(waiting).collect();
+        inner.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read)));
+        if inner.phase == Phase::Loading {
+            self.turn(worker, inner);
+        }
+        Ok(())
+    }
+
+    /// Gives back the lock of a run that has ended.
+    pub(crate) fn release(self: &Arc<Self>, worker: &Arc<Worker>, holder: &str) {
+        let released = self.lock().lock.as_ref().filter(|lock| lock.holder.instance == holder).map(released);
+        if let Some(message) = released {
+            // One that is gone finds out when it is read.
+            drop(self.try_deliver(worker, message));
+        }
+    }
+
+    /// Runs all that may run, in its order.
+    fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
+        inner.phase = Phase::Turning;
+        let mut effects = Effects::default();
+        let mut next = 0;
+        while let Some(message) = inner.mailbox.get(next) {
+            if !admits(inner.lock.as_ref(), &message.event) {
+                next += 1;
+                continue;
+            }
+            let Some(message) = inner.mailbox.remove(next) else { break };
+            inner.inbox = inner.inbox.max(message.inbox.unwrap_or(0));
+            effects.consume.extend(message.inbox);
+            if inner.perform(&self.id, message, &mut effects) {
+                next = 0;
+            }
+        }
+        // A signal that cannot pass is kept, and the client told so.
+        let mut post = Vec::new();
+        if inner.mailbox.iter().any(Message::is_told_when_kept) {
+            let (signals, rest): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut inner.mailbox).into_iter().partition(Message::is_told_when_kept);
+            inner.mailbox = rest;
+            for signal in signals {
+                post.push((inner.key, signal.event));
+                effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
+            }
+        }
+        let Effects { changed, answers, messages, replies, consume } = effects;
+        worker.take(&consume);
+        let now = worker.now();
+        let mut batch = Batch { consume, post, epoch: Some(worker.epoch()), ..Batch::default() };
+        if changed {
+            let state = Event::EntityState { state: inner.state.clone(), lock: inner.lock.clone() };
+            batch.append = Some(Append { instance: inner.key, number: 2, turn: Turn { at: now, events: vec![state] } });
+            batch.continues = Some(entity_name(&self.id).to_owned());
+        }
+        drop(inner);
+        (batch.children, batch.tell) = worker.letters(now, messages);
+        batch.tell.extend(answers);
+        if batch.append.is_none() && batch.tell.is_empty() && batch.consume.is_empty() && batch.post.is_empty() {
+            return self.committed(worker, replies, false);
+        }
+        self.commit(worker, batch, replies, 0);
+    }
+
+    /// Applies a batch until it is applied.
+    fn commit(self: &Arc<Self>, worker: &Arc<Worker>, batch: Batch, replies: Vec<(Reply, Recorded)>, tries: u32) {
+        let sends = !batch.tell.is_empty() || !batch.post.is_empty();
+        let (this, owner) = (self.clone(), worker.clone());
+        let reply = move |result: Result<Applied, Box<Refused>>| match result {
+            Ok(_) => this.committed(&owner, replies, sends),
+            Err(refused) => this.refused(&owner, *refused, replies, tries),
+        };
+        worker.store().apply(batch, Box::new(reply));
+    }
+
+    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, replies: Vec<(Reply, Recorded)>, tries: u32) {
+        let Refused { error, batch } = refused;
+        if error.kind() == ErrorKind::Store {
+            tracing::error!(entity = %self.id, %error, "the state of an entity could not be written; it is tried again");
+            let pause = Duration::from_millis(50 << tries.min(6));
+            let (this, owner) = (self.clone(), worker.clone());
+            worker.spawn(async move {
+                tokio::time::sleep(pause).await;
+                this.commit(&owner, batch, replies, tries + 1);
+            });
+            return;
+        }
+        if error.kind() == ErrorKind::Fenced {
+            worker.fenced();
+        }
+        replies.into_iter().for_each(|(reply, _)| drop(reply.send(Err(error.clone()))));
+        self.leave(worker).into_iter().for_each(|message| message.refuse(error.clone()));
+    }
+
+    /// What was done is durable: lets it out.
+    fn committed(self: &Arc<Self>, worker: &Arc<Worker>, replies: Vec<(Reply, Recorded)>, sends: bool) {
+        replies.into_iter().for_each(|(reply, outcome)| drop(reply.send(Ok(outcome))));
+        if sends {
+            worker.fetch_later();
+        }
+        let mut inner = self.lock();
+        if inner.phase == Phase::Gone {
+            return;
+        }
+        if inner.has_news() {
+            // Not here: this is the store's thread.
+            let (this, owner) = (self.clone(), worker.clone());
+            return worker.spawn(async move { this.turn(&owner, this.lock()) });
+        }
+        inner.phase = Phase::Resting;
+        if inner.mailbox.is_empty() && worker.has_many_entities() {
+            inner.phase = Phase::Gone;
+            drop(inner);
+            worker.forget_entity(self);
+        }
+    }
+
+    /// Leaves the worker's map; gives back what nobody has taken.
+    pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) -> Vec<Message> {
+        let mut inner = self.lock();
+        inner.phase = Phase::Gone;
+        let left = std::mem::take(&mut inner.mailbox);
+        drop(inner);
+        worker.forget_entity(self);
+        left.into()
+    }
+}
+
+impl Inner {
+    /// Whether a turn would do something.
+    fn has_news(&self) -> bool {
+        self.mailbox.iter().any(|message| message.is_told_when_kept() || admits(self.lock.as_ref(), &message.event))
+    }
+
+    /// Does what a message asks for. Whether it has let others pass that had to wait.
+    fn perform(&mut self, own: &str, message: Message, effects: &mut Effects) -> bool {
+        match message.event {
+            Event::EntityOperationCalled { id, operation, input, caller, .. } => {
+                let outcome = self.operate(&operation, &input, effects);
+                if let Some(Caller { instance, run }) = caller {
+                    let answer = match outcome.clone() {
+                        Ok(result) => Event::EntityOperationCompleted { id, result, run },
+                        Err(failure) => Event::EntityOperationFailed { id, failure, run },
+                    };
+                    effects.answers.push((instance, answer));
+                }
+                effects.replies.extend(message.reply.map(|reply| (reply, outcome)));
+            }
+            Event::EntityOperationSignaled { operation, input, .. } => {
+                if let Err(failure) = self.operate(&operation, &input, effects) {
+                    tracing::warn!(entity = own, %operation, %failure, "a signalled operation failed; the state is as it was before");
+                }
+                effects.replies.extend(message.reply.map(|reply| (reply, Ok(Payload::null()))));
+            }
+            Event::EntityLockRequested { id, entities, at, caller: Some(holder) } => {
+                self.lock = Some(EntityLock { holder: holder.clone(), id, entities: entities.clone() });
+                effects.changed = true;
+                match following(own, &entities) {
+                    Some(next) => {
+                        effects.messages.push((next, Event::EntityLockRequested { id, entities, at, caller: Some(holder) }));
+                    }
+                    None => effects.answers.push((holder.instance, Event::EntityLockGranted { id, run: holder.run })),
+                }
+            }
+            Event::EntityUnlockSent { id, lock, entities, at, caller: Some(holder) } => {
+                if self.lock.take_if(|held| held.holder == holder && held.id == lock).is_some() {
+                    effects.changed = true;
+                    let next = following(own, &entities);
+                    let message = Event::EntityUnlockSent { id, lock, entities, at, caller: Some(holder) };
+                    effects.messages.extend(next.map(|next| (next, message)));
+                    return true;
+                }
+                // It has not come so far; without its request it comes no further.
+                if let Some(index) = self.mailbox.iter().position(|message| message.asks_for(&holder, lock)) {
+                    effects.consume.extend(self.mailbox.remove(index).and_then(|request| request.inbox));
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Runs an operation. One that fails leaves everything as it was.
+    fn operate(&mut self, operation: &str, input: &Payload, effects: &mut Effects) -> Recorded {
+        let Some(registration) = self.registration else { return Ok(Payload::null()) };
+        let Some(changes) = registration.changes(operation) else {
+            if operation != Delete::NAME {
+                return Err(registration.unknown(operation));
+            }
+            (self.state, self.live) = (None, None);
+            effects.changed = true;
+            return Ok(Payload::null());
+        };
+        let mut live = match self.live.take() {
+            Some(live) => live,
+            None => registration.open(self.state.as_ref())?,
+        };
+        let (outcome, signals) = signals_of(|| catch_unwind(AssertUnwindSafe(|| live.operate(operation, input))));
+        // The state in memory is given up with an operation that fails.
+        let result = outcome.map_err(|panic| Failure::panic(&*panic))?.unwrap_or_else(|| Err(registration.unknown(operation)))?;
+        let signals = signals.into_iter().collect::<Result<Vec<Operation>, Failure>>()?;
+        if changes {
+            self.state = Some(live.record()?);
+            effects.changed = true;
+        }
+        self.live = Some(live);
+        effects.messages.extend(signals.into_iter().map(|signal| {
+            let entity = signal.entity.clone();
+            (entity, EntityWork::Signal(signal).event(0, String::new(), None))
+        }));
+        Ok(result)
+    }
+}
+
+/// Whether a message may pass a lock: what its holder asks for, and the end of a lock, held or waited for.
+fn admits(lock: Option<&EntityLock>, event: &Event) -> bool {
+    let Some(lock) = lock else { return true };
+    match event {
+        Event::EntityOperationCalled { caller, .. } | Event::EntityOperationSignaled { caller, .. } => {
+            caller.as_ref() == Some(&lock.holder)
+        }
+        Event::EntityLockRequested { .. } => false,
+        _ => true,
+    }
+}
+
+/// The entity that a lock is asked of after this one.
+fn following(own: &str, entities: &[String]) -> Option<String> {
+    entities.iter().skip_while(|entity| *entity != own).nth(1).cloned()
+}
+
+/// What the holder of a lock would have sent at its end.
+fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
+    let (entities, caller) = (entities.clone(), Some(holder.clone()));
+    Message { event: Event::EntityUnlockSent { id: 0, lock: *id, entities, at: String::new(), caller }, inbox: None, reply: None }
+}
