@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::Process;
 use tempfile::TempDir;
@@ -65,6 +65,22 @@ fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
     let named = entries
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.metadata().and_then(|data| data.modified())));
     named.filter_map(|(name, at)| (!name.ends_with(".part")).then_some((name, at.ok()?))).collect()
+}
+
+#[test]
+fn every_example_is_in_the_table() {
+    let table = fs::read_to_string("examples/README.md").expect("the table");
+    for entry in fs::read_dir("examples").expect("the examples") {
+        let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        assert!(file == "README.md" || table.contains(&format!("]({file}) |")), "examples/README.md does not list {file}");
+    }
+}
+
+#[test]
+fn the_examples_without_arguments_end_well() {
+    let text = Place::of("fan_out_fan_in").run(&[]);
+    assert_eq!(text, (1..=5).map(|item| format!("item {item} processed\n")).collect::<String>());
+    assert_eq!(Place::of("encrypted_payloads").run(&[]), "charged 4000 0000 0000 0002\n");
 }
 
 #[test]
@@ -277,7 +293,7 @@ fn monitor_waits_while_the_file_grows() {
     let (file, id) = (place.path("report.csv"), watch_of(&place, "report.csv"));
     fs::write(&file, "one").expect("a file");
     let seen = |size: &str| place.recorded(&id, "size_of").iter().any(|seen| seen == size);
-    let mut process = Process::spawn(&mut place.program(&["report.csv", "--every", "0.7"]));
+    let mut process = Process::spawn(place.program(&["report.csv", "--every", "0.7"]).stdout(Stdio::null()));
     assert!(process.run_until("the first look", || seen("3")));
     fs::write(&file, "one and two").expect("a file");
     assert!(process.run_until("the second look", || seen("11")), "it took a growing file for complete");
@@ -309,7 +325,7 @@ fn shows(place: &Place, worker: &mut Process, name: &str, expected: &str) {
 }
 
 fn approval_worker(place: &Place) -> Process {
-    let mut worker = Process::spawn(place.program(&["run"]).stdout(std::process::Stdio::null()));
+    let mut worker = Process::spawn(place.program(&["run"]).stdout(Stdio::null()));
     assert!(worker.run_until("the database", || place.path("approval.db").exists()));
     worker
 }
