@@ -361,6 +361,10 @@ async fn what_could_wait_for_ever_is_refused(kept: Kept) -> dacapo::Result<()> {
         assert_eq!(failure.kind(), FailureKind::Forbidden, "{failure}");
         assert!(format!("{failure} {:?}", failure.causes()).contains(words), "{failure} {:?}", failure.causes());
     }
+    let failed = runtime.start(nests()).id("nests").await?;
+    failed.result().await.expect_err("it is refused");
+    let error = runtime.rewind("nests", "again").await.expect_err("its lock is gone");
+    assert!(error.to_string().contains("it failed in a critical section of @counter@in"), "{error}");
     assert_eq!(runtime.start(behaves()).await?.result().await?, 2);
     assert_eq!(runtime.call(Counter::at("in").get()).await?, 1);
     Ok(())

@@ -244,7 +244,7 @@ async fn tells(secret: String) -> Result<String, dacapo::Error> {
 #[orchestrator]
 async fn hides(secret: String) -> dacapo::Result<String> {
     dacapo::set_custom_status(&secret);
-    let told = tells(secret.clone()).await.map_or_else(|error| error.to_string(), |told| told);
+    let told = tells(secret.clone()).await.unwrap_or_else(|error| error.to_string());
     let more = GO.wait().await;
     Ok(echo(secret + &told + &more).await)
 }

@@ -162,7 +162,20 @@ fn emit(arguments: &Arguments, block: &ItemImpl, ident: &Ident, operations: &[Op
     let handle = format_ident!("{ident}Entity", span = Span::call_site().located_at(ident.span()));
     let site = quote::quote_spanned!(ident.span()=> ::core::file!(), line: ::core::line!());
     let handle_docs = format!(" One [`{ident}`], from [`{ident}::at`].");
-    let at_docs = format!(" The entity with this key. Its instance id is `@`, the name of the entity, `@` and the key.");
+    let at_docs = " The entity with this key. Its instance id is `@`, the name of the entity, `@` and the key.";
+    let is_taken = block.items.iter().any(|item| matches!(item, ImplItem::Fn(method) if method.sig.ident == "at"));
+    let at = (!is_taken).then(|| {
+        quote! {
+            #(#conditions)*
+            #[allow(unreachable_pub, dead_code)]
+            impl #ty {
+                #[doc = #at_docs]
+                pub fn at(key: impl ::core::convert::AsRef<::core::primitive::str>) -> #handle {
+                    #handle(#krate::EntityId::new::<#ty>(::core::convert::AsRef::as_ref(&key)))
+                }
+            }
+        }
+    });
     let methods = operations.iter().map(|operation| operation.method(krate));
     let markers = operations.iter().map(|operation| operation.marker(krate));
     let (names, arms): (Vec<_>, Vec<_>) = operations
@@ -197,14 +210,7 @@ fn emit(arguments: &Arguments, block: &ItemImpl, ident: &Ident, operations: &[Op
         #[derive(Clone, Debug)]
         pub struct #handle(#krate::EntityId);
 
-        #(#conditions)*
-        #[allow(unreachable_pub, dead_code)]
-        impl #ty {
-            #[doc = #at_docs]
-            pub fn at(key: impl ::core::convert::AsRef<::core::primitive::str>) -> #handle {
-                #handle(#krate::EntityId::new::<#ty>(::core::convert::AsRef::as_ref(&key)))
-            }
-        }
+        #at
 
         #(#conditions)*
         #[allow(unreachable_pub, dead_code, clippy::too_many_arguments, clippy::needless_pass_by_value)]

@@ -49,6 +49,12 @@ pub(crate) fn scope<F: Future>(attempt: Attempt, body: F) -> impl Future<Output 
     ATTEMPT.scope(attempt, body)
 }
 
+/// The worker that runs the attempt.
+#[cfg(feature = "schedules")]
+pub(crate) fn worker() -> Option<Arc<crate::worker::Worker>> {
+    ATTEMPT.try_with(|attempt| attempt.signals.worker()).ok().flatten()
+}
+
 /// The number of this attempt, counted from 1. An attempt that a crash interrupted is made again under the same number.
 ///
 /// 1 outside a runtime.

@@ -226,7 +226,7 @@ impl Client {
     }
 
     /// The time by which a worker of this process starts and ends things.
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         match &self.backend {
             Backend::Worker(worker) => worker.now(),
             Backend::Store(_) => Timestamp::now(),
@@ -234,7 +234,11 @@ impl Client {
     }
 
     async fn find(&self, id: &str) -> StoreResult<store::Instance> {
-        self.store().find(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))
+        self.find_any(id).await?.ok_or_else(|| not_found(id))
+    }
+
+    pub(crate) async fn find_any(&self, id: &str) -> StoreResult<Option<store::Instance>> {
+        self.store().find(Lookup::Id(id.to_owned())).await
     }
 
     fn store(&self) -> &Kept {

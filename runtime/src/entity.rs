@@ -98,7 +98,7 @@ pub struct EntityRegistration {
     pub(crate) name: &'static str,
     pub(crate) site: Site,
     operations: &'static [(&'static str, bool)],
-    open: fn(Option<&Payload>) -> Result<Box<dyn Live>, Failure>,
+    open: fn(Option<&Payload>) -> Opened,
 }
 
 inventory::collect!(EntityRegistration);
@@ -111,7 +111,7 @@ impl EntityRegistration {
     }
 
     /// The state from its recorded form, or the default.
-    pub(crate) fn open(&self, state: Option<&Payload>) -> Result<Box<dyn Live>, Failure> {
+    pub(crate) fn open(&self, state: Option<&Payload>) -> Opened {
         (self.open)(state).map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", self.name)))
     }
 
@@ -131,9 +131,12 @@ impl EntityRegistration {
     }
 }
 
-fn open<E: Entity>(state: Option<&Payload>) -> Result<Box<dyn Live>, Failure> {
+fn open<E: Entity>(state: Option<&Payload>) -> Opened {
     Ok(Box::new(state.map_or_else(|| Ok(E::default()), Payload::decode)?))
 }
+
+/// A state that was read.
+type Opened = Result<Box<dyn Live>, Failure>;
 
 /// The state of an entity in memory.
 pub(crate) trait Live: Send {

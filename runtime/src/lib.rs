@@ -9,6 +9,7 @@
 //! * `engine/` is the replay engine: history and events in, actions out. It knows no tokio, clock, store or thread.
 //! * [`store`] keeps histories: one trait, one write verb, in memory and in SQLite.
 //! * `http/` serves the HTTP API of Durable Functions (feature `http`).
+//! * `schedule/` starts runs again and again; a schedule is an orchestration itself.
 //! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
 
 #[cfg(test)]
@@ -30,6 +31,8 @@ mod payload;
 mod registry;
 mod retry;
 mod runtime;
+#[cfg(feature = "schedules")]
+mod schedule;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -62,6 +65,8 @@ pub use payload::Payload;
 pub use registry::{Call, Callable};
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
+#[cfg(feature = "schedules")]
+pub use schedule::{CatchUp, Overlap, PlanSchedule, Schedule, ScheduleDescription, Timetable};
 pub use store::{Census, Codec, Payloads, Status};
 pub use worker::Retention;
 

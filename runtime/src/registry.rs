@@ -159,6 +159,9 @@ callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10);
 callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11);
 callable!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12);
 
+/// How the names of the library's own functions begin.
+pub(crate) const OWN: &str = "dacapo:";
+
 /// All functions of a process, found by role and name.
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
@@ -272,7 +275,7 @@ impl Registry {
 
     /// The registered orchestrators' names, sorted, for messages.
     pub(crate) fn orchestrator_names(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.orchestrators.keys().copied().collect();
+        let mut names: Vec<_> = self.orchestrators.keys().copied().filter(|name| !name.starts_with(OWN)).collect();
         names.sort_unstable();
         names
     }

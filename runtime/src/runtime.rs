@@ -257,7 +257,11 @@ impl Builder {
     /// # Errors
     /// As [`Runtime::open`].
     pub async fn open(self) -> Result<Runtime, RuntimeError> {
-        let registry = Registry::collect(self.automatic, &self.registrations, &self.entities)?;
+        #[cfg(feature = "schedules")]
+        let registrations = [self.registrations, crate::schedule::registrations()].concat();
+        #[cfg(not(feature = "schedules"))]
+        let registrations = self.registrations;
+        let registry = Registry::collect(self.automatic, &registrations, &self.entities)?;
         registry.check_limits()?;
         let store = match self.source {
             Source::Url(url) => store::open(&url, self.synchronous).await?,

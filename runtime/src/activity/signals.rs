@@ -54,6 +54,12 @@ impl Signals {
         })
     }
 
+    /// The worker that runs the attempt.
+    #[cfg(feature = "schedules")]
+    pub(super) fn worker(&self) -> Option<Arc<Worker>> {
+        self.worker.upgrade()
+    }
+
     fn beat(&self) -> MutexGuard<'_, Beat> {
         self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,7 +13,7 @@ impl Client {
     /// rewound in the same way, before it. Where the code had acted upon a failure, it decides again.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or a
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed, or failed with entities locked; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or a
     /// failing store.
     ///
     /// ```standalone_crate
@@ -63,6 +63,13 @@ impl Client {
 
     async fn rewind_one(&self, instance: &Instance, reason: &str) -> StoreResult<()> {
         let stored = self.store().load(Lookup::Key(instance.key)).await?.ok_or_else(|| not_found(&instance.id))?;
+        if let Some(entities) = held(&stored.history) {
+            let why = format!(
+                "it failed in a critical section of {}, which ended with it and cannot be entered again in its middle; restart it instead",
+                entities.join(", ")
+            );
+            return Err(wrong_state(&instance.id, &why));
+        }
         let event = Event::ExecutionRewound { reason: reason.to_owned() };
         let number = u32::try_from(stored.history.len()).unwrap_or(u32::MAX).saturating_add(1);
         let turn = Turn { at: self.now(), events: vec![event.clone()] };
@@ -82,4 +89,14 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// The entities that were locked at the end of a history.
+fn held(history: &[Turn]) -> Option<&[String]> {
+    let events = || history.iter().flat_map(|turn| &turn.events);
+    let is_open = |lock| !events().any(|event| matches!(event, Event::EntityUnlockSent { lock: ended, .. } if *ended == lock));
+    events().find_map(|event| match event {
+        Event::EntityLockRequested { id, entities, .. } if is_open(*id) => Some(entities.as_slice()),
+        _ => None,
+    })
 }

@@ -146,7 +146,7 @@ impl Client {
         Restart { client: self.clone(), id: id.into(), new: None }
     }
 
-    pub(super) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<()> {
+    pub(crate) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<()> {
         loop {
             let found = match reuse {
                 ReuseId::Refuse => return self.create(request).await,

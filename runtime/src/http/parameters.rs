@@ -99,3 +99,35 @@ pub(super) fn to_seconds(time: SystemTime) -> String {
 pub(super) fn to_ticks(time: Timestamp) -> String {
     utc(time).format("%Y-%m-%dT%H:%M:%S%.6f0Z").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{END_OF_TIME, parse_time, to_ticks};
+    use crate::store::Timestamp;
+
+    #[test]
+    fn times_are_read_in_the_forms_clients_write() {
+        let read = |text: &str| parse_time(text).map(|time| to_ticks(Timestamp(time.timestamp_micros())));
+        for text in [
+            "2026-01-02T03:04:05.5Z",
+            "2026-01-02T03:04:05.5000000Z",
+            "2026-01-02T04:04:05.5+01:00",
+            "2026-01-02 03:04:05.5",
+            " 2026-01-02T03:04:05.5 ",
+        ] {
+            assert_eq!(read(text).as_deref(), Some("2026-01-02T03:04:05.5000000Z"), "{text}");
+        }
+        for text in ["2026-01-02", "2026-01-02T00:00", "2026-01-02T00:00Z"] {
+            assert_eq!(read(text).as_deref(), Some("2026-01-02T00:00:00.0000000Z"), "{text}");
+        }
+        for text in ["", "yesterday", "2026-13-01", "12"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_never_comes_has_a_year_of_four_digits() {
+        assert_eq!(to_ticks(Timestamp(i64::MAX)), to_ticks(Timestamp(END_OF_TIME)));
+        assert_eq!(to_ticks(Timestamp(i64::MAX)), "9999-12-31T23:59:59.9999990Z");
+    }
+}

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::payload::Payload;
-use crate::store::{Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
+use crate::store::{self, Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
 
 /// The answer to a client that asked for an operation, once what it did is durable.
@@ -80,6 +80,15 @@ enum Phase {
     Turning,
     /// It is no longer in the worker's map.
     Gone,
+}
+
+/// An entity as it was read.
+struct Content {
+    key: InstanceKey,
+    registration: EntityRegistration,
+    live: Box<dyn Live>,
+    state: Option<Payload>,
+    lock: Option<EntityLock>,
 }
 
 /// What the operations of a turn have brought about.
@@ -175,26 +184,35 @@ impl Entity {
         };
         let live = registration.open(state.as_ref());
         let live = live.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-        // Whoever was terminated while it was set aside could not give its lock back.
-        let ended = match &lock {
-            Some(lock) if worker.has_ended(&lock.holder.instance).await? => Some(released(lock)),
-            _ => None,
-        };
+        let holder = lock.as_ref().map(|lock: &EntityLock| lock.holder.instance.clone());
+        let key = stored.instance.key;
+        self.take_up(worker, Content { key, registration, live, state, lock }, messages);
+        // Whoever was terminated while it was set aside could not give its lock back. Asked for only here, where the lock is known:
+        // who ends from now on finds it.
+        if let Some(holder) = holder
+            && worker.has_ended(&holder).await?
+        {
+            self.release(worker, &holder);
+        }
+        Ok(())
+    }
+
+    /// Begins to work with what was read.
+    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, content: Content, messages: Vec<store::Message>) {
         let mut inner = self.lock();
-        (inner.key, inner.registration, inner.live) = (stored.instance.key, Some(registration), Some(live));
-        (inner.state, inner.lock) = (state, lock);
+        (inner.key, inner.registration, inner.live) = (content.key, Some(content.registration), Some(content.live));
+        (inner.state, inner.lock) = (content.state, content.lock);
         // From here on the worker's scan may bring the same messages again.
         inner.inbox = messages.last().map_or(0, |message| message.number);
         let read = inner.inbox;
         let arrived = std::mem::take(&mut inner.mailbox);
         let waiting =
             messages.into_iter().map(|message| Message { event: message.event, inbox: Some(message.number), reply: None });
-        inner.mailbox = ended.into_iter().chain(waiting).collect();
+        inner.mailbox = waiting.collect();
         inner.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read)));
         if inner.phase == Phase::Loading {
             self.turn(worker, inner);
         }
-        Ok(())
     }
 
     /// Gives back the lock of a run that has ended.

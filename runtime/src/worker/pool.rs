@@ -149,7 +149,8 @@ impl Pool {
         let instance = instance.id().clone();
         let state = self.state.clone();
         let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat };
-        let body = activity::scope(attempt, (self.perform)(activity, input));
+        // Boxed, because each function that hands it on would keep a place for it.
+        let body = Box::pin(activity::scope(attempt, (self.perform)(activity, input)));
         let limited = self.limited(body, activity.name(), limits, &signals);
         let (ended, is_late) = Abortable::new(limited, abort).await.ok()?;
         if signals.is_cancelled() && !is_late {
@@ -172,6 +173,17 @@ impl Pool {
         if limits == Limits::default() {
             return (body.await, false);
         }
+        // Boxed, so that an activity without limits stays small.
+        Box::pin(self.watched(body, name, limits, signals)).await
+    }
+
+    async fn watched(
+        &self,
+        body: impl Future<Output = Recorded>,
+        name: &str,
+        limits: Limits,
+        signals: &Signals,
+    ) -> (Recorded, bool) {
         tokio::pin!(body);
         let late = late(&*self.time, name, limits, signals);
         tokio::pin!(late);

@@ -1,0 +1,11 @@
+use dacapo::entity;
+
+#[entity]
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+fn main() {
+    let _ = Counter::default().value;
+}
