@@ -116,8 +116,8 @@ async fn main() -> dacapo::Result<()> {
         }
         Command::Show { name } => {
             let status = Client::connect(&args.store).await?.status(&name).await?;
-            let said = status.output().or(status.custom_status()).map_or("", |said| said.as_str());
-            println!("{}: {said}", status.runtime_status());
+            let said = status.output().or(status.custom_status()).map(|said| said.decode::<String>()).transpose()?;
+            println!("{}: {}", status.runtime_status(), said.unwrap_or_default());
         }
     }
     Ok(())

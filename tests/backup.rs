@@ -63,15 +63,8 @@ impl Place {
 
     /// The program with this folder as its working directory.
     fn program(&self, arguments: &[&str]) -> Command {
-        let test = std::env::current_exe().expect("the path of this test");
-        let program = test.ancestors().nth(2).expect("a target folder").join("examples/backup");
-        assert!(
-            program.exists(),
-            "`{}` is missing; `cargo test` builds it, or `cargo build --example backup`",
-            program.display()
-        );
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        let mut command = support::example("backup", self.0.path());
+        command.args(arguments);
         command
     }
 

@@ -1,7 +1,7 @@
 //! What tests of killed processes share: a process that ends with its test, and what it left in the database.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dacapo::store::{Event, Turn};
@@ -41,6 +41,18 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+#[allow(dead_code, reason = "not every test runs an example")]
+/// An example as the program it is, with `folder` as its working directory.
+pub(crate) fn example(name: &str, folder: &Path) -> Command {
+    let test = std::env::current_exe().expect("the path of this test");
+    let program = test.ancestors().nth(2).expect("a target folder").join("examples").join(name);
+    let shown = program.display();
+    assert!(program.exists(), "`{shown}` is missing; `cargo test` builds it, or `cargo build --example {name}`");
+    let mut command = Command::new(program);
+    command.current_dir(folder).stdin(Stdio::null());
+    command
 }
 
 /// The history in a database, read from a copy, so that what a crash left there stays for the next process to recover.

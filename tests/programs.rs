@@ -1,0 +1,356 @@
+//! The examples, run as the programs they are: to a good end, and killed in the middle and run again.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::Process;
+use tempfile::TempDir;
+
+/// A folder for one program.
+struct Place {
+    folder: TempDir,
+    name: &'static str,
+}
+
+impl Place {
+    fn of(name: &'static str) -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), name }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = support::example(self.name, self.folder.path());
+        command.args(arguments);
+        command
+    }
+
+    /// All that the program says, and whether it ends well.
+    fn ends(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.program(arguments).output().expect("the program runs");
+        let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat();
+        (output.status.success(), text)
+    }
+
+    /// Runs it to a good end and returns what it says.
+    fn run(&self, arguments: &[&str]) -> String {
+        let (good, text) = self.ends(arguments);
+        assert!(good, "{} {arguments:?}: {text}", self.name);
+        text
+    }
+
+    /// Starts it, waits until `reached`, and kills it.
+    fn killed(&self, arguments: &[&str], what: &str, reached: impl FnMut() -> bool) {
+        let mut process = Process::spawn(&mut self.program(arguments));
+        assert!(process.run_until(what, reached), "{} has ended before {what}", self.name);
+        assert!(process.kill(), "{} has ended by itself", self.name);
+    }
+
+    /// How many activities of this name have a recorded result, and their results as text.
+    fn recorded(&self, id: &str, activity: &str) -> Vec<String> {
+        let history = support::history(&self.path(&format!("{}.db", self.name)), id);
+        support::completed(&history, activity).into_iter().map(|(_, result)| result.as_str().to_owned()).collect()
+    }
+}
+
+/// The finished files of a folder, each with what becomes another when it is written again.
+fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry"));
+    let named = entries
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.metadata().and_then(|data| data.modified())));
+    named.filter_map(|(name, at)| (!name.ends_with(".part")).then_some((name, at.ok()?))).collect()
+}
+
+#[test]
+fn every_example_is_in_the_table() {
+    let table = fs::read_to_string("examples/README.md").expect("the table");
+    for entry in fs::read_dir("examples").expect("the examples") {
+        let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        assert!(file == "README.md" || table.contains(&format!("]({file}) |")), "examples/README.md does not list {file}");
+    }
+}
+
+#[test]
+fn the_examples_without_arguments_end_well() {
+    let text = Place::of("fan_out_fan_in").run(&[]);
+    assert_eq!(text, (1..=5).map(|item| format!("item {item} processed\n")).collect::<String>());
+    assert_eq!(Place::of("encrypted_payloads").run(&[]), "charged 4000 0000 0000 0002\n");
+}
+
+#[test]
+fn batch_orders_reports_rejected_lines_and_compares_with_one_by_one() {
+    let place = Place::of("batch_orders");
+    place.run(&["--sample", "orders.csv", "--lines", "120"]);
+    let text = place.run(&["orders.csv", "--one-by-one"]);
+    assert!(text.contains("line 101 is rejected: `unicorn` is not for sale\n"), "{text}");
+    assert!(text.contains("120 lines, 1 rejected, "), "{text}");
+    assert_eq!(written(&place.path("receipts")).len(), 119);
+    let (_, times) = text.split_once("one by one: ").expect("the comparison");
+    let times: f64 = times.trim_end().strip_suffix(" times as long").and_then(|times| times.parse().ok()).expect("a number");
+    assert!(times > 2.0, "{text}");
+
+    fs::write(place.path("bad.csv"), b"customer,item,quantity\nAda,lamp,\xff\n\"Bob\",lamp,10\nAda,lamp,1,2\n,lamp,1\n")
+        .expect("a file");
+    let text = place.run(&["bad.csv"]);
+    for said in ["line 2 is rejected: it is not UTF-8", "line 4 is rejected: it has 4 fields", "line 5 is rejected: the customer"]
+    {
+        assert!(text.contains(said), "{text}");
+    }
+    assert!(text.contains("4 lines, 3 rejected, 441.00 € in all"), "ten lamps are a tenth cheaper: {text}");
+}
+
+#[test]
+fn batch_orders_refuses_a_file_that_holds_no_orders() {
+    let place = Place::of("batch_orders");
+    fs::write(place.path("other.csv"), "name,age\nAda,36\n").expect("a file");
+    let (good, text) = place.ends(&["other.csv"]);
+    assert!(!good && text.contains("has no column `customer` in its first line; when that is mended"), "{text}");
+    let (good, text) = place.ends(&["missing.csv"]);
+    assert!(!good && text.contains("could not read"), "{text}");
+}
+
+#[test]
+fn batch_orders_goes_on_after_a_kill_and_prices_no_recorded_line_again() {
+    let place = Place::of("batch_orders");
+    place.run(&["--sample", "orders.csv", "--lines", "300"]);
+    let receipts = place.path("receipts");
+    place.killed(&["orders.csv", "--latency", "150"], "the second wave", || written(&receipts).len() > 80);
+    let recorded = place.recorded("orders.csv", "process");
+    assert!((1..300).contains(&recorded.len()), "{} lines are recorded", recorded.len());
+    let before = written(&receipts);
+
+    let text = place.run(&["orders.csv"]);
+    assert!(text.contains("300 lines, 3 rejected, "), "{text}");
+    let after = written(&receipts);
+    assert_eq!(after.len(), 297);
+    let line = |result: &String| serde_json::from_str::<serde_json::Value>(result).ok()?["Ok"]["line"].as_u64();
+    let priced: Vec<_> = recorded.iter().filter_map(line).map(|line| format!("{line}.json")).collect();
+    assert!(!priced.is_empty());
+    for name in priced {
+        assert_eq!(before[&name], after[&name], "{name} was recorded, and is written again");
+    }
+}
+
+#[test]
+fn thumbnails_reports_each_broken_image_and_makes_the_rest() {
+    let place = Place::of("thumbnails");
+    place.run(&["--sample", "photos", "--images", "6"]);
+    fs::write(place.path("photos/notes.txt"), "no image by its name").expect("a file");
+    fs::copy(place.path("photos/image 000.png"), place.path("photos/in truth a png.jpg")).expect("a copy");
+    let text = place.run(&["photos", "small", "--size", "64", "--parallel", "2"]);
+    assert!(text.contains("no thumbnail of broken.jpg: "), "{text}");
+    assert!(text.contains("7 thumbnails, 1 failed\n"), "{text}");
+    assert_eq!(written(&place.path("small")).len(), 8, "seven and the sheet");
+    let small = image::open(place.path("small/image 001.jpg.png")).expect("a thumbnail");
+    assert_eq!((small.width(), small.height()), (64, 57), "of 360 to 320");
+    let sheet = image::open(place.path("small/contact-sheet.png")).expect("the sheet");
+    assert_eq!((sheet.width(), sheet.height()), (3 * 72, 3 * 72));
+
+    let text = place.run(&["photos", "small", "--id", "again"]);
+    assert!(text.contains("7 thumbnails, 1 failed\n"), "{text}");
+    let (good, text) = place.ends(&["nothing", "small"]);
+    assert!(!good && text.contains("could not read the folder"), "{text}");
+}
+
+#[test]
+fn thumbnails_goes_on_after_a_kill_and_makes_no_recorded_one_again() {
+    let place = Place::of("thumbnails");
+    place.run(&["--sample", "photos", "--images", "16"]);
+    let small = place.path("small");
+    let arguments = ["photos", "small", "--parallel", "1", "--id", "t"];
+    place.killed(&arguments, "four thumbnails", || written(&small).len() >= 4);
+    let (recorded, before) = (place.recorded("t", "thumbnail"), written(&small));
+    assert!((1..16).contains(&recorded.len()), "{} are recorded", recorded.len());
+
+    let text = place.run(&arguments);
+    assert!(text.contains("16 thumbnails, 1 failed\n"), "{text}");
+    let after = written(&small);
+    assert_eq!(after.len(), 17);
+    let name = |result: &String| Some(result.split("small/").nth(1)?.split('"').next()?.to_owned());
+    let made: Vec<_> = recorded.iter().filter_map(name).collect();
+    assert!(!made.is_empty());
+    for name in made {
+        assert_eq!(before[&name], after[&name], "{name} was recorded, and is made again");
+    }
+}
+
+/// The API of `rate_limited_api` on a free port, and its address.
+fn api(place: &Place, arguments: &[&str]) -> (Process, String) {
+    let said = place.path("api.txt");
+    let file = fs::File::create(&said).expect("a file");
+    let listen = ["api", "--listen", "127.0.0.1:0"];
+    let mut process = Process::spawn(place.program(&[&listen, arguments].concat()).stdout(file));
+    let mut address = None;
+    let ready = process.run_until("the address of the API", || {
+        let text = fs::read_to_string(&said).unwrap_or_default();
+        address = text.strip_prefix("listening on ").and_then(|rest| rest.strip_suffix('\n')).map(str::to_owned);
+        address.is_some()
+    });
+    assert!(ready, "the API has ended");
+    (process, address.expect("it is there"))
+}
+
+/// The results of `rate_limited_api`.
+fn labels(place: &Place) -> BTreeMap<u64, String> {
+    let text = fs::read_to_string(place.path("results.json")).unwrap_or_else(|_| "{}".to_owned());
+    serde_json::from_str(&text).expect("the results are JSON at any time")
+}
+
+/// Whether nothing is left in its queue.
+fn is_drained(place: &Place) -> bool {
+    let queue = rusqlite::Connection::open(place.path("queue.db")).expect("the queue");
+    queue.query_row("SELECT count(*) = 0 FROM messages", [], |row| row.get(0)).expect("a count")
+}
+
+#[test]
+fn rate_limited_api_stays_below_the_limit_and_gets_over_broken_calls() {
+    let place = Place::of("rate_limited_api");
+    let (_api, address) = api(&place, &["--flaky", "7"]);
+    place.run(&["fill", "--count", "35"]);
+    let text = place.run(&["work", "--api", &address]);
+    assert!(text.contains("35 labelled, 0 failed in "), "{text}");
+    assert!(text.contains("the API: 35 answered, 0 over the limit, 5 broken, 40 at most in a minute"), "{text}");
+    let labels = labels(&place);
+    assert!(labels.keys().copied().eq(1..=35) && is_drained(&place), "{labels:?}");
+    assert_eq!([&labels[&1], &labels[&2], &labels[&3]], ["complaint", "question", "praise"]);
+}
+
+#[test]
+fn rate_limited_api_loses_nothing_to_an_api_that_takes_less() {
+    let place = Place::of("rate_limited_api");
+    let (_api, address) = api(&place, &["--per-minute", "300"]);
+    place.run(&["fill", "--count", "18"]);
+    let text = place.run(&["work", "--api", &address]);
+    assert!(text.contains("18 labelled, 0 failed in ") && !text.contains(" 0 over the limit"), "{text}");
+    assert!(labels(&place).keys().copied().eq(1..=18) && is_drained(&place));
+}
+
+#[test]
+fn rate_limited_api_keeps_what_has_failed_in_the_queue() {
+    let place = Place::of("rate_limited_api");
+    place.run(&["fill", "--count", "3"]);
+    let text = place.run(&["work", "--api", "http://127.0.0.1:9"]);
+    assert!(text.contains("0 labelled, 3 failed in ") && text.contains("run this again"), "{text}");
+    assert!(labels(&place).is_empty() && !is_drained(&place));
+
+    let (_api, address) = api(&place, &[]);
+    assert!(place.run(&["work", "--api", &address]).contains("3 labelled, 0 failed in "));
+    assert!(labels(&place).keys().copied().eq(1..=3) && is_drained(&place));
+}
+
+#[test]
+fn rate_limited_api_goes_on_after_a_kill_and_loses_nothing() {
+    let place = Place::of("rate_limited_api");
+    let (_api, address) = api(&place, &[]);
+    place.run(&["fill", "--count", "50"]);
+    place.killed(&["work", "--api", &address], "a stored batch", || labels(&place).len() >= 10);
+    assert!(labels(&place).len() < 50 && !is_drained(&place));
+
+    let text = place.run(&["work", "--api", &address]);
+    assert!(text.contains("going on\n50 labelled, 0 failed in ") && text.contains(" 0 over the limit"), "{text}");
+    assert!(labels(&place).keys().copied().eq(1..=50) && is_drained(&place));
+    let answered = text.split_once("the API: ").and_then(|(_, rest)| rest.split_once(" answered")).map(|(count, _)| count);
+    let answered: u64 = answered.and_then(|count| count.parse().ok()).expect("a count");
+    assert!((50..60).contains(&answered), "only what was under way is asked again: {text}");
+}
+
+/// The instance by which `monitor` watches a file.
+fn watch_of(place: &Place, file: &str) -> String {
+    format!("monitor {}", place.path(file).display()).replace('/', ":")
+}
+
+#[test]
+fn monitor_counts_on_after_a_kill_and_over_generations() {
+    let place = Place::of("monitor");
+    let (arguments, id) = (["report.csv", "--every", "0.02"], watch_of(&place, "report.csv"));
+    let url = format!("sqlite:{}", place.path("monitor.db").display());
+    let generation = || {
+        let status = support::block_on(async { dacapo::Client::connect(&url).await?.status(&id).await });
+        status.map_or(0, |status| status.execution())
+    };
+    place.killed(&arguments, "the second generation", || generation() >= 2);
+    let mut process = Process::spawn(place.program(&arguments).stdout(fs::File::create(place.path("said")).expect("a file")));
+    assert!(process.run_until("the fourth generation", || generation() >= 4), "there is no file yet");
+    fs::write(place.path("report.csv"), "complete").expect("a file");
+    assert!(!process.run_until("the end", || false));
+
+    let text = fs::read_to_string(place.path("said")).expect("what it has said");
+    let (_, rest) = text.split_once("report.csv is complete: 8 bytes, ").expect("the size");
+    let (looks, generation) = rest.trim_end().split_once(" looks, generation ").expect("two counts");
+    let [looks, generation]: [u32; 2] = [looks, generation].map(|count| count.parse().expect("a count"));
+    assert_eq!(generation, (looks - 1) / 10 + 1, "ten looks make a generation, also when it was killed: {text}");
+}
+
+#[test]
+fn monitor_waits_while_the_file_grows() {
+    let place = Place::of("monitor");
+    let (file, id) = (place.path("report.csv"), watch_of(&place, "report.csv"));
+    fs::write(&file, "one").expect("a file");
+    let seen = |size: &str| place.recorded(&id, "size_of").iter().any(|seen| seen == size);
+    let mut process = Process::spawn(place.program(&["report.csv", "--every", "0.7"]).stdout(Stdio::null()));
+    assert!(process.run_until("the first look", || seen("3")));
+    fs::write(&file, "one and two").expect("a file");
+    assert!(process.run_until("the second look", || seen("11")), "it took a growing file for complete");
+    assert!(!process.run_until("the end", || false));
+    assert!(place.run(&["report.csv"]).contains("is complete: 11 bytes, 3 looks, generation 1"));
+}
+
+#[test]
+fn saga_buys_or_undoes_what_was_done_in_reverse_order() {
+    let place = Place::of("saga");
+    let shipped =
+        "lamp is on its way\nreserved lamp\ncharged 100 €\nshipped lamp\n14 things on the shelf, 900 € in the account\n";
+    assert_eq!(place.run(&["lamp"]), shipped);
+    let text = place.run(&["piano"]);
+    let undone = "reserved piano\ncharged 100 €\nrefunded 100 €\nput back piano\n14 things on the shelf, 900 € in the account\n";
+    assert!(text.starts_with("piano was not bought: ") && text.contains("takes no pianos") && text.ends_with(undone), "{text}");
+    let text = place.run(&["lamp", "--price", "99999"]);
+    let undone = "put back piano\nreserved lamp\nput back lamp\n14 things on the shelf, 900 € in the account\n";
+    assert!(text.starts_with("lamp was not bought: ") && text.ends_with(undone), "{text}");
+}
+
+/// Waits until `approval` shows this of a request.
+fn shows(place: &Place, worker: &mut Process, name: &str, expected: &str) {
+    let runs = worker.run_until(expected, || {
+        let (good, text) = place.ends(&["show", name]);
+        good && text.contains(expected)
+    });
+    assert!(runs, "the worker has ended");
+}
+
+fn approval_worker(place: &Place) -> Process {
+    let mut worker = Process::spawn(place.program(&["run"]).stdout(Stdio::null()));
+    assert!(worker.run_until("the database", || place.path("approval.db").exists()));
+    worker
+}
+
+#[test]
+fn approval_asks_nobody_for_little_and_escalates_when_nobody_answers() {
+    let place = Place::of("approval");
+    let mut worker = approval_worker(&place);
+    place.run(&["request", "lunch", "25"]);
+    place.run(&["request", "trip", "900", "--patience", "1"]);
+    shows(&place, &mut worker, "lunch", "Completed: lunch is approved, nobody needs to be asked for 25 €");
+    shows(&place, &mut worker, "trip", "waits for the director");
+    shows(&place, &mut worker, "trip", "Completed: trip is refused, nobody has decided");
+    assert_eq!(place.run(&["decide", "trip", "yes"]), "trip is decided already\n");
+    let (good, text) = place.ends(&["decide", "unknown", "yes"]);
+    assert!(!good && text.contains("unknown"), "{text}");
+}
+
+#[test]
+fn approval_takes_a_decision_made_while_no_worker_ran() {
+    let place = Place::of("approval");
+    let mut worker = approval_worker(&place);
+    place.run(&["request", "conference", "900"]);
+    shows(&place, &mut worker, "conference", "waits for the manager");
+    assert!(worker.kill());
+    place.run(&["decide", "conference", "yes", "--by", "Ada"]);
+    shows(&place, &mut approval_worker(&place), "conference", "Completed: conference is approved by Ada");
+}
