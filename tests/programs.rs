@@ -315,6 +315,16 @@ fn saga_buys_or_undoes_what_was_done_in_reverse_order() {
     assert!(text.starts_with("lamp was not bought: ") && text.ends_with(undone), "{text}");
 }
 
+#[test]
+fn a_counter_loses_no_change_and_outlives_its_program() {
+    let place = Place::of("counter");
+    assert_eq!(place.run(&["visits"]), "visits is 0 after 0 changes\n");
+    assert_eq!(place.run(&["visits", "--add", "2", "--times", "300"]), "visits is 600 after 300 changes\n");
+    assert_eq!(place.run(&["visits", "--add", "-1"]), "visits is 599 after 301 changes\n");
+    assert_eq!(place.run(&["others", "--add", "5"]), "others is 5 after 1 changes\n");
+    assert_eq!(place.run(&["visits", "--reset", "--add", "1"]), "visits is 1 after 1 changes\n");
+}
+
 /// Waits until `approval` shows this of a request.
 fn shows(place: &Place, worker: &mut Process, name: &str, expected: &str) {
     let runs = worker.run_until(expected, || {
