@@ -98,12 +98,7 @@ async fn slow_at_first() -> u32 {
 
 #[orchestrator]
 async fn runs(which: String) {
-    match which.as_str() {
-        "hangs" => hangs().await,
-        "cleans_up" => cleans_up().await,
-        "stubborn" => stubborn().await,
-        _ => blocks().await,
-    }
+    runs_here(which).await;
 }
 
 /// Races an activity with an event.

@@ -22,10 +22,8 @@ pub(crate) struct Calls {
     timers: BTreeMap<CallId, (Timestamp, Option<Action>)>,
     /// The same in the order of time.
     due: BTreeSet<(Timestamp, CallId)>,
-    /// The instances of sub-orchestrations.
-    pub(crate) children: BTreeMap<CallId, String>,
-    /// Their keys, of those that this process has created.
-    pub(crate) child_keys: BTreeMap<CallId, InstanceKey>,
+    /// The sub-orchestrations.
+    pub(crate) children: BTreeMap<CallId, Child>,
     /// The attempts that run or wait for a place in this process.
     pub(crate) running: HashMap<CallId, Running>,
     /// What activities have said last by a heartbeat.
@@ -52,6 +50,14 @@ impl Running {
     }
 }
 
+/// A sub-orchestration.
+pub(crate) struct Child {
+    /// Its instance id.
+    pub(crate) id: String,
+    /// Which instance that is, of one that this process has created.
+    pub(crate) key: Option<InstanceKey>,
+}
+
 /// What has become due.
 #[derive(Default)]
 pub(crate) struct Due {
@@ -72,7 +78,6 @@ impl Calls {
                 Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. } => {
                     self.work.remove(id);
                     self.children.remove(id);
-                    self.child_keys.remove(id);
                 }
                 _ => {}
             }
@@ -93,7 +98,7 @@ impl Calls {
                 Action::StartChild { detached: true, .. } | Action::TellEntity { .. } => {}
                 Action::StartChild { id, instance, .. } => {
                     self.work.insert(*id);
-                    self.children.insert(*id, instance.clone());
+                    self.children.insert(*id, Child { id: instance.clone(), key: None });
                 }
                 Action::Cancel { id } => {
                     self.work.remove(id);

@@ -83,7 +83,7 @@ impl Message {
         else {
             return false;
         };
-        calls.child_keys.get(id).is_some_and(|called| *called != ended)
+        calls.children.get(id).and_then(|child| child.key).is_some_and(|called| called != ended)
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {
@@ -455,8 +455,11 @@ impl Instance {
                 Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
                 Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
                 Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
-                    Some(_) if detached => {}
-                    Some(key) => drop(inner.calls.child_keys.insert(id, key)),
+                    Some(key) => {
+                        if let Some(child) = inner.calls.children.get_mut(&id) {
+                            child.key = Some(key);
+                        }
+                    }
                     None if detached => {
                         tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
@@ -729,7 +732,7 @@ impl Inner {
             Action::Cancel { id } => self.calls.children.get(id),
             _ => None,
         });
-        dropped.map(|child| (child.clone(), no_longer_awaited(id))).collect()
+        dropped.map(|child| (child.id.clone(), no_longer_awaited(id))).collect()
     }
 
     fn next_state(&self, progress: &Progress, events: &[Event]) -> State {
