@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::store::{InstanceKey, Runnable, StoreResult, Timestamp};
 use crate::worker::Worker;
-use crate::worker::instance::Message;
+use crate::worker::message::Message;
 
 /// At most so many are asked for at once.
 const PAGE: usize = 1_000;

@@ -14,7 +14,7 @@ use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::store::{Applied, Batch, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
 use crate::worker::entity::{Entity, Message};
-use crate::worker::{Worker, instance, shutting_down};
+use crate::worker::{Worker, message, shutting_down};
 
 /// What a worker knows of entities.
 #[derive(Default)]
@@ -66,8 +66,8 @@ impl Worker {
     }
 
     /// A message that is for an entity by its id, though it may be none that an entity takes.
-    pub(crate) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: instance::Message) {
-        let instance::Message { event, inbox, ack, .. } = message;
+    pub(crate) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: message::Message) {
+        let message::Message { event, inbox, ack, .. } = message;
         if let Some(ack) = ack {
             let _ = ack.send(Err(is_entity(id)));
         } else if let Some(event) = event {

@@ -3,99 +3,24 @@
 //! Invariant: at most one turn or commit of an instance is under way. What arrives meanwhile waits in the mailbox, and the
 //! next turn takes all of it.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use futures::future::AbortHandle;
-use tokio::sync::oneshot;
-
-use crate::activity::Signals;
 use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::execution::{Action, Execution, Next, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
-use crate::function::Recorded;
 use crate::payload::Payload;
-use crate::store::{
-    Append, Applied, Batch, InstanceKey, NewInstance, Parent, Refused, State, Status, StoreResult, Stored, Timestamp, Update,
-};
+use crate::store::{Append, Applied, Batch, InstanceKey, NewInstance, Parent, State, Status, Timestamp, Update};
 use crate::worker::Worker;
-use crate::worker::calls::{Calls, Due, Running};
+use crate::worker::calls::{Calls, Due};
+use crate::worker::commit::Commit;
+use crate::worker::message::{Ack, Message};
 use crate::worker::parking::{Waiting, wrong_state};
-use crate::worker::pool::Job;
 use crate::worker::request::Request;
-
-/// The answer to whoever sent a message, once the message is durable.
-pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;
-
-/// Something for an instance.
-pub(crate) struct Message {
-    /// What to deliver; nothing for a mere nudge.
-    pub(crate) event: Option<Event>,
-    /// Its number in the inbox, when it came through the store.
-    pub(crate) inbox: Option<i64>,
-    /// Whom it was posted for, when only the id has been looked at: another instance may have that by now.
-    pub(crate) posted_for: Option<InstanceKey>,
-    /// Of the end of a sub-orchestration, which instance that was: it may be one that was called under the same ids before a replacement.
-    pub(crate) ended: Option<InstanceKey>,
-    pub(crate) ack: Option<Ack>,
-}
-
-impl Message {
-    pub(crate) fn of(event: Event) -> Self {
-        Self { event: Some(event), inbox: None, posted_for: None, ended: None, ack: None }
-    }
-
-    /// Makes the instance look for itself: at its timers, at its waker.
-    pub(crate) fn nudge() -> Self {
-        Self { event: None, inbox: None, posted_for: None, ended: None, ack: None }
-    }
-
-    /// Whether it asks to go on with a suspended instance.
-    pub(crate) fn is_resume(&self) -> bool {
-        matches!(self.event, Some(Event::ExecutionResumed { .. }))
-    }
-
-    /// The activity an attempt of which it tells the outcome of.
-    fn ended_attempt(&self) -> Option<CallId> {
-        match self.event {
-            Some(Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. }) => Some(id),
-            _ => None,
-        }
-    }
-
-    fn is_suspend(&self) -> bool {
-        matches!(self.event, Some(Event::ExecutionSuspended { .. }))
-    }
-
-    /// Whether it is for the instance with this key, which is 0 as long as it is not known.
-    fn is_for(&self, key: InstanceKey) -> bool {
-        self.posted_for.is_none_or(|meant| key == 0 || meant == key)
-    }
-
-    /// Whether it is the end of another instance than the one that was called.
-    fn is_of_another(&self, calls: &Calls) -> bool {
-        let (
-            Some(ended),
-            Some(Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. }),
-        ) = (self.ended, &self.event)
-        else {
-            return false;
-        };
-        calls.children.get(id).and_then(|child| child.key).is_some_and(|called| called != ended)
-    }
-
-    pub(crate) fn refuse(self, error: RuntimeError) {
-        if let Some(ack) = self.ack {
-            let _ = ack.send(Err(error));
-        }
-    }
-}
 
 /// An instance this worker knows of.
 pub(crate) struct Instance {
-    id: Arc<str>,
+    pub(super) id: Arc<str>,
     inner: Mutex<Inner>,
 }
 
@@ -105,7 +30,7 @@ pub(super) struct Inner {
     pub(super) key: InstanceKey,
     pub(super) parent: Option<Parent>,
     /// When the generation was started whose first turn has not run yet.
-    fresh: Option<Timestamp>,
+    pub(super) fresh: Option<Timestamp>,
     /// How many turns the history has.
     pub(super) turns: u32,
     /// The suspended orchestrator; away during a turn, gone while parked.
@@ -133,19 +58,6 @@ pub(super) enum Phase {
     Parked,
     /// It is no longer in the worker's map.
     Gone,
-}
-
-/// A turn on its way through the store.
-pub(super) struct Commit {
-    pub(super) execution: Option<Execution>,
-    pub(super) actions: Vec<Action>,
-    pub(super) acks: Vec<Ack>,
-    pub(super) state: State,
-    /// How many turns it adds to the history.
-    pub(super) turns: u32,
-    pub(super) outcome: Option<Recorded>,
-    /// The generation that follows, and when it was started.
-    pub(super) next: Option<(Timestamp, Next)>,
 }
 
 impl Instance {
@@ -388,138 +300,6 @@ impl Instance {
         );
     }
 
-    /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
-    pub(super) fn commit(self: &Arc<Self>, worker: &Arc<Worker>, mut batch: Batch, commit: Commit, tries: u32) {
-        batch.epoch = Some(worker.epoch());
-        let (this, owner) = (self.clone(), worker.clone());
-        let reply = move |result: Result<Applied, Box<Refused>>| match result {
-            Ok(applied) => this.committed(&owner, commit, applied),
-            Err(refused) => this.refused(&owner, *refused, commit, tries),
-        };
-        worker.store().apply(batch, Box::new(reply));
-    }
-
-    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, commit: Commit, tries: u32) {
-        let Refused { error, batch } = refused;
-        let is_start = batch.create.is_some();
-        if !is_start && error.kind() == ErrorKind::Store {
-            tracing::error!(instance = %self.id, %error, "a turn could not be written; it is tried again");
-            let pause = Duration::from_millis(50 << tries.min(6));
-            let (this, owner) = (self.clone(), worker.clone());
-            worker.spawn(async move {
-                tokio::time::sleep(pause).await;
-                this.commit(&owner, batch, commit, tries + 1);
-            });
-            return;
-        }
-        if !is_start && error.kind() != ErrorKind::ShuttingDown {
-            tracing::error!(instance = %self.id, %error, "a turn was refused; the instance is unloaded");
-        }
-        if error.kind() == ErrorKind::Fenced {
-            worker.fenced();
-        }
-        let left = self.leave(worker);
-        commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
-        if is_start {
-            left.into_iter().for_each(|message| worker.route(&self.id, message));
-        } else {
-            left.into_iter().for_each(|message| message.refuse(error.clone()));
-        }
-    }
-
-    /// The turn is durable: lets out what it decided.
-    fn committed(self: &Arc<Self>, worker: &Arc<Worker>, commit: Commit, applied: Applied) {
-        let Commit { execution, actions, acks, state, turns, outcome, next } = commit;
-        let mut inner = self.lock();
-        if let Some(key) = applied.created {
-            inner.key = key;
-            inner.mailbox.retain(|message| message.is_for(key));
-        }
-        inner.turns += turns;
-        let has_begun = inner.state.status == Status::Pending && state.status != Status::Pending;
-        inner.state = state;
-        let was_set_aside = execution.is_none();
-        let parked = was_set_aside && outcome.is_none();
-        inner.execution = execution.filter(|_| outcome.is_none());
-        if let Some((at, next)) = next {
-            inner.turns = 1;
-            inner.fresh = Some(at);
-            inner.execution = Some(worker.execution(next.orchestrator, &self.id));
-            inner.mailbox.insert(0, Message::of(next.started));
-        }
-        let (mut jobs, mut dismissed, mut asks) = (Vec::new(), false, false);
-        worker.begin(&applied.children);
-        let mut children = applied.children.into_iter();
-        for action in actions {
-            match action {
-                Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
-                Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
-                    Some(key) => {
-                        if let Some(child) = inner.calls.children.get_mut(&id) {
-                            child.key = Some(key);
-                        }
-                    }
-                    None if detached => {
-                        tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
-                    }
-                    // Of this call all the same, when a rewind has begun the call anew.
-                    None => worker.check_child(&self.id, id, instance),
-                },
-                Action::TellEntity { .. } => asks = true,
-                Action::Cancel { id } => {
-                    if let Some(running) = inner.calls.running.remove(&id) {
-                        running.cancel(worker);
-                    }
-                    dismissed |= inner.calls.children.remove(&id).is_some();
-                }
-            }
-        }
-        if outcome.is_some() {
-            inner.calls.running.drain().for_each(|(_, running)| running.cancel(worker));
-            inner.calls.stop_timers();
-        }
-        self.arm(worker, &mut inner);
-        let mut left = Vec::new();
-        if outcome.is_some() {
-            inner.phase = Phase::Gone;
-            left = std::mem::take(&mut inner.mailbox);
-        } else if parked {
-            inner.phase = Phase::Parked;
-            left = std::mem::take(&mut inner.mailbox);
-            self.list(worker, &mut inner);
-        } else if inner.mailbox.is_empty() {
-            self.rest(worker, &mut inner);
-        } else {
-            // Not here: this is the store's thread.
-            let (this, owner) = (self.clone(), worker.clone());
-            worker.spawn(async move { this.turn(&owner, this.lock()) });
-        }
-        let (key, parent) = (inner.key, inner.parent.clone());
-        drop(inner);
-        worker.submit(jobs);
-        acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
-        if dismissed {
-            worker.scan_later();
-        }
-        if asks {
-            worker.fetch_later();
-        }
-        if was_set_aside && outcome.is_some() {
-            worker.dismiss_children(&self.id);
-            worker.release_locks(&self.id);
-        }
-        if has_begun {
-            worker.begun(&self.id);
-        }
-        if let Some(outcome) = outcome {
-            worker.forget(self);
-            worker.finished(&self.id, key, parent, outcome);
-        }
-        left.into_iter().for_each(|message| self.deliver(worker, message));
-        worker.trim();
-    }
-
     pub(super) fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
         inner.phase = Phase::Resting;
         if inner.calls.only_children() {
@@ -528,7 +308,7 @@ impl Instance {
     }
 
     /// Stands in the worker's list of what can be evicted.
-    fn list(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
+    pub(super) fn list(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
         if !inner.listed {
             inner.listed = true;
             worker.idle(self);
@@ -540,187 +320,6 @@ impl Instance {
         let next = inner.calls.next_due().or(start);
         worker.clock().set(&self.id, inner.armed, next);
         inner.armed = next;
-    }
-
-    /// The job of an activity, unless an attempt of it still runs.
-    fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, action: Action) -> Option<Job> {
-        let Action::StartActivity { id, name, input, attempt, limits, .. } = action else {
-            return None;
-        };
-        if inner.calls.running.contains_key(&id) {
-            return None;
-        }
-        let Some(activity) = worker.registry().activity(name).copied() else {
-            let message =
-                format!("no activity named `{name}` is registered in this process; register it with the runtime's builder");
-            let failure = Failure::new(FailureKind::NotRegistered, message);
-            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
-            return None;
-        };
-        if let Some(excess) = worker.store().payloads().excess(format_args!("what `{name}` is called with"), &input) {
-            let failure = Failure::new(FailureKind::Codec, excess);
-            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
-            return None;
-        }
-        let lane = match worker.pool().lane(&activity, &input) {
-            Ok(lane) => lane,
-            Err(failure) => {
-                inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
-                return None;
-            }
-        };
-        let (handle, abort) = AbortHandle::new_pair();
-        let signals = Signals::new(worker, inner.key, id);
-        inner.calls.running.insert(id, Running { abort: handle, signals: signals.clone() });
-        let last_heartbeat = inner.calls.heartbeats.get(&id).cloned();
-        // The store's number is in the key, so that an id that is used again after a purge gives other keys.
-        let key = format!("{}/{}/{id}", self.id, inner.key);
-        Some(Job {
-            instance: self.clone(),
-            call: id,
-            activity,
-            input,
-            attempt,
-            limits,
-            key,
-            lane,
-            abort,
-            signals,
-            last_heartbeat,
-        })
-    }
-
-    /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
-    /// One that is unreadable is parked.
-    pub(crate) fn loaded(
-        self: &Arc<Self>,
-        worker: &Arc<Worker>,
-        stored: Stored,
-        messages: Vec<crate::store::Message>,
-        unreadable: Option<RuntimeError>,
-    ) {
-        let Stored { instance, history, heartbeats } = stored;
-        let mut inner = self.lock();
-        inner.key = instance.key;
-        inner.parent = instance.parent;
-        inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
-        inner.state = instance.state;
-        let read = messages.last().map_or(0, |message| message.number);
-        // From here on the worker's scan may bring the same messages again.
-        inner.inbox = read;
-        let arrived = std::mem::take(&mut inner.mailbox);
-        let stored = messages.into_iter().map(|message| Message { inbox: Some(message.number), ..Message::of(message.event) });
-        let arrived = arrived
-            .into_iter()
-            .filter(|message| message.is_for(instance.key) && message.inbox.is_none_or(|number| number > read));
-        inner.mailbox = stored.chain(arrived).collect();
-        let is_resumed = inner.mailbox.iter().any(Message::is_resume);
-        let state = &inner.state;
-        let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
-        if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(worker.now()) {
-            inner.phase = Phase::Parked;
-            inner.inbox = 0;
-            let mailbox = std::mem::take(&mut inner.mailbox);
-            self.arm(worker, &mut inner);
-            drop(inner);
-            return mailbox.into_iter().for_each(|message| self.deliver(worker, message));
-        }
-        // The history tells first that it goes on, then what has come meanwhile.
-        inner.mailbox.sort_by_key(|message| !message.is_resume());
-        drop(inner);
-
-        if let Some(error) = unreadable {
-            let report = format!(
-                "{error}\n  nothing is lost: the run is parked; resume it in a process with the codec and the key it was written with"
-            );
-            return self.park_again(worker, report);
-        }
-        let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
-        let Some(orchestrator) = worker.registry().version(name, version).copied() else {
-            return self.park_again(worker, worker.not_registered(name, version));
-        };
-        let mut execution = worker.execution(orchestrator, &self.id);
-        let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
-        let unstarted_at = unstarted(&history, &self.lock().state);
-        if let Some(at) = unstarted_at {
-            if is_resumed && at > worker.now() {
-                let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
-                return self.schedule(worker, at, resumes);
-            }
-            let started = history.into_iter().flat_map(|turn| turn.events).last();
-            let mut inner = self.lock();
-            inner.fresh = Some(at);
-            // It was suspended before its first turn, of which its history tells nothing.
-            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
-            inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
-        } else if let Err(mismatch) = execution.replay(history) {
-            return self.park_again(worker, mismatch.to_string());
-        }
-        let pending = execution.pending();
-        let mut inner = self.lock();
-        inner.execution = Some(execution);
-        inner.calls.forget_all_but_running();
-        for (call, details) in heartbeats {
-            inner.calls.heartbeats.entry(call).or_insert(details);
-        }
-        inner.calls.record(&[], &pending);
-        let mut jobs = Vec::new();
-        let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
-        for action in pending {
-            match action {
-                // Its outcome came while the instance was set aside.
-                Action::StartActivity { id, .. } if ended.contains(&id) => {}
-                Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, .. } => worker.check_child(&self.id, id, instance),
-                _ => {}
-            }
-        }
-        self.arm(worker, &mut inner);
-        if inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound {
-            self.rest(worker, &mut inner);
-            drop(inner);
-        } else {
-            self.turn(worker, inner);
-        }
-        worker.submit(jobs);
-    }
-
-    /// Lets a resting instance go to its history when no activity of it is under way. `false` when it may not be.
-    pub(crate) fn evict(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
-        let mut inner = self.lock();
-        inner.listed = false;
-        let may_go = match inner.phase {
-            Phase::Resting => inner.calls.only_children(),
-            // What runs of it is known here only.
-            Phase::Parked => inner.calls.running.is_empty(),
-            Phase::Loading | Phase::Turning | Phase::Gone => false,
-        };
-        if !may_go || !inner.mailbox.is_empty() {
-            return false;
-        }
-        inner.phase = Phase::Gone;
-        let execution = inner.execution.take();
-        let wake = inner.calls.next_due().or(inner.armed);
-        worker.clock().set(&self.id, inner.armed.take(), None);
-        worker.clock().set_stored(wake);
-        drop(inner);
-        drop(execution);
-        worker.forget(self);
-        true
-    }
-
-    /// Leaves the worker's map; gives back what nobody has taken.
-    pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) -> Vec<Message> {
-        let mut inner = self.lock();
-        inner.phase = Phase::Gone;
-        let execution = inner.execution.take();
-        inner.calls.running.drain().for_each(|(_, running)| running.abort.abort());
-        worker.clock().set(&self.id, inner.armed.take(), None);
-        let left = std::mem::take(&mut inner.mailbox);
-        drop(inner);
-        drop(execution);
-        worker.forget(self);
-        left
     }
 }
 
@@ -756,15 +355,6 @@ impl Inner {
 /// What ends a sub-orchestration for which its caller no longer waits.
 pub(crate) fn no_longer_awaited(caller: &str) -> Event {
     Event::ExecutionTerminated { reason: format!("`{caller}` no longer waits for it") }
-}
-
-/// When the generation of a history was started, if its first turn has not run yet. One that waits without a call has the same
-/// history, but is not busy.
-fn unstarted(history: &[Turn], state: &State) -> Option<Timestamp> {
-    let [Turn { at, events }] = history else { return None };
-    let only_started =
-        matches!(events[..], [Event::ExecutionStarted { .. }] | [Event::ContinueAsNew { .. }, Event::ExecutionStarted { .. }]);
-    (only_started && (state.busy || state.status != Status::Running)).then_some(*at)
 }
 
 /// The first turn of the generation that follows the one whose last turn is given. Of that nothing is kept; what it left is in the

@@ -7,10 +7,13 @@
 mod backlog;
 mod calls;
 pub(crate) mod clock;
+mod commit;
 pub(crate) mod entities;
 mod entity;
 pub(crate) mod instance;
 mod lanes;
+mod loading;
+mod message;
 mod parking;
 pub(crate) mod pool;
 pub(crate) mod request;
@@ -40,7 +43,8 @@ use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, StoreRe
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
-use instance::{Ack, Instance, Message};
+use instance::Instance;
+use message::{Ack, Message};
 pub(crate) use parking::wrong_state;
 use pool::{Job, Perform, Pool};
 use request::Request;

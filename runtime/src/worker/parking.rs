@@ -11,7 +11,9 @@ use crate::engine::event::{Event, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{Append, Applied, Batch, Refused, State, Status, Timestamp, Update};
 use crate::worker::Worker;
-use crate::worker::instance::{Ack, Commit, Inner, Instance, Message, Phase};
+use crate::worker::commit::Commit;
+use crate::worker::instance::{Inner, Instance, Phase};
+use crate::worker::message::{Ack, Message};
 
 /// Messages that wait for the commit that sets an instance aside.
 #[derive(Default)]

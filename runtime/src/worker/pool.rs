@@ -13,8 +13,9 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
-use crate::worker::instance::{Instance, Message};
+use crate::worker::instance::Instance;
 use crate::worker::lanes::{Lane, Lanes};
+use crate::worker::message::Message;
 use crate::worker::time::Time;
 use crate::worker::{Settings, Worker};
 

@@ -1,0 +1,156 @@
+//! How an instance comes from its history into memory, and goes back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::engine::event::{Event, Turn};
+use crate::engine::execution::Action;
+use crate::error::RuntimeError;
+use crate::store::{State, Status, Stored, Timestamp};
+use crate::worker::Worker;
+use crate::worker::instance::{Instance, Phase};
+use crate::worker::message::Message;
+
+impl Instance {
+    /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
+    /// One that is unreadable is parked.
+    pub(crate) fn loaded(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        stored: Stored,
+        messages: Vec<crate::store::Message>,
+        unreadable: Option<RuntimeError>,
+    ) {
+        let Stored { instance, history, heartbeats } = stored;
+        let mut inner = self.lock();
+        inner.key = instance.key;
+        inner.parent = instance.parent;
+        inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
+        inner.state = instance.state;
+        let read = messages.last().map_or(0, |message| message.number);
+        // From here on the worker's scan may bring the same messages again.
+        inner.inbox = read;
+        let arrived = std::mem::take(&mut inner.mailbox);
+        let stored = messages.into_iter().map(|message| Message { inbox: Some(message.number), ..Message::of(message.event) });
+        let arrived = arrived
+            .into_iter()
+            .filter(|message| message.is_for(instance.key) && message.inbox.is_none_or(|number| number > read));
+        inner.mailbox = stored.chain(arrived).collect();
+        let is_resumed = inner.mailbox.iter().any(Message::is_resume);
+        let state = &inner.state;
+        let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
+        if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(worker.now()) {
+            inner.phase = Phase::Parked;
+            inner.inbox = 0;
+            let mailbox = std::mem::take(&mut inner.mailbox);
+            self.arm(worker, &mut inner);
+            drop(inner);
+            return mailbox.into_iter().for_each(|message| self.deliver(worker, message));
+        }
+        // The history tells first that it goes on, then what has come meanwhile.
+        inner.mailbox.sort_by_key(|message| !message.is_resume());
+        drop(inner);
+
+        if let Some(error) = unreadable {
+            let report = format!(
+                "{error}\n  nothing is lost: the run is parked; resume it in a process with the codec and the key it was written with"
+            );
+            return self.park_again(worker, report);
+        }
+        let (name, version) = history.first().and_then(Turn::started).unwrap_or((&instance.name, 1));
+        let Some(orchestrator) = worker.registry().version(name, version).copied() else {
+            return self.park_again(worker, worker.not_registered(name, version));
+        };
+        let mut execution = worker.execution(orchestrator, &self.id);
+        let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
+        let unstarted_at = unstarted(&history, &self.lock().state);
+        if let Some(at) = unstarted_at {
+            if is_resumed && at > worker.now() {
+                let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
+                return self.schedule(worker, at, resumes);
+            }
+            let started = history.into_iter().flat_map(|turn| turn.events).last();
+            let mut inner = self.lock();
+            inner.fresh = Some(at);
+            // It was suspended before its first turn, of which its history tells nothing.
+            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
+            inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
+        } else if let Err(mismatch) = execution.replay(history) {
+            return self.park_again(worker, mismatch.to_string());
+        }
+        let pending = execution.pending();
+        let mut inner = self.lock();
+        inner.execution = Some(execution);
+        inner.calls.forget_all_but_running();
+        for (call, details) in heartbeats {
+            inner.calls.heartbeats.entry(call).or_insert(details);
+        }
+        inner.calls.record(&[], &pending);
+        let mut jobs = Vec::new();
+        let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
+        for action in pending {
+            match action {
+                // Its outcome came while the instance was set aside.
+                Action::StartActivity { id, .. } if ended.contains(&id) => {}
+                Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
+                Action::StartChild { id, instance, .. } => worker.check_child(&self.id, id, instance),
+                _ => {}
+            }
+        }
+        self.arm(worker, &mut inner);
+        if inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound {
+            self.rest(worker, &mut inner);
+            drop(inner);
+        } else {
+            self.turn(worker, inner);
+        }
+        worker.submit(jobs);
+    }
+
+    /// Lets a resting instance go to its history when no activity of it is under way. `false` when it may not be.
+    pub(crate) fn evict(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
+        let mut inner = self.lock();
+        inner.listed = false;
+        let may_go = match inner.phase {
+            Phase::Resting => inner.calls.only_children(),
+            // What runs of it is known here only.
+            Phase::Parked => inner.calls.running.is_empty(),
+            Phase::Loading | Phase::Turning | Phase::Gone => false,
+        };
+        if !may_go || !inner.mailbox.is_empty() {
+            return false;
+        }
+        inner.phase = Phase::Gone;
+        let execution = inner.execution.take();
+        let wake = inner.calls.next_due().or(inner.armed);
+        worker.clock().set(&self.id, inner.armed.take(), None);
+        worker.clock().set_stored(wake);
+        drop(inner);
+        drop(execution);
+        worker.forget(self);
+        true
+    }
+
+    /// Leaves the worker's map; gives back what nobody has taken.
+    pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) -> Vec<Message> {
+        let mut inner = self.lock();
+        inner.phase = Phase::Gone;
+        let execution = inner.execution.take();
+        inner.calls.running.drain().for_each(|(_, running)| running.abort.abort());
+        worker.clock().set(&self.id, inner.armed.take(), None);
+        let left = std::mem::take(&mut inner.mailbox);
+        drop(inner);
+        drop(execution);
+        worker.forget(self);
+        left
+    }
+}
+
+/// When the generation of a history was started, if its first turn has not run yet. One that waits without a call has the same
+/// history, but is not busy.
+fn unstarted(history: &[Turn], state: &State) -> Option<Timestamp> {
+    let [Turn { at, events }] = history else { return None };
+    let only_started =
+        matches!(events[..], [Event::ExecutionStarted { .. }] | [Event::ContinueAsNew { .. }, Event::ExecutionStarted { .. }]);
+    (only_started && (state.busy || state.status != Status::Running)).then_some(*at)
+}

@@ -1,0 +1,75 @@
+//! What is brought to an instance.
+
+use tokio::sync::oneshot;
+
+use crate::engine::event::{CallId, Event};
+use crate::error::RuntimeError;
+use crate::store::{InstanceKey, StoreResult};
+use crate::worker::calls::Calls;
+
+/// The answer to whoever sent a message, once the message is durable.
+pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;
+
+/// Something for an instance.
+pub(crate) struct Message {
+    /// What to deliver; nothing for a mere nudge.
+    pub(crate) event: Option<Event>,
+    /// Its number in the inbox, when it came through the store.
+    pub(crate) inbox: Option<i64>,
+    /// Whom it was posted for, when only the id has been looked at: another instance may have that by now.
+    pub(crate) posted_for: Option<InstanceKey>,
+    /// Of the end of a sub-orchestration, which instance that was: it may be one that was called under the same ids before a replacement.
+    pub(crate) ended: Option<InstanceKey>,
+    pub(crate) ack: Option<Ack>,
+}
+
+impl Message {
+    pub(crate) fn of(event: Event) -> Self {
+        Self { event: Some(event), inbox: None, posted_for: None, ended: None, ack: None }
+    }
+
+    /// Makes the instance look for itself: at its timers, at its waker.
+    pub(crate) fn nudge() -> Self {
+        Self { event: None, inbox: None, posted_for: None, ended: None, ack: None }
+    }
+
+    /// Whether it asks to go on with a suspended instance.
+    pub(crate) fn is_resume(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionResumed { .. }))
+    }
+
+    /// The activity an attempt of which it tells the outcome of.
+    pub(super) fn ended_attempt(&self) -> Option<CallId> {
+        match self.event {
+            Some(Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_suspend(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionSuspended { .. }))
+    }
+
+    /// Whether it is for the instance with this key, which is 0 as long as it is not known.
+    pub(super) fn is_for(&self, key: InstanceKey) -> bool {
+        self.posted_for.is_none_or(|meant| key == 0 || meant == key)
+    }
+
+    /// Whether it is the end of another instance than the one that was called.
+    pub(super) fn is_of_another(&self, calls: &Calls) -> bool {
+        let (
+            Some(ended),
+            Some(Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. }),
+        ) = (self.ended, &self.event)
+        else {
+            return false;
+        };
+        calls.children.get(id).and_then(|child| child.key).is_some_and(|called| called != ended)
+    }
+
+    pub(crate) fn refuse(self, error: RuntimeError) {
+        if let Some(ack) = self.ack {
+            let _ = ack.send(Err(error));
+        }
+    }
+}
