@@ -58,7 +58,7 @@ fn fan_out_is_started_and_polled() {
     if !has_python() {
         return;
     }
-    let server = Served::start("fan_out_http", |_| Vec::new());
+    let server = Served::start("fan_out_fan_in", |_| Vec::new());
     let five: Vec<_> = (1..=5).map(|number| format!("item {number} processed")).collect();
     let printed = server.client(&["start", "/api/start-fanout"]);
     assert_eq!(serde_json::from_str::<Vec<String>>(&printed).expect("a list"), five);
