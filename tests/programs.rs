@@ -337,7 +337,7 @@ fn shows(place: &Place, worker: &mut Process, name: &str, expected: &str) {
 }
 
 fn approval_worker(place: &Place) -> Process {
-    let mut worker = Process::spawn(place.program(&["run"]).stdout(Stdio::null()));
+    let mut worker = Process::spawn(place.program(&["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::null()));
     assert!(worker.run_until("the database", || place.path("approval.db").exists()));
     worker
 }
