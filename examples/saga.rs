@@ -74,13 +74,13 @@ impl Shop {
     }
 
     /// Changes the shop once for each call of an activity, however often its attempts run.
-    async fn once(&self, step: &str, change: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> dacapo::Result<()> {
+    async fn once(&self, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
         self.change(step, change)?;
         tokio::time::sleep(self.latency).await;
         Ok(())
     }
 
-    fn change(&self, step: &str, change: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> dacapo::Result<()> {
+    fn change(&self, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
         let mut connection = self.database.lock().map_err(|_| Error::msg("the shop is closed"))?;
         let transaction = connection.transaction()?;
         let key = dacapo::activity::idempotency_key();
@@ -103,28 +103,38 @@ impl Shop {
 
 #[activity]
 async fn reserve(item: String) -> dacapo::Result<()> {
-    let take = |shop: &Connection| match shop.execute("UPDATE shelf SET count = count - 1 WHERE item = ?1", [&item])? {
-        0 => Err(rusqlite::Error::QueryReturnedNoRows),
-        _ => Ok(()),
-    };
+    let take =
+        |shop: &Connection| match shop.execute("UPDATE shelf SET count = count - 1 WHERE item = ?1 AND count > 0", [&item])? {
+            0 => Err(Error::msg(format!("there is no {item} on the shelf"))),
+            _ => Ok(()),
+        };
     dacapo::state::<Shop>().once(&format!("reserved {item}"), take).await
 }
 
 #[activity]
 async fn put_back(item: String) -> dacapo::Result<()> {
-    let put = |shop: &Connection| shop.execute("UPDATE shelf SET count = count + 1 WHERE item = ?1", [&item]).map(drop);
+    let put = |shop: &Connection| {
+        shop.execute("UPDATE shelf SET count = count + 1 WHERE item = ?1", [&item])?;
+        Ok(())
+    };
     dacapo::state::<Shop>().once(&format!("put back {item}"), put).await
 }
 
 #[activity]
 async fn charge(euros: u32) -> dacapo::Result<()> {
-    let take = |shop: &Connection| shop.execute("UPDATE account SET euros = euros - ?1", [euros]).map(drop);
+    let take = |shop: &Connection| match shop.execute("UPDATE account SET euros = euros - ?1 WHERE euros >= ?1", [euros])? {
+        0 => Err(Error::msg(format!("there are no {euros} € in the account"))),
+        _ => Ok(()),
+    };
     dacapo::state::<Shop>().once(&format!("charged {euros} €"), take).await
 }
 
 #[activity]
 async fn refund(euros: u32) -> dacapo::Result<()> {
-    let give = |shop: &Connection| shop.execute("UPDATE account SET euros = euros + ?1", [euros]).map(drop);
+    let give = |shop: &Connection| {
+        shop.execute("UPDATE account SET euros = euros + ?1", [euros])?;
+        Ok(())
+    };
     dacapo::state::<Shop>().once(&format!("refunded {euros} €"), give).await
 }
 
