@@ -16,6 +16,7 @@ use crate::limits::Throttle;
 use crate::orchestration::activity::Activity;
 use crate::orchestration::child::Orchestration;
 use crate::payload::Payload;
+use crate::store::{Registered, RegisteredKind};
 
 /// An annotated function without its types: what the engine needs to run it by name.
 #[derive(Clone, Copy)]
@@ -271,6 +272,15 @@ impl Registry {
     /// An entity type.
     pub(crate) fn entity(&self, name: &str) -> Option<&EntityRegistration> {
         self.entities.get(name)
+    }
+
+    /// Everything that can be addressed by name.
+    pub(crate) fn registered(&self) -> Vec<Registered> {
+        let versions = self.orchestrators.values().flat_map(BTreeMap::values).filter(|found| !found.name.starts_with(OWN));
+        let orchestrators =
+            versions.map(|found| Registered::new(RegisteredKind::Orchestrator, found.name, found.version, found.shape));
+        let entities = self.entities.keys().map(|name| Registered::new(RegisteredKind::Entity, *name, 1, 0));
+        orchestrators.chain(entities).collect()
     }
 
     /// The registered orchestrators' names, sorted, for messages.
