@@ -273,6 +273,20 @@ impl Registry {
         self.entities.get(name)
     }
 
+    /// The entity type that a name means. Its case says nothing, as with Durable Functions, as long as it is clear which one is meant.
+    pub(crate) fn entity_alike(&self, name: &str) -> Result<&EntityRegistration, String> {
+        let mut alike = self.entities.values().filter(|entity| entity.name.eq_ignore_ascii_case(name));
+        let only = match (alike.next(), alike.next()) {
+            (only, None) => only,
+            _ => None,
+        };
+        self.entity(name).or(only).ok_or_else(|| {
+            let mut known: Vec<_> = self.entities.keys().copied().collect();
+            known.sort_unstable();
+            format!("no entity named `{name}` is registered in this process; those that are: {}", known.join(", "))
+        })
+    }
+
     /// The registered orchestrators' names, sorted, for messages.
     pub(crate) fn orchestrator_names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.orchestrators.keys().copied().filter(|name| !name.starts_with(OWN)).collect();

@@ -1,6 +1,7 @@
 //! The contract of the HTTP API, asked for over a socket.
 
 mod access;
+mod entities;
 mod history;
 mod manage;
 mod mount;
@@ -13,8 +14,9 @@ mod stream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dacapo::{Event, activity, orchestrator};
+use dacapo::{Event, activity, entity, orchestrator};
 use futures::future::join_all;
+use serde::{Deserialize, Serialize};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -62,4 +64,40 @@ async fn parent(n: u32) -> dacapo::Result<u32> {
     dacapo::sleep(Duration::from_millis(1)).await;
     let refused = fails("no".into()).await;
     Ok(doubled[0] + u32::from(refused.is_err()))
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Counter {
+    value: i64,
+    note: String,
+}
+
+#[entity]
+impl Counter {
+    fn add(&mut self, n: i64) -> i64 {
+        self.value += n;
+        self.value
+    }
+
+    fn note(&mut self, text: String) {
+        self.note = text;
+    }
+
+    fn add_and_note(&mut self, n: i64, text: String) {
+        self.value += n;
+        self.note = text;
+    }
+
+    fn reset(&mut self) {
+        self.value = 0;
+    }
+}
+
+/// Keeps a counter locked until it hears an event.
+#[orchestrator]
+async fn locks(key: String) {
+    let guard = dacapo::lock(Counter::at(key)).await;
+    dacapo::set_custom_status("locked");
+    GO.wait().await;
+    drop(guard);
 }

@@ -27,12 +27,6 @@ async fn what_is_no_route_is_404_and_the_rest_of_the_table() {
     ] {
         server.post(path, "").await.expect_bare(404);
     }
-    // There are no entities to be found.
-    for (method, path) in
-        [(Method::GET, "/entities"), (Method::GET, "/entities/counter/a"), (Method::POST, "/entities/counter/a?op=add")]
-    {
-        server.ask(method, path).await.expect_bare(404);
-    }
     server.post("/makeprimary", "").await.expect_bare(200);
     server.get("/makePrimary").await.expect_bare(200);
     assert_eq!(server.get("/openapi.json").await.expect(200).json()["openapi"], "3.1.0");

@@ -3,13 +3,14 @@
 use crate::client::{Backend, Client};
 use crate::engine::entity::EntityWork;
 use crate::engine::event::Event;
-use crate::entity::{Entity, EntityId, EntityOperation};
+use crate::entity::{Delete, Entity, EntityId, EntityOperation};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Recorded, Returned};
 use crate::orchestration::entity::EntityCall;
 use crate::payload::Payload;
-use crate::store::{Batch, End, Lookup, StoreResult, Timestamp};
+use crate::registry::Registry;
+use crate::store::{Batch, End, InstanceKey, Lookup, StoreResult, Timestamp};
 use crate::worker::entities::new_entity;
 
 impl Client {
@@ -76,7 +77,51 @@ impl Client {
     pub async fn signal<O: EntityOperation>(&self, call: EntityCall<O>) -> Result<(), RuntimeError> {
         let operation = call.into_operation().map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         let entity = operation.entity.clone();
-        let event = EntityWork::Signal(operation).event(0, String::new(), None);
+        self.tell(entity, EntityWork::Signal(operation).event(0, String::new(), None)).await
+    }
+
+    /// Signals an operation by its name, as [`signal`](Self::signal) does: for what knows no types. The input is what the arguments are
+    /// recorded as: `null` for none, the bare value for one, an object with their names for several.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when this process has no entity of the name, or that has no such operation; as [`signal`](Self::signal).
+    ///
+    /// ```standalone_crate
+    /// use dacapo::{EntityId, Payload};
+    ///
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Counter { value: i64 }
+    ///
+    /// #[dacapo::entity]
+    /// impl Counter {
+    ///     fn add(&mut self, n: i64) -> i64 { self.value += n; self.value }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let visits = EntityId::named("counter", "visits");
+    /// runtime.signal_named(&visits, "add", Payload::encode(&2)?).await?;
+    /// let state = runtime.state_named(&visits).await?;
+    /// assert_eq!(state.expect("it was given one").as_str(), r#"{"value":2}"#);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn signal_named(&self, entity: &EntityId, operation: &str, input: Payload) -> Result<(), RuntimeError> {
+        let registered = self.with_registry(|registry| {
+            let entity = registry.entity_alike(entity.name())?;
+            let is_known = operation == Delete::NAME || entity.changes(operation).is_some();
+            if is_known { Ok(entity.name) } else { Err(entity.unknown(operation).to_string()) }
+        })?;
+        let name = registered.map_err(|why| RuntimeError::new(ErrorKind::Invalid, format!("nothing was signalled: {why}")))?;
+        let entity = checked(&EntityId::named(name, entity.key()))?;
+        self.check_length(format_args!("the input of `{operation}`"), &input)?;
+        let (operation, at) = (operation.to_owned().into(), String::new());
+        let event = Event::EntityOperationSignaled { id: 0, entity: entity.clone(), operation, input, at, caller: None };
+        self.tell(entity, event).await
+    }
+
+    async fn tell(&self, entity: String, event: Event) -> StoreResult<()> {
         match &self.backend {
             Backend::Worker(worker) => worker.operate(&entity, event).await.map(|_| ()),
             Backend::Store(_) => {
@@ -93,17 +138,49 @@ impl Client {
     /// [`ErrorKind::Invalid`] when the key cannot be one or the recorded state does not fit the type; a failing store.
     pub async fn state_of<E: Entity>(&self, key: &str) -> Result<Option<E>, RuntimeError> {
         let invalid = |failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string());
-        let id = EntityId::new::<E>(key).checked().map_err(invalid)?;
+        let id = checked(&EntityId::new::<E>(key))?;
         let state = self.recorded_state(id).await?;
         state.map(|state| state.decode().map_err(invalid)).transpose()
     }
 
+    /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: for what knows no types.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when name or key cannot be such; a failing store.
+    pub async fn state_named(&self, entity: &EntityId) -> Result<Option<Payload>, RuntimeError> {
+        let name = self.entity_name(entity.name())?;
+        self.recorded_state(checked(&EntityId::named(name, entity.key()))?).await
+    }
+
+    /// The name of an entity type as it is registered, or as it was given if it is not: one of another build.
+    pub(super) fn entity_name(&self, given: &str) -> StoreResult<String> {
+        self.with_registry(|registry| {
+            registry.entity_alike(given).map_or_else(|_| given.to_owned(), |known| known.name.to_owned())
+        })
+    }
+
+    /// Asks what is registered with the worker of this process, or, without one, linked into it.
+    fn with_registry<T>(&self, ask: impl FnOnce(&Registry) -> T) -> StoreResult<T> {
+        match &self.backend {
+            Backend::Worker(worker) => Ok(ask(worker.registry())),
+            Backend::Store(_) => Registry::collect(true, &[], &[]).map(|linked| ask(&linked)),
+        }
+    }
+
     async fn recorded_state(&self, id: String) -> StoreResult<Option<Payload>> {
         let Some(found) = self.store().find(Lookup::Id(id)).await? else { return Ok(None) };
-        let turn = self.store().turn(found.key, End::Last).await?;
+        self.state_at(found.key).await
+    }
+
+    pub(super) async fn state_at(&self, key: InstanceKey) -> StoreResult<Option<Payload>> {
+        let turn = self.store().turn(key, End::Last).await?;
         Ok(turn.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
             Event::EntityState { state, .. } => state,
             _ => None,
         }))
     }
+}
+
+fn checked(entity: &EntityId) -> StoreResult<String> {
+    entity.checked().map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
 }
