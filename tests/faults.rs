@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dacapo::store::{
-    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Reply, Role,
-    Runnable, Store, StoreResult, Stored, Timestamp, Turn,
+    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Registered, Reply,
+    Role, Runnable, Store, StoreResult, Stored, Timestamp, Turn,
 };
 use dacapo::{ErrorKind, Runtime, RuntimeError, Status, activity, orchestrator};
 use futures::future::BoxFuture;
@@ -66,8 +66,12 @@ impl Store for Moody {
         self.inner.apply(batch, answer);
     }
 
-    fn claim(&self, wait: bool) -> BoxFuture<'_, StoreResult<Epoch>> {
-        self.inner.claim(wait)
+    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
+        self.inner.claim(wait, registered)
+    }
+
+    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
+        self.inner.registered()
     }
 
     fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
@@ -212,13 +216,13 @@ async fn a_worker_that_was_replaced_stops_and_changes_nothing() -> dacapo::Resul
     store.hold();
     let starting = tokio::spawn(first.start(three_steps(1)).id("moved").into_future());
     store.mood.held.notified().await;
-    let epoch = store.claim(false).await?;
+    let epoch = store.claim(false, Vec::new()).await?;
     store.release();
     starting.await??;
     // The first worker's next turn is refused; a new worker finds the run where the last accepted turn left it.
     let turns = store.load(Lookup::Id("moved".into())).await?.map(|stored| stored.history);
     let second = open(&store, &runs).await;
-    assert!(store.claim(false).await? > epoch);
+    assert!(store.claim(false, Vec::new()).await? > epoch);
     drop(first);
     drop(second);
     assert_eq!(turns.map(|turns| turns.iter().flat_map(|turn| &turn.events).filter(is_result).count()), Some(0));

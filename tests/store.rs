@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo::store::{
-    Append, Applied, Batch, End, Epoch, Event, Heartbeat, InstanceKey, Lookup, MemoryStore, NewInstance, Parent, Refused, Role,
-    Runnable, SqliteStore, State, Store, Synchronous, Timestamp, Turn, Update,
+    Append, Applied, Batch, End, Epoch, Event, Heartbeat, InstanceKey, Lookup, MemoryStore, NewInstance, Parent, Refused,
+    Registered, RegisteredKind, Role, Runnable, SqliteStore, State, Store, Synchronous, Timestamp, Turn, Update,
 };
 use dacapo::{ErrorKind, Payload, Status};
 use futures::future::join_all;
@@ -168,13 +168,21 @@ async fn an_id_belongs_to_one_instance(store: &dyn Store) {
 }
 
 async fn an_older_claim_is_refused(store: &dyn Store) {
-    let old = store.claim(true).await.expect("nobody holds it");
+    let old = store.claim(true, Vec::new()).await.expect("nobody holds it");
     let key = created(store, "fenced").await;
     apply(store, Batch { epoch: Some(old), ..append(key, 2) }).await.expect("the claim holds");
     let newer = Epoch(old.0 + 1);
     assert_eq!(refusal(store, Batch { epoch: Some(newer), ..append(key, 3) }).await, ErrorKind::Fenced, "a claim nobody made");
     assert_eq!(refusal(store, Batch { epoch: Some(Epoch(old.0 - 1)), ..append(key, 3) }).await, ErrorKind::Fenced);
     apply(store, append(key, 3)).await.expect("a refused batch left nothing behind");
+}
+
+async fn a_claim_says_what_its_worker_can_run(store: &dyn Store) {
+    assert_eq!(store.registered().await.expect("it is readable"), []);
+    let orchestrator = |version, shape| Registered::new(RegisteredKind::Orchestrator, "checkout", version, shape);
+    let all = vec![orchestrator(1, 7), orchestrator(2, u64::MAX), Registered::new(RegisteredKind::Entity, "counter", 1, 0)];
+    store.claim(true, all.iter().rev().cloned().collect()).await.expect("nobody else holds it");
+    assert_eq!(store.registered().await.expect("it is readable"), all);
 }
 
 async fn messages_wait_in_order_until_they_are_consumed(store: &dyn Store) {
@@ -371,6 +379,7 @@ conformance! {
     a_census_counts_what_has_not_ended_by_the_code_that_started_it
     an_id_belongs_to_one_instance
     an_older_claim_is_refused
+    a_claim_says_what_its_worker_can_run
     messages_wait_in_order_until_they_are_consumed
     what_has_to_run_is_found
     a_purge_leaves_nothing_and_touches_nothing_unfinished
@@ -393,7 +402,7 @@ async fn both(path: PathBuf) -> [(Arc<dyn Store>, Arc<dyn Store>); 2] {
 async fn a_client_rings_the_worker_and_the_worker_its_clients() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     for (worker, client) in both(folder.path().join("test.db")).await {
-        let epoch = worker.claim(false).await.expect("nobody holds it");
+        let epoch = worker.claim(false, Vec::new()).await.expect("nobody holds it");
         let (asked, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         for (store, role, bell) in [(&worker, Role::Worker, asked.clone()), (&client, Role::Client, told.clone())] {
             store.listen(role, Arc::new(move || bell.notify_one())).expect("it can be listened to");

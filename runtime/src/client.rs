@@ -2,7 +2,6 @@
 
 mod entities;
 mod entity;
-#[cfg(feature = "http")]
 mod named;
 mod purge;
 mod query;
@@ -37,7 +36,7 @@ use crate::worker::request::Request;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
-pub use start::{Restart, ReuseId, Start};
+pub use start::{Named, Restart, ReuseId, Start};
 pub use status::StatusRequest;
 
 use crate::worker::entities::is_entity;
@@ -117,7 +116,7 @@ impl Client {
     /// When the request has been answered the orchestration is durable: no crash loses it.
     pub fn start<F: Function>(&self, call: Orchestration<F>) -> Start<F> {
         let (input, id) = call.into_request();
-        Start::new(self.clone(), input, id)
+        Start::new(self.clone(), F::NAME.to_owned(), F::VERSION, input, id)
     }
 
     /// The handle of an orchestration that was started before. Whether it exists shows at the first question.
@@ -143,8 +142,7 @@ impl Client {
     /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
     /// nobody knows, the value fails the wait that takes it. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
-        let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-        self.send(id, HistoryEvent::EventRaised { name: event.name().to_owned(), input }).await
+        self.raise_named(id, event.name(), value).await
     }
 
     /// Ends an orchestration from outside, and the sub-orchestrations it waits for.
@@ -308,7 +306,7 @@ impl Client {
         }
     }
 
-    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
+    pub(crate) async fn outcome(&self, id: &str) -> StoreResult<Recorded> {
         match &self.backend {
             Backend::Worker(worker) => worker.wait(id).await,
             Backend::Store(remote) => remote.look_until(|| outcome_of(&remote.store, id).boxed()).await,
@@ -354,6 +352,12 @@ pub struct Handle<F: Function> {
 }
 
 impl<F: Function> Handle<F> {
+    /// The client it asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The instance id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -368,7 +372,7 @@ impl<F: Function> Handle<F> {
     /// # Errors
     /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
     pub async fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
-        let recorded = self.client.wait(&self.id).await;
+        let recorded = self.client.outcome(&self.id).await;
         F::Kind::result(recorded.unwrap_or_else(|error| Err(Failure::new(FailureKind::Runtime, error.to_string()))))
     }
 

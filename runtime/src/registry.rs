@@ -16,6 +16,7 @@ use crate::limits::Throttle;
 use crate::orchestration::activity::Activity;
 use crate::orchestration::child::Orchestration;
 use crate::payload::Payload;
+use crate::store::{Registered, RegisteredKind};
 
 /// An annotated function without its types: what the engine needs to run it by name.
 #[derive(Clone, Copy)]
@@ -285,6 +286,15 @@ impl Registry {
             known.sort_unstable();
             format!("no entity named `{name}` is registered in this process; those that are: {}", known.join(", "))
         })
+    }
+
+    /// Everything that can be addressed by name.
+    pub(crate) fn registered(&self) -> Vec<Registered> {
+        let versions = self.orchestrators.values().flat_map(BTreeMap::values).filter(|found| !found.name.starts_with(OWN));
+        let orchestrators =
+            versions.map(|found| Registered::new(RegisteredKind::Orchestrator, found.name, found.version, found.shape));
+        let entities = self.entities.keys().map(|name| Registered::new(RegisteredKind::Entity, *name, 1, 0));
+        orchestrators.chain(entities).collect()
     }
 
     /// The registered orchestrators' names, sorted, for messages.

@@ -1,80 +1,106 @@
-//! Starting and signalling by name and recorded value, for a door that knows no types.
+//! Starting, signalling and waiting by name and JSON, for a door that knows no types.
 
-use std::collections::BTreeMap;
+use serde::Serialize;
 
-use crate::client::start::{check_id, new_id};
-use crate::client::{Backend, Client, Handle, ReuseId};
+use crate::client::start::Named;
+use crate::client::{Backend, Client, InstanceStatus, Start};
 use crate::engine::event::Event;
 use crate::error::{ErrorKind, RuntimeError};
-use crate::function::Function;
 use crate::payload::Payload;
-use crate::registry::Registry;
-use crate::store::StoreResult;
-use crate::worker::request::Request;
+use crate::store::{Registered, RegisteredKind, StoreResult};
+
+/// No version asked for: the newest.
+const NEWEST: u32 = 0;
 
 impl Client {
-    /// Starts the orchestrator of a name, in its newest version, and gives the instance id.
-    pub(crate) async fn start_named(
-        &self,
-        name: &str,
-        version: Option<&str>,
-        input: Payload,
-        id: Option<String>,
-        reuse: ReuseId,
-    ) -> StoreResult<String> {
-        let (name, newest) = self.orchestrator_named(name)?;
-        if let Some(asked) = version.filter(|asked| *asked != newest.to_string()) {
-            let message =
-                format!("new runs of `{name}` have version {newest}, not {asked}; ask for that, or leave the version out");
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
-        }
-        let id = id.unwrap_or_else(new_id);
-        check_id(&id)?;
-        let (at, tags, replaces) = (None, BTreeMap::new(), Vec::new());
-        let request = Request { id: id.clone(), name, version: newest, input, at, tags, replaces };
-        self.create_or(request, reuse).await?;
-        Ok(id)
-    }
-
-    /// The orchestrator of a name and its newest version. As with Durable Functions the case of the name says nothing, as long as it is
-    /// clear which one is meant.
+    /// Asks for a run of the orchestrator of a name, in its newest version, with JSON as its input: `null` for an orchestrator of no
+    /// argument, the argument for one of one, an object with the arguments' names for one of several. Awaiting the request starts it and
+    /// gives the instance id; whether the input fits shows when it runs.
     ///
-    /// A client without a worker knows what is linked into its own process.
-    fn orchestrator_named(&self, name: &str) -> StoreResult<(String, u32)> {
-        let linked;
-        let registry = match &self.backend {
-            Backend::Worker(worker) => worker.registry(),
-            Backend::Store(_) => {
-                linked = Registry::collect(true, &[], &[])?;
-                &linked
-            }
-        };
-        let mut alike = registry.orchestrator_names();
-        alike.retain(|known| known.eq_ignore_ascii_case(name));
-        let meant = match alike.as_slice() {
-            [one] => *one,
-            _ => name,
-        };
-        let found = registry.orchestrator(meant).ok_or_else(|| {
-            let message = registry.not_registered(name, 1);
-            RuntimeError::new(ErrorKind::Invalid, message)
-        })?;
-        Ok((meant.to_owned(), found.version()))
+    /// The worker of the store says which names there are. As with Durable Functions the case of the letters says nothing, as long as it
+    /// is clear which one is meant.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the worker has no such orchestrator, or when no worker has opened the store yet and no
+    /// [version](Start::version) is given; otherwise as for [`start`](Self::start).
+    ///
+    /// ```standalone_crate
+    /// #[dacapo::orchestrator]
+    /// async fn price(item: String, count: u32) -> u32 { item.len() as u32 * count }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let id = runtime.start_named("price", serde_json::json!({ "item": "lamp", "count": 3 })).await?;
+    /// let ended = runtime.wait(&id).await?;
+    /// assert_eq!(ended.output().map(|output| output.as_str()), Some("12"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start_named(&self, name: impl Into<String>, input: impl Serialize) -> Start<Named> {
+        Start::new(self.clone(), name.into(), NEWEST, Payload::encode(&input), None)
     }
 
-    /// Raises an external event with a recorded value.
-    pub(crate) async fn raise_named(&self, id: &str, name: &str, input: Payload) -> StoreResult<()> {
+    /// Raises an external event with a JSON value, as [`raise`](Self::raise) does with one of its type.
+    ///
+    /// # Errors
+    /// As for [`raise`](Self::raise); [`ErrorKind::Invalid`] when the value has no JSON form.
+    pub async fn raise_named(&self, id: &str, name: &str, value: impl Serialize) -> Result<(), RuntimeError> {
+        let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         self.send(id, Event::EventRaised { name: name.to_owned(), input }).await
     }
 
-    /// Waits for the end of an orchestration, whatever it is.
-    pub(crate) async fn wait_ended(&self, id: &str) -> StoreResult<()> {
-        self.wait(id).await.map(drop)
+    /// Waits for the end of an orchestration, whatever it is, and gives its last status.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or a failing store; [`ErrorKind::ShuttingDown`] when the runtime ends first.
+    pub async fn wait(&self, id: &str) -> Result<InstanceStatus, RuntimeError> {
+        let _ = self.outcome(id).await?;
+        self.status(id).await
     }
-}
 
-impl<F: Function> Handle<F> {
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// What can be run by name: what is registered with the worker of this process, or with the worker that had the store last.
+    ///
+    /// # Errors
+    /// A failing store.
+    pub async fn registered(&self) -> Result<Vec<Registered>, RuntimeError> {
+        match &self.backend {
+            Backend::Worker(worker) => Ok(worker.registry().registered()),
+            Backend::Store(remote) => remote.store.registered().await,
+        }
+    }
+
+    /// The orchestrator that is meant by a name, and its newest version.
+    pub(super) async fn orchestrator_named(&self, name: &str, asked: u32) -> StoreResult<(String, u32)> {
+        let invalid = |message: String| Err(RuntimeError::new(ErrorKind::Invalid, message));
+        let mut registered = self.registered().await?;
+        if registered.is_empty() {
+            return match asked {
+                NEWEST => invalid(format!(
+                    "no worker has opened this store yet, so nobody knows whether there is an orchestrator `{name}`; \
+                     open it once with your program, or say which version is to run"
+                )),
+                asked => Ok((name.to_owned(), asked)),
+            };
+        }
+        registered.retain(|found| found.kind == RegisteredKind::Orchestrator);
+        let mut alike: Vec<_> = registered.iter().filter(|found| found.name.eq_ignore_ascii_case(name)).collect();
+        if alike.iter().any(|found| found.name != alike[0].name) {
+            alike.retain(|found| found.name == name);
+        }
+        let Some(newest) = alike.into_iter().max_by_key(|found| found.version) else {
+            let mut names: Vec<_> = registered.iter().map(|found| found.name.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let known = names.join(", ");
+            return invalid(format!("no orchestrator named `{name}` is registered with the worker; those that are: {known}"));
+        };
+        let (name, newest) = (newest.name.clone(), newest.version);
+        if ![NEWEST, newest].contains(&asked) {
+            return invalid(format!(
+                "new runs of `{name}` have version {newest}, not {asked}; ask for that, or leave the version out"
+            ));
+        }
+        Ok((name, newest))
     }
 }

@@ -35,8 +35,10 @@ pub enum ReuseId {
 
 /// A request to start an orchestration, from [`Client::start`].
 #[must_use = "nothing is started until the request is awaited"]
-pub struct Start<F: Function> {
+pub struct Start<F> {
     client: Client,
+    name: String,
+    version: u32,
     input: Result<Payload, Failure>,
     id: Option<String>,
     reuse: ReuseId,
@@ -45,10 +47,10 @@ pub struct Start<F: Function> {
     function: PhantomData<fn() -> F>,
 }
 
-impl<F: Function> Start<F> {
-    pub(super) fn new(client: Client, input: Result<Payload, Failure>, id: Option<String>) -> Self {
+impl<F> Start<F> {
+    pub(super) fn new(client: Client, name: String, version: u32, input: Result<Payload, Failure>, id: Option<String>) -> Self {
         let (reuse, at, tags) = (ReuseId::Refuse, None, BTreeMap::new());
-        Self { client, input, id, reuse, at, tags, function: PhantomData }
+        Self { client, name, version, input, id, reuse, at, tags, function: PhantomData }
     }
 
     /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
@@ -112,16 +114,50 @@ impl<F: Function> IntoFuture for Start<F> {
 
     fn into_future(self) -> Self::IntoFuture {
         async move {
-            let input = self.input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-            let id = self.id.unwrap_or_else(new_id);
-            check_id(&id)?;
-            check_tags(&self.tags)?;
-            let (name, replaces) = (F::NAME.to_owned(), Vec::new());
-            let request = Request { id: id.clone(), name, version: F::VERSION, input, at: self.at, tags: self.tags, replaces };
-            self.client.create_or(request, self.reuse).await?;
-            Ok(Handle { client: self.client, id, function: PhantomData })
+            let client = self.client.clone();
+            let id = self.make().await?;
+            Ok(Handle { client, id, function: PhantomData })
         }
         .boxed()
+    }
+}
+
+/// In place of an orchestrator that is known by its name alone, from [`Client::start_named`].
+#[derive(Debug)]
+pub enum Named {}
+
+impl Start<Named> {
+    /// The version that is expected to be the newest. The start is refused when it is not; without this the newest one is started.
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+}
+
+impl IntoFuture for Start<Named> {
+    /// The instance id.
+    type Output = Result<String, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        async move {
+            (self.name, self.version) = self.client.orchestrator_named(&self.name, self.version).await?;
+            self.make().await
+        }
+        .boxed()
+    }
+}
+
+impl<F> Start<F> {
+    async fn make(self) -> StoreResult<String> {
+        let Self { client, name, version, input, id, reuse, at, tags, .. } = self;
+        let input = input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        let id = id.unwrap_or_else(new_id);
+        check_id(&id)?;
+        check_tags(&tags)?;
+        let request = Request { id: id.clone(), name, version, input, at, tags, replaces: Vec::new() };
+        client.create_or(request, reuse).await?;
+        Ok(id)
     }
 }
 
@@ -179,7 +215,7 @@ impl Client {
             for living in family.iter().filter(|instance| !instance.state.status.is_terminal()) {
                 match self.terminate(&living.id, "it is replaced by a new start").await {
                     Err(error) if error.kind() != ErrorKind::Finished => return Err(error),
-                    _ => drop(self.wait(&living.id).await?),
+                    _ => drop(self.outcome(&living.id).await?),
                 }
             }
             request.replaces = family.iter().map(|instance| instance.key).collect();
@@ -248,7 +284,7 @@ impl IntoFuture for Restart {
     }
 }
 
-pub(super) fn new_id() -> String {
+fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }
 
@@ -266,6 +302,6 @@ fn check_tags(tags: &BTreeMap<String, String>) -> StoreResult<()> {
     }
 }
 
-pub(super) fn check_id(id: &str) -> StoreResult<()> {
+fn check_id(id: &str) -> StoreResult<()> {
     crate::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
 }

@@ -68,8 +68,7 @@ struct Wait<'a> {
 impl Wait<'_> {
     async fn answer(self, id: &str) -> Response {
         let ended = async {
-            self.client.wait_ended(id).await?;
-            let status = self.client.status(id).await?;
+            let status = self.client.wait(id).await?;
             match status.output().filter(|_| status.runtime_status() == Status::Completed) {
                 Some(output) => Ok(json(StatusCode::OK, output)),
                 None => {
@@ -112,9 +111,14 @@ impl Starting<'_> {
     pub(super) async fn start(self, name: &str, id: Option<&str>, body: &[u8], reuse: ReuseId) -> Result<Response, Refusal> {
         let input = body::json(body, INVALID_JSON)?;
         let timeout = wanted_wait(self.parameters, self.longest_wait)?;
-        let id = id.map(str::to_owned);
-        let started = self.client.start_named(name, self.parameters.get("version"), input, id, reuse).await;
-        let id = started.map_err(|why| match why.kind() {
+        let mut request = self.client.start_named(name, input).reuse_id(reuse);
+        if let Some(id) = id {
+            request = request.id(id);
+        }
+        if let Some(version) = self.parameters.number("version")? {
+            request = request.version(version);
+        }
+        let id = request.await.map_err(|why| match why.kind() {
             ErrorKind::Invalid => Box::new(message(StatusCode::BAD_REQUEST, &why.to_string())),
             _ => Box::new(error(&why)),
         })?;

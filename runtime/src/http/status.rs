@@ -119,7 +119,7 @@ fn stream_of(client: Client, status: InstanceStatus, show_input: bool) -> Respon
             return None;
         }
         loop {
-            if let Ok(Err(_)) = tokio::time::timeout(LOOK, client.wait_ended(&id)).await {
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK, client.wait(&id)).await {
                 return None;
             }
             let found = client.status(&id).await.ok()?;

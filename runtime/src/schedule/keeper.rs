@@ -238,7 +238,7 @@ impl StartRun {
                     let reason = format!("the schedule `{}` starts its next run", self.schedule);
                     match client.terminate(&previous.id, &reason).await {
                         Err(error) if error.kind() != crate::ErrorKind::Finished => return Err(error),
-                        _ => drop(client.wait(&previous.id).await?),
+                        _ => drop(client.outcome(&previous.id).await?),
                     }
                 }
             }

@@ -195,7 +195,7 @@ impl Schedule {
         match self.client.terminate(&id, "the schedule is deleted").await {
             Err(error) if error.kind() == ErrorKind::Finished => {}
             Err(error) => return Err(self.named(error)),
-            Ok(()) => drop(self.client.wait(&id).await?),
+            Ok(()) => drop(self.client.outcome(&id).await?),
         }
         self.client.purge(&id).await.map(drop)
     }

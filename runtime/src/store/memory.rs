@@ -10,8 +10,8 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::instance_id;
 use crate::store::{
     Append, Applied, Batch, Beside, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance,
-    Owner, Query, Refused, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn, already_exists, fenced,
-    out_of_order, unfinished,
+    Owner, Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
+    already_exists, fenced, out_of_order, unfinished,
 };
 
 /// Keeps everything in memory, with the promises of every store but the durable one.
@@ -25,6 +25,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Inner {
     epoch: i64,
+    registered: Vec<Registered>,
     last_key: InstanceKey,
     last_message: i64,
     ids: HashMap<String, InstanceKey>,
@@ -194,10 +195,16 @@ impl Inner {
 }
 
 impl Store for MemoryStore {
-    fn claim(&self, _wait: bool) -> BoxFuture<'_, StoreResult<Epoch>> {
+    fn claim(&self, _wait: bool, mut registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
+        registered.sort_unstable();
         let mut inner = self.lock();
+        inner.registered = registered;
         inner.epoch += 1;
         ready(Ok(Epoch(inner.epoch))).boxed()
+    }
+
+    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
+        self.answer(|inner| inner.registered.clone())
     }
 
     fn apply(&self, batch: Batch, reply: Reply) {

@@ -323,12 +323,47 @@ impl Census {
     }
 }
 
+/// Something that a worker runs by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Registered {
+    /// What it is.
+    pub kind: RegisteredKind,
+    /// Its name.
+    pub name: String,
+    /// Its version; 1 for an entity.
+    pub version: u32,
+    /// The shape of its code, 0 for an entity.
+    pub shape: u64,
+}
+
+impl Registered {
+    /// Something of this kind.
+    #[must_use]
+    pub fn new(kind: RegisteredKind, name: impl Into<String>, version: u32, shape: u64) -> Self {
+        Self { kind, name: name.into(), version, shape }
+    }
+}
+
+/// What can be addressed by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RegisteredKind {
+    /// An orchestrator, in one of its versions.
+    Orchestrator,
+    /// An entity type.
+    Entity,
+}
+
 /// Keeps instances and their histories.
 pub trait Store: Send + Sync + 'static {
-    /// Makes the caller the one worker of this store.
+    /// Makes the caller the one worker of this store, and `registered` what [`registered`](Self::registered) answers.
     ///
     /// While another process is the worker it waits for its end, or fails with [`ErrorKind::Locked`] when `wait` is false.
-    fn claim(&self, wait: bool) -> BoxFuture<'_, StoreResult<Epoch>>;
+    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>>;
+
+    /// What the worker that claimed this store last can run, in the order of the fields; nothing when there was none yet.
+    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>>;
 
     /// Applies a batch and answers when it is durable, or when it was refused.
     ///

@@ -44,7 +44,7 @@ impl<'h, F: Function> Run<'h, F> {
         let driver = &self.harness.driver;
         let driven = driver.block_on(driver.drive(Harness::FOREVER, Some(&self.id), |client| {
             let id = self.id.clone();
-            async move { client.wait(&id).await }
+            async move { client.outcome(&id).await }
         }));
         match expect(driven) {
             Some(Ok(recorded)) => F::Kind::result(recorded),

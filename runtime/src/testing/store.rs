@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 
 use crate::store::{
-    Applied, Batch, Census, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Reply, Role, Runnable,
-    Status, Store, StoreResult, Stored, Timestamp, Turn,
+    Applied, Batch, Census, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Registered, Reply,
+    Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
 };
 
 /// The commits of a test, over all restarts of it.
@@ -134,8 +134,12 @@ impl Store for CrashingStore {
         reply(result);
     }
 
-    fn claim(&self, wait: bool) -> BoxFuture<'_, StoreResult<Epoch>> {
-        self.inner.claim(wait)
+    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
+        self.inner.claim(wait, registered)
+    }
+
+    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
+        self.inner.registered()
     }
 
     fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {

@@ -101,7 +101,7 @@ impl Worker {
         states: States,
         settings: Settings,
     ) -> StoreResult<Arc<Self>> {
-        let epoch = store.claim(standby).await?;
+        let epoch = store.claim(standby, registry.registered()).await?;
         let handle = Handle::current();
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::sqlite::Files;
-use crate::store::{Role, StoreResult};
+use crate::store::sqlite::{Files, ReadError, query};
+use crate::store::{Epoch, Registered, RegisteredKind, Role, StoreResult};
 
 /// Takes the worker's lock; waits for it when `wait` is true.
 pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
@@ -52,6 +53,44 @@ pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
     let signed = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
     signed.map_err(|e| error(&e))?;
     Ok(file)
+}
+
+/// Begins the next epoch, with what its worker can run.
+pub(super) fn take(connection: &mut Connection, registered: &[Registered]) -> rusqlite::Result<Epoch> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let epoch = transaction.query_row(query::NEXT_EPOCH, [], |row| row.get(0).map(Epoch))?;
+    transaction.execute(query::UNREGISTER, [])?;
+    let mut register = transaction.prepare(query::REGISTER)?;
+    for Registered { kind, name, version, shape } in registered {
+        register.execute(params![text_of(*kind), name, version, shape.cast_signed()])?;
+    }
+    drop(register);
+    transaction.commit().map(|()| epoch)
+}
+
+/// What the worker that claimed the database last can run.
+pub(super) fn registered(connection: &Connection) -> Result<Vec<Registered>, ReadError> {
+    let mut statement = connection.prepare_cached(query::REGISTERED)?;
+    let mut rows = statement.query([])?;
+    let mut registered = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        // A kind of a later build is nothing that this one could address.
+        let kind = [RegisteredKind::Orchestrator, RegisteredKind::Entity].into_iter().find(|kind| text_of(*kind) == text);
+        if let Some(kind) = kind {
+            let (name, shape): (String, i64) = (row.get(1)?, row.get(3)?);
+            registered.push(Registered::new(kind, name, row.get(2)?, shape.cast_unsigned()));
+        }
+    }
+    registered.sort_unstable();
+    Ok(registered)
+}
+
+fn text_of(kind: RegisteredKind) -> &'static str {
+    match kind {
+        RegisteredKind::Orchestrator => "orchestrator",
+        RegisteredKind::Entity => "entity",
+    }
 }
 
 /// Waits on a thread of its own: a standby may wait for months, and must not hold up the end of the executor.

@@ -20,8 +20,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Reply, Role, Runnable, State, Status,
-    Store, StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Registered, Reply, Role, Runnable, State,
+    Status, Store, StoreResult, Stored, Timestamp, Turn,
 };
 use writer::{Request, Writer};
 
@@ -86,26 +86,34 @@ impl SqliteStore {
         blocking(move || Self::open_blocking(path, synchronous)).await
     }
 
-    /// Opens the rest of a URL after `sqlite:`, a path with an optional `?synchronous=NORMAL`.
+    /// Opens the rest of a URL after `sqlite:`, a path with optional settings: `?synchronous=NORMAL`, `?mode=rw` for a database that must
+    /// be there.
     pub(crate) async fn open_url(rest: &str, synchronous: Option<Synchronous>) -> StoreResult<Self> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = path.strip_prefix("//").unwrap_or(path);
-        let mut asked = Synchronous::Full;
+        let (mut asked, mut creates) = (Synchronous::Full, true);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            asked = match pair.split_once('=') {
-                Some(("synchronous", value)) if value.eq_ignore_ascii_case("full") => Synchronous::Full,
-                Some(("synchronous", value)) if value.eq_ignore_ascii_case("normal") => Synchronous::Normal,
+            match pair.split_once('=') {
+                Some(("synchronous", value)) if value.eq_ignore_ascii_case("full") => asked = Synchronous::Full,
+                Some(("synchronous", value)) if value.eq_ignore_ascii_case("normal") => asked = Synchronous::Normal,
+                Some(("mode", "rwc")) => creates = true,
+                Some(("mode", "rw")) => creates = false,
                 _ => {
                     let message = format!(
-                        "`{pair}` is not a setting of an SQLite store; it knows `synchronous=FULL` and `synchronous=NORMAL`"
+                        "`{pair}` is not a setting of an SQLite store; it knows `synchronous=FULL` and `synchronous=NORMAL`, \
+                         `mode=rwc`, and `mode=rw` for a database that must be there"
                     );
                     return Err(RuntimeError::new(ErrorKind::Invalid, message));
                 }
-            };
+            }
         }
         if path.is_empty() || path == ":memory:" {
             let message = "an SQLite store needs a file, as in `sqlite:orders.db`; for a store in memory write `memory:`";
             return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
+        if !creates && !Path::new(path).exists() {
+            let message = format!("there is no database `{path}`; name the one that the worker has open");
+            return Err(RuntimeError::new(ErrorKind::NotFound, message));
         }
         Self::open(path, synchronous.unwrap_or(asked)).await
     }
@@ -175,20 +183,22 @@ impl From<RuntimeError> for ReadError {
 }
 
 impl Store for SqliteStore {
-    fn claim(&self, wait: bool) -> BoxFuture<'_, StoreResult<Epoch>> {
+    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
         async move {
             let lock = claim::lock(&self.files, wait).await?;
             *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
             let path = self.files.database.clone();
             blocking(move || {
-                let connection = schema::open(&path, Synchronous::Full)?;
-                connection
-                    .query_row(query::NEXT_EPOCH, [], |row| row.get(0).map(Epoch))
-                    .map_err(|error| failed("claim", &path, &error))
+                let mut connection = schema::open(&path, Synchronous::Full)?;
+                claim::take(&mut connection, &registered).map_err(|error| failed("claim", &path, &error))
             })
             .await
         }
         .boxed()
+    }
+
+    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
+        self.read(claim::registered)
     }
 
     fn apply(&self, batch: Batch, reply: Reply) {

@@ -40,6 +40,9 @@ statements! {
     COMMIT = "COMMIT";
     CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)";
     CLAIM = "SELECT epoch, purged, payloads FROM claim WHERE only_row = 1";
+    REGISTERED = "SELECT kind, name, version, shape FROM registered";
+    UNREGISTER = "DELETE FROM registered";
+    REGISTER = "INSERT INTO registered (kind, name, version, shape) VALUES (?1, ?2, ?3, ?4)";
     NEXT_EPOCH = "UPDATE claim SET epoch = epoch + 1 WHERE only_row = 1 RETURNING epoch";
 
     FIND_BY_KEY = instance!(" WHERE i.key = ?1");

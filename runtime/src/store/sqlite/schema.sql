@@ -73,6 +73,15 @@ CREATE TABLE claim (
 ) STRICT;
 INSERT INTO claim VALUES (1, 0, 0, 0);
 
+-- What the worker with the claim can run, so that another process knows which names there are.
+CREATE TABLE registered (
+    kind    TEXT NOT NULL,      -- orchestrator or entity
+    name    TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    shape   INTEGER NOT NULL,   -- as a signed number
+    PRIMARY KEY (kind, name, version)
+) STRICT, WITHOUT ROWID;
+
 -- The history as a person reads it: SELECT * FROM history WHERE id = 'order-42';
 CREATE VIEW history AS
 SELECT i.id,
