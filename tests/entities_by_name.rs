@@ -3,7 +3,7 @@
 mod both;
 
 use both::{Kept, on_both_stores, until};
-use dacapo::{EntityId, ErrorKind, Event, Payload, Runtime, entity, orchestrator};
+use dacapo::{EntityId, ErrorKind, Event, Runtime, entity, orchestrator};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -57,12 +57,12 @@ async fn value(client: &dacapo::Client, key: &str) -> Option<i64> {
 async fn a_signal_by_name_takes_effect_once_and_survives(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await?;
     for _ in 0..3 {
-        runtime.signal_named(&EntityId::named("COUNTER", "a"), "add", Payload::encode(&2)?).await?;
+        runtime.signal_named(&EntityId::named("COUNTER", "a"), "add", 2).await?;
     }
     drop(runtime);
     let runtime = open(&kept).await?;
     assert_eq!(value(&runtime, "a").await, Some(6));
-    runtime.signal_named(&counter("a"), "delete", Payload::null()).await?;
+    runtime.signal_named(&counter("a"), "delete", ()).await?;
     assert_eq!(value(&runtime, "a").await, None);
     Ok(())
 }
@@ -76,12 +76,27 @@ async fn what_does_not_exist_is_not_signalled(kept: Kept) -> dacapo::Result<()> 
         (counter("a/b"), "add", "cannot be an instance id"),
         (counter("a"), "subtract", "has no operation `subtract`"),
     ] {
-        let error = runtime.signal_named(&id, operation, Payload::null()).await.expect_err("it is refused");
+        let error = runtime.signal_named(&id, operation, ()).await.expect_err("it is refused");
         assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains(expected), "{error}");
     }
     assert_eq!(runtime.entities().await?.entities().len(), 0);
     let error = runtime.state_named(&EntityId::named("a@b", "c")).await.expect_err("there can be none");
     assert!(error.to_string().contains("has an `@` in it"), "{error}");
+    Ok(())
+}
+
+async fn a_client_of_another_process_signals_by_name(kept: Kept) -> dacapo::Result<()> {
+    let client = kept.client().await;
+    let error = client.signal_named(&counter("a"), "add", 1).await.expect_err("nobody knows whether there is one");
+    assert!(error.to_string().contains("no worker has opened this store yet"), "{error}");
+    drop(open(&kept).await?);
+    let error = client.signal_named(&EntityId::named("nobody", "a"), "add", 1).await.expect_err("there is none");
+    assert!(error.to_string().contains("no entity named `nobody` is registered with the worker"), "{error}");
+    client.signal_named(&counter("a"), "add", 1).await?;
+    let runtime = open(&kept).await?;
+    client.signal_named(&EntityId::named("Counter", "a"), "add", 1).await?;
+    until("both are there", async || value(&client, "a").await == Some(2)).await;
+    assert_eq!(runtime.call(Counter::at("a").add(0)).await?, 2);
     Ok(())
 }
 
@@ -157,6 +172,7 @@ async fn an_entity_of_another_build_can_be_purged(kept: Kept) -> dacapo::Result<
 on_both_stores! {
     a_signal_by_name_takes_effect_once_and_survives
     what_does_not_exist_is_not_signalled
+    a_client_of_another_process_signals_by_name
     every_entity_with_a_state_is_on_one_page
     a_purge_takes_state_and_row_and_loses_no_message
     a_locked_entity_is_not_purged

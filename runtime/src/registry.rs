@@ -274,20 +274,6 @@ impl Registry {
         self.entities.get(name)
     }
 
-    /// The entity type that a name means. Its case says nothing, as with Durable Functions, as long as it is clear which one is meant.
-    pub(crate) fn entity_alike(&self, name: &str) -> Result<&EntityRegistration, String> {
-        let mut alike = self.entities.values().filter(|entity| entity.name.eq_ignore_ascii_case(name));
-        let only = match (alike.next(), alike.next()) {
-            (only, None) => only,
-            _ => None,
-        };
-        self.entity(name).or(only).ok_or_else(|| {
-            let mut known: Vec<_> = self.entities.keys().copied().collect();
-            known.sort_unstable();
-            format!("no entity named `{name}` is registered in this process; those that are: {}", known.join(", "))
-        })
-    }
-
     /// Everything that can be addressed by name.
     pub(crate) fn registered(&self) -> Vec<Registered> {
         let versions = self.orchestrators.values().flat_map(BTreeMap::values).filter(|found| !found.name.starts_with(OWN));

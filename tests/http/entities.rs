@@ -66,7 +66,7 @@ async fn a_wrong_signal_is_refused_and_makes_nothing() {
         let refused = server.post(path, "1").await.expect(400).json();
         assert!(refused["Message"].as_str().is_some_and(|text| text.contains(expected)), "{refused}");
     };
-    says("/entities/nobody/a?op=add", "no entity named `nobody` is registered in this process; those that are: counter").await;
+    says("/entities/nobody/a?op=add", "no entity named `nobody` is registered with the worker; those that are: counter").await;
     says("/entities/counter/a?op=subtract", "no operation `subtract` in this process; those it has: add, ").await;
     says("/entities/counter/a", "write its name as `?op=`").await;
     says("/entities/counter/a%2Fb?op=add", "cannot be an instance id").await;
@@ -196,6 +196,8 @@ async fn a_client_without_a_worker_reads_and_signals() {
     let url = format!("sqlite:{}", folder.path().join("served.db").display());
     let client = Client::connect(&url).await.expect("it connects");
     let server = Server::with(|api| api, |_| dacapo::http::router(client)).await;
+    server.post("/entities/counter/a?op=add", "4").await.expect(400);
+    Runtime::open(&url).await.expect("it opens").shutdown().await.expect("it closes");
     server.post("/entities/Counter/a?op=add", "4").await.expect_bare(202);
     server.get("/entities/counter/a").await.expect_bare(404);
     let worker = Runtime::open(&url).await.expect("it opens");

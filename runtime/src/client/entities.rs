@@ -90,7 +90,7 @@ impl EntityQuery {
     async fn ask(self) -> Result<EntityPage, RuntimeError> {
         query::check_page_size(self.page_size)?;
         let prefix = match &self.name {
-            Some(name) => format!("@{}@", self.client.entity_name(name)?),
+            Some(name) => format!("@{}@", self.client.entity_name(name).await?),
             None => "@".to_owned(),
         };
         let mut query = Query {

@@ -1,5 +1,7 @@
 //! Calling, signalling and reading entities from outside.
 
+use serde::Serialize;
+
 use crate::client::{Backend, Client};
 use crate::engine::entity::EntityWork;
 use crate::engine::event::Event;
@@ -9,7 +11,6 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Recorded, Returned};
 use crate::orchestration::entity::EntityCall;
 use crate::payload::Payload;
-use crate::registry::Registry;
 use crate::store::{Batch, End, InstanceKey, Lookup, StoreResult, Timestamp};
 use crate::worker::entities::new_entity;
 
@@ -75,19 +76,21 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key cannot be one or the entity cannot be taken up; a failing store.
     pub async fn signal<O: EntityOperation>(&self, call: EntityCall<O>) -> Result<(), RuntimeError> {
-        let operation = call.into_operation().map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        let operation = call.into_operation().map_err(invalid)?;
         let entity = operation.entity.clone();
         self.tell(entity, EntityWork::Signal(operation).event(0, String::new(), None)).await
     }
 
-    /// Signals an operation by its name, as [`signal`](Self::signal) does: for what knows no types. The input is what the arguments are
-    /// recorded as: `null` for none, the bare value for one, an object with their names for several.
+    /// Signals an operation by its name, as [`signal`](Self::signal) does, with JSON as its input: `null` for an operation of no argument,
+    /// the argument for one of one, an object with the arguments' names for one of several. The case of the entity's name says nothing,
+    /// as with [`start_named`](Self::start_named).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when this process has no entity of the name, or that has no such operation; as [`signal`](Self::signal).
+    /// [`ErrorKind::Invalid`] when the worker has no such entity, or no worker has opened the store yet; when the worker is in this process and
+    /// its entity has no such operation; otherwise as for [`signal`](Self::signal).
     ///
     /// ```standalone_crate
-    /// use dacapo::{EntityId, Payload};
+    /// use dacapo::EntityId;
     ///
     /// #[derive(Default, serde::Serialize, serde::Deserialize)]
     /// struct Counter { value: i64 }
@@ -101,20 +104,29 @@ impl Client {
     /// # async fn main() -> dacapo::Result<()> {
     /// let runtime = dacapo::Runtime::open("memory:").await?;
     /// let visits = EntityId::named("counter", "visits");
-    /// runtime.signal_named(&visits, "add", Payload::encode(&2)?).await?;
+    /// runtime.signal_named(&visits, "add", 2).await?;
     /// let state = runtime.state_named(&visits).await?;
     /// assert_eq!(state.expect("it was given one").as_str(), r#"{"value":2}"#);
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn signal_named(&self, entity: &EntityId, operation: &str, input: Payload) -> Result<(), RuntimeError> {
-        let registered = self.with_registry(|registry| {
-            let entity = registry.entity_alike(entity.name())?;
-            let is_known = operation == Delete::NAME || entity.changes(operation).is_some();
-            if is_known { Ok(entity.name) } else { Err(entity.unknown(operation).to_string()) }
+    pub async fn signal_named(&self, entity: &EntityId, operation: &str, input: impl Serialize) -> Result<(), RuntimeError> {
+        let name = self.entity_named(entity.name()).await?.ok_or_else(|| {
+            let message = format!(
+                "no worker has opened this store yet, so nobody knows whether there is an entity `{}`; open it once with your program",
+                entity.name()
+            );
+            RuntimeError::new(ErrorKind::Invalid, message)
         })?;
-        let name = registered.map_err(|why| RuntimeError::new(ErrorKind::Invalid, format!("nothing was signalled: {why}")))?;
-        let entity = checked(&EntityId::named(name, entity.key()))?;
+        if let Backend::Worker(worker) = &self.backend
+            && let Some(known) = worker.registry().entity(&name)
+            && operation != Delete::NAME
+            && known.changes(operation).is_none()
+        {
+            return Err(invalid(known.unknown(operation)));
+        }
+        let entity = EntityId::named(name, entity.key()).checked().map_err(invalid)?;
+        let input = Payload::encode(&input).map_err(invalid)?;
         self.check_length(format_args!("the input of `{operation}`"), &input)?;
         let (operation, at) = (operation.to_owned().into(), String::new());
         let event = Event::EntityOperationSignaled { id: 0, entity: entity.clone(), operation, input, at, caller: None };
@@ -137,33 +149,25 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key cannot be one or the recorded state does not fit the type; a failing store.
     pub async fn state_of<E: Entity>(&self, key: &str) -> Result<Option<E>, RuntimeError> {
-        let invalid = |failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string());
-        let id = checked(&EntityId::new::<E>(key))?;
+        let id = EntityId::new::<E>(key).checked().map_err(invalid)?;
         let state = self.recorded_state(id).await?;
         state.map(|state| state.decode().map_err(invalid)).transpose()
     }
 
-    /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: for what knows no types.
+    /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: by its name.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when name or key cannot be such; a failing store.
     pub async fn state_named(&self, entity: &EntityId) -> Result<Option<Payload>, RuntimeError> {
-        let name = self.entity_name(entity.name())?;
-        self.recorded_state(checked(&EntityId::named(name, entity.key()))?).await
+        let name = self.entity_name(entity.name()).await?;
+        self.recorded_state(EntityId::named(name, entity.key()).checked().map_err(invalid)?).await
     }
 
     /// The name of an entity type as it is registered, or as it was given if it is not: one of another build.
-    pub(super) fn entity_name(&self, given: &str) -> StoreResult<String> {
-        self.with_registry(|registry| {
-            registry.entity_alike(given).map_or_else(|_| given.to_owned(), |known| known.name.to_owned())
-        })
-    }
-
-    /// Asks what is registered with the worker of this process, or, without one, linked into it.
-    fn with_registry<T>(&self, ask: impl FnOnce(&Registry) -> T) -> StoreResult<T> {
-        match &self.backend {
-            Backend::Worker(worker) => Ok(ask(worker.registry())),
-            Backend::Store(_) => Registry::collect(true, &[], &[]).map(|linked| ask(&linked)),
+    pub(super) async fn entity_name(&self, given: &str) -> StoreResult<String> {
+        match self.entity_named(given).await {
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(given.to_owned()),
+            named => Ok(named?.unwrap_or_else(|| given.to_owned())),
         }
     }
 
@@ -181,6 +185,6 @@ impl Client {
     }
 }
 
-fn checked(entity: &EntityId) -> StoreResult<String> {
-    entity.checked().map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
+fn invalid(failure: Failure) -> RuntimeError {
+    RuntimeError::new(ErrorKind::Invalid, failure.to_string())
 }
