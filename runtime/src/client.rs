@@ -1,5 +1,6 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+mod entities;
 mod entity;
 mod named;
 mod purge;
@@ -32,6 +33,7 @@ use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
 use crate::worker::request::Request;
+pub use entities::{EntityPage, EntityQuery, EntityStatus};
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
 pub use start::{Named, Restart, ReuseId, Start};

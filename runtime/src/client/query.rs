@@ -141,30 +141,44 @@ impl Query {
                 }
             }
             let Some(last) = found.last().filter(|_| found.len() == self.query.limit) else { return Ok(purged) };
-            self.after = Some(token(last));
+            self.after = Some(token_after(last));
         }
     }
 
     async fn ask(&self) -> Result<Vec<store::Instance>, RuntimeError> {
         let mut query = self.query.clone();
-        if !(1..=10_000).contains(&query.limit) {
-            let message = format!("a page of {} cannot be given; ask for 1 to 10,000", query.limit);
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
-        }
+        check_page_size(query.limit)?;
         if let Some(token) = &self.after {
-            let parsed = token.split_once(':').and_then(|(key, id)| Some(After { key: key.parse().ok()?, id: id.to_owned() }));
-            let wrong = || {
-                let message = format!("`{token}` is not what a page of this query gave as its `next`");
-                RuntimeError::new(ErrorKind::Invalid, message)
-            };
-            query.after = Some(parsed.ok_or_else(wrong)?);
+            query.after = Some(place(token)?);
         }
         self.client.store().query(query).await
     }
 }
 
-fn token(last: &store::Instance) -> String {
+pub(super) fn check_page_size(limit: usize) -> Result<(), RuntimeError> {
+    if (1..=10_000).contains(&limit) {
+        return Ok(());
+    }
+    let message = format!("a page of {limit} cannot be given; ask for 1 to 10,000");
+    Err(RuntimeError::new(ErrorKind::Invalid, message))
+}
+
+/// What a page gives as its `next`.
+pub(super) fn token(last: &After) -> String {
     format!("{}:{}", last.key, last.id)
+}
+
+/// The place that such a text stands for.
+pub(super) fn place(token: &str) -> Result<After, RuntimeError> {
+    let parsed = token.split_once(':').and_then(|(key, id)| Some(After { key: key.parse().ok()?, id: id.to_owned() }));
+    parsed.ok_or_else(|| {
+        let message = format!("`{token}` is not what a page of this query gave as its `next`");
+        RuntimeError::new(ErrorKind::Invalid, message)
+    })
+}
+
+fn token_after(last: &store::Instance) -> String {
+    token(&After { key: last.key, id: last.id.clone() })
 }
 
 impl IntoFuture for Query {
@@ -174,7 +188,7 @@ impl IntoFuture for Query {
     fn into_future(self) -> Self::IntoFuture {
         async move {
             let found = self.ask().await?;
-            let next = found.last().filter(|_| found.len() == self.query.limit).map(token);
+            let next = found.last().filter(|_| found.len() == self.query.limit).map(token_after);
             let instances = found
                 .into_iter()
                 .map(|instance| InstanceStatus { instance, input: None, version: 0, execution: 0, outcome: None })
