@@ -93,7 +93,11 @@ impl Worker {
         if messages.is_empty() {
             return (Vec::new(), messages);
         }
-        let is_known = |id: &str| self.entities.loaded().get(id).cloned().is_some_and(|entity| entity.is_stored());
+        let is_known = |id: &str| {
+            // The map is let go before the entity is asked: an entity looks into the map while it is locked.
+            let entity = self.entities.loaded().get(id).cloned();
+            entity.is_some_and(|entity| entity.is_stored())
+        };
         let mut ids: Vec<_> = messages.iter().map(|(id, _)| id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
