@@ -1,7 +1,7 @@
 //! Entity: counters that outlive the program. Many calls add to one of them at the same time, and none is lost or counted twice.
 //!
 //! ```sh
-//! cargo run --example counter -- visits --add 1 --times 1000   # a thousand at once
+//! cargo run --example counter -- visits --add 1 --times 1000   # a thousand, many at once
 //! cargo run --example counter -- visits                        # what it is now
 //! cargo run --example counter -- visits --reset
 //! ```
