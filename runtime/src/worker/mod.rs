@@ -41,6 +41,7 @@ use crate::instance_id;
 use crate::registry::{Registration, Registry};
 use crate::store::kept::{Kept, is_unreadable};
 use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, StoreResult, Timestamp};
+use crate::trace::TraceContext;
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
@@ -324,7 +325,13 @@ impl Worker {
     }
 
     /// The instances of the sub-orchestrations among `actions`, in their order.
-    pub(crate) fn children(&self, parent: &Arc<str>, now: Timestamp, actions: &[Action]) -> Vec<NewInstance> {
+    pub(crate) fn children(
+        &self,
+        parent: &Arc<str>,
+        now: Timestamp,
+        actions: &[Action],
+        trace: Option<&TraceContext>,
+    ) -> Vec<NewInstance> {
         let child = |action: &Action| {
             let Action::StartChild { id, name, instance, input, detached } = action else {
                 return None;
@@ -339,6 +346,7 @@ impl Worker {
                 shape,
                 parent: parent.clone(),
                 continued: None,
+                trace: trace.cloned().map(Box::new),
             };
             Some(NewInstance {
                 id: instance.clone(),
