@@ -1,15 +1,20 @@
 //! Human interaction: an expense waits for a decision, reminds, escalates, and is refused when nobody decides in time.
 //!
 //! ```sh
-//! cargo run --example approval -- run                              # the worker; leave it running, kill it, start it again
+//! cargo run --example approval -- serve                            # the worker; leave it running, kill it, start it again
 //! cargo run --example approval -- request lunch 25                 # small: approved at once
 //! cargo run --example approval -- request conference 900           # waits for a decision
 //! cargo run --example approval -- decide conference yes --by Ada   # from another terminal
 //! cargo run --example approval -- show conference
 //! ```
+//!
+//! Or all of it over HTTP: `POST /orchestrators/expense/NAME` asks, `raiseEvent/decision` decides, the status shows.
+
+mod serve;
 
 use std::time::Duration;
 
+use axum::Router;
 use clap::{Parser, Subcommand};
 use dacapo::{Client, ErrorKind, Event, Runtime, activity, orchestrator};
 use serde::{Deserialize, Serialize};
@@ -17,27 +22,18 @@ use serde::{Deserialize, Serialize};
 /// Asks people, and goes on without them when they do not answer.
 #[derive(Parser)]
 struct Args {
-    /// The database that all terminals share
-    #[arg(long, global = true, value_name = "URL", default_value = "sqlite:approval.db")]
-    store: String,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    store: serve::Store,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs requests until it is stopped
-    Run,
+    /// Runs what is asked for, and serves Durable Functions' HTTP API, until Ctrl-C
+    Serve(serve::Listen),
     /// Asks for an expense to be approved
-    Request {
-        /// The name of the request
-        name: String,
-        /// In euros
-        amount: u32,
-        /// How long each of the two has to decide, in seconds
-        #[arg(long, value_name = "SECONDS", default_value_t = 3 * 24 * 60 * 60)]
-        patience: u64,
-    },
+    Request(Expense),
     /// Decides
     Decide {
         /// The name of the request
@@ -54,6 +50,25 @@ enum Command {
         /// The name of the request
         name: String,
     },
+}
+
+/// What is asked for.
+#[derive(clap::Args, Serialize, Deserialize)]
+struct Expense {
+    /// The name of the request
+    name: String,
+    /// In euros
+    amount: u32,
+    /// How long each of the two has to decide, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = THREE_DAYS)]
+    #[serde(default = "three_days")]
+    patience: u64,
+}
+
+const THREE_DAYS: u64 = 3 * 24 * 60 * 60;
+
+fn three_days() -> u64 {
+    THREE_DAYS
 }
 
 /// What a person has decided.
@@ -76,7 +91,8 @@ async fn tell(who: String, text: String) {
 
 /// Asks the manager, then the director, and says how it ended.
 #[orchestrator]
-async fn expense(name: String, amount: u32, patience: Duration) -> String {
+async fn expense(asked: Expense) -> String {
+    let Expense { name, amount, patience } = asked;
     if amount < SMALL {
         return format!("{name} is approved, nobody needs to be asked for {amount} €");
     }
@@ -84,7 +100,7 @@ async fn expense(name: String, amount: u32, patience: Duration) -> String {
     for who in ["the manager", "the director"] {
         dacapo::set_custom_status(&format!("waits for {who}"));
         tell(who.to_owned(), format!("please decide about {name}, {amount} €")).await;
-        if let Ok(decision) = dacapo::timeout(patience, DECISION.wait()).await {
+        if let Ok(decision) = dacapo::timeout(Duration::from_secs(patience), DECISION.wait()).await {
             let verb = if decision.approved { "approved" } else { "refused" };
             return format!("{name} is {verb} by {}", decision.by);
         }
@@ -94,28 +110,23 @@ async fn expense(name: String, amount: u32, patience: Duration) -> String {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
-    match args.command {
-        Command::Run => {
-            let runtime = Runtime::open(&args.store).await?;
-            println!("running; stop with Ctrl-C");
-            tokio::signal::ctrl_c().await?;
-            runtime.shutdown().await?;
-        }
-        Command::Request { name, amount, patience } => {
-            let call = expense(name.clone(), amount, Duration::from_secs(patience));
-            Client::connect(&args.store).await?.start(call).id(&name).await?;
+    let Args { command, store: serve::Store { url } } = Args::parse();
+    match command {
+        Command::Serve(listen) => serve::serve(listen, Runtime::builder(url), Router::new()).await?,
+        Command::Request(asked) => {
+            let name = asked.name.clone();
+            Client::connect(&url).await?.start(expense(asked)).id(&name).await?;
             println!("{name} is asked for");
         }
         Command::Decide { name, answer, by } => {
             let decision = Decision { approved: answer == "yes", by };
-            match Client::connect(&args.store).await?.raise(&name, DECISION, decision).await {
+            match Client::connect(&url).await?.raise(&name, DECISION, decision).await {
                 Err(error) if error.kind() == ErrorKind::Finished => println!("{name} is decided already"),
                 other => other?,
             }
         }
         Command::Show { name } => {
-            let status = Client::connect(&args.store).await?.status(&name).await?;
+            let status = Client::connect(&url).await?.status(&name).await?;
             let said = status.output().or(status.custom_status()).map(|said| said.decode::<String>()).transpose()?;
             println!("{}: {}", status.runtime_status(), said.unwrap_or_default());
         }

@@ -7,16 +7,22 @@
 //!
 //! Run the same command again after a crash: the backup goes on, and files whose copy is recorded are not copied again. This
 //! is Durable Functions' `E2_BackupSiteContent`, and is served as that, too:
-//! `cargo run --release --example backup -- serve --destination DESTINATION`.
+//!
+//! ```sh
+//! cargo run --release --example backup -- serve       # copies into `backups`, or --destination
+//! curl -i localhost:7071/orchestrators/E2_BackupSiteContent --json '"/home/ada/photos"'
+//! ```
+
+mod serve;
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use axum::Router;
 use clap::{Parser, Subcommand};
 use dacapo::{Error, InstanceStatus, Retry, Runtime, Status, activity, orchestrator};
 use futures::stream::{self, StreamExt as _};
@@ -31,24 +37,21 @@ use url::Url;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
-    command: Option<Serve>,
+    command: Option<Command>,
     #[command(flatten)]
     backup: Option<Backup>,
+    #[command(flatten)]
+    store: serve::Store,
 }
 
 #[derive(Subcommand)]
-enum Serve {
-    /// Serves Durable Functions' HTTP API, for programs of this machine, until it is killed: `E2_BackupSiteContent` takes a
-    /// directory and gives the number of bytes
+enum Command {
+    /// Serves Durable Functions' HTTP API until Ctrl-C: `E2_BackupSiteContent` takes a directory and gives the number of bytes
     Serve {
-        /// Where to listen
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7071")]
-        listen: SocketAddr,
-        /// The database that remembers what has been done
-        #[arg(long, value_name = "URL", default_value = "sqlite:backup.db")]
-        store: String,
+        #[command(flatten)]
+        listen: serve::Listen,
         /// Where all copies go, each directory below its own path: a folder, or a URL
-        #[arg(long)]
+        #[arg(long, default_value = "backups")]
         destination: String,
     },
 }
@@ -59,9 +62,6 @@ struct Backup {
     source: PathBuf,
     /// Where to: a folder, or a URL such as file:///mnt/backup
     destination: String,
-    /// The database that remembers what has been done
-    #[arg(long, value_name = "URL", default_value = "sqlite:backup.db")]
-    store: String,
     /// The name of this backup; without it one is made of source and destination, so that the same command goes on with the
     /// same backup
     #[arg(long)]
@@ -92,9 +92,29 @@ struct Progress {
     gone: u64,
 }
 
-/// Copies all files of `source`, `parallel` at once, and returns how many bytes that were.
+/// The command line says from where to where.
 #[orchestrator]
-async fn backup_site_content(source: String, destination: String, parallel: u16) -> dacapo::Result<u64> {
+async fn backup(source: String, destination: String, parallel: u16) -> dacapo::Result<u64> {
+    copy_all(source, destination, parallel).await
+}
+
+/// Over HTTP a directory comes in, and the bytes of its copies go out. Where they are is a setting of the server.
+#[orchestrator]
+async fn backup_site_content(directory: String) -> dacapo::Result<u64> {
+    let Ends { source, destination } = served_ends(directory).await?;
+    copy_all(source, destination, 16).await
+}
+
+/// The same by the original's name.
+#[orchestrator(name = "E2_BackupSiteContent")]
+async fn e2_backup_site_content(directory: String) -> dacapo::Result<u64> {
+    let Ends { source, destination } = served_ends(directory).await?;
+    copy_all(source, destination, 16).await
+}
+
+/// Copies all files of `source`, `parallel` at once, and returns how many bytes that were.
+#[orchestrator(inline)]
+async fn copy_all(source: String, destination: String, parallel: u16) -> dacapo::Result<u64> {
     let listing = list(source.clone()).await?;
     let mut progress = Progress {
         files: listing.files.len() as u64,
@@ -119,17 +139,12 @@ async fn backup_site_content(source: String, destination: String, parallel: u16)
     Ok(progress.bytes_done)
 }
 
-/// The original's name and form: a directory in, the bytes of the copies out. Where they go is a setting of the server.
-#[orchestrator(name = "E2_BackupSiteContent")]
-async fn served_backup(directory: String) -> dacapo::Result<u64> {
-    let Ends { source, destination } = served_ends(directory).await?;
-    backup_site_content(source, destination, 16).await
-}
-
 /// From where to where a served backup goes.
 #[activity(retry = Retry::none())]
 fn served_ends(directory: String) -> dacapo::Result<Ends> {
-    let root = dacapo::state::<Shared>().served.trim_end_matches('/').to_owned();
+    let shared = dacapo::state::<Shared>();
+    let served = shared.served.as_deref().ok_or_else(|| Error::msg("it was asked for over HTTP, and `serve` does not run"))?;
+    let root = served.trim_end_matches('/');
     let unreadable = because(format!("could not read the source `{directory}`"));
     let source = Path::new(&directory).canonicalize().map_err(unreadable)?;
     Ends::of(&source, &format!("{root}/{}", source.display().to_string().trim_start_matches('/')))
@@ -199,8 +214,8 @@ struct Shared {
     database: PathBuf,
     /// The destinations in use, by URL. One database may hold several unfinished backups.
     stores: Mutex<HashMap<String, Target>>,
-    /// Where the copies go of directories that are asked for over HTTP.
-    served: String,
+    /// Where the copies go of directories that are asked for over HTTP, while they are served.
+    served: Option<String>,
 }
 
 impl Shared {
@@ -243,44 +258,39 @@ fn is_part_of(database: &Path, path: &Path) -> bool {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    match Args::parse() {
-        Args { command: Some(Serve::Serve { listen, store, destination }), .. } => serve(listen, &store, destination).await,
-        Args { backup: Some(args), .. } => back_up(args).await,
-        Args { .. } => Err(Error::msg("give a source and a destination, or `serve`")),
+    let Args { command, backup, store: serve::Store { url } } = Args::parse();
+    let shared = |served| Ok::<_, Error>(Shared { database: database_of(&url)?, stores: Mutex::default(), served });
+    match (command, backup) {
+        (Some(Command::Serve { listen, destination }), _) => {
+            let runtime = Runtime::builder(&url).state(shared(Some(destination))?);
+            serve::serve(listen, runtime, Router::new()).await
+        }
+        (None, Some(args)) => back_up(args, &url, shared(None)?).await,
+        (None, None) => Err(Error::msg("give a source and a destination, or `serve`")),
     }
 }
 
-async fn serve(listen: SocketAddr, store: &str, served: String) -> dacapo::Result<()> {
-    let shared = Shared { database: database_of(store)?, stores: Mutex::default(), served };
-    let runtime = Runtime::builder(store).state(shared).open().await?;
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    let app = dacapo::http::router(runtime.client()).into_make_service_with_connect_info::<SocketAddr>();
-    Ok(axum::serve(listener, app).await?)
-}
-
-async fn back_up(args: Backup) -> dacapo::Result<()> {
+async fn back_up(args: Backup, url: &str, shared: Shared) -> dacapo::Result<()> {
     let begun = Instant::now();
     let ends = Ends::of(&args.source, &args.destination)?;
     let id = args.id.unwrap_or_else(|| ends.id());
-    let shared = Shared { database: database_of(&args.store)?, stores: Mutex::default(), served: String::new() };
     shared.store(&ends.destination)?;
 
-    let runtime = Runtime::builder(&args.store).state(shared).open().await?;
-    let call = backup_site_content(ends.source.clone(), ends.destination.clone(), args.parallel);
+    let runtime = Runtime::builder(url).state(shared).open().await?;
+    let call = backup(ends.source.clone(), ends.destination.clone(), args.parallel);
     let run = match runtime.start(call).id(&id).await {
         Ok(run) => run,
         Err(error) if error.is_already_exists() => {
             let status = runtime.status(&id).await?;
             if status.input().and_then(|input| input.decode::<Ends>().ok()) != Some(ends) {
-                return Err(Error::msg(format!("`{id}` in {} is another backup; give another --id", args.store)));
+                return Err(Error::msg(format!("`{id}` in {} is another backup; give another --id", url)));
             }
             match status.runtime_status() {
                 Status::Completed => println!("backup `{id}` is complete already; to make a new one, give another --id"),
                 Status::Failed | Status::Terminated => {}
                 _ => println!("continuing backup `{id}`"),
             }
-            runtime.attach(backup_site_content, &id)
+            runtime.attach(backup, &id)
         }
         Err(error) => return Err(error.into()),
     };

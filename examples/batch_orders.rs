@@ -6,20 +6,26 @@
 //! cargo run --release --example batch_orders -- orders.csv --one-by-one       # the same in a loop, and how much longer it takes
 //! ```
 //!
-//! A line that cannot be ordered is rejected with its number and does not stop the rest. Take `#[sequential]` from the loop below
+//! `serve` does the same for `curl -i localhost:7071/orchestrators/process_batch --json '"orders.csv"'`. A line that cannot be ordered is rejected with its number and does not stop the rest. Take `#[sequential]` from the loop below
 //! and it does not compile: `tests/ui/lint/fail/real_41_batch_orders.rs` shows what the compiler says.
+
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use axum::Router;
+use clap::{Parser, Subcommand};
 use dacapo::{Client, Error, Retry, ReuseId, Runtime, activity, orchestrator, try_fan_out};
 use serde::{Deserialize, Serialize};
 
 /// Prices the lines of an order file and writes a receipt for each.
 #[derive(Parser)]
+#[command(subcommand_negates_reqs = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A CSV file with the columns customer, item and quantity
     file: Option<PathBuf>,
     /// Writes a file to try this with, and ends
@@ -32,17 +38,22 @@ struct Args {
     #[arg(long)]
     one_by_one: bool,
     /// How long the price service takes, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 5)]
+    #[arg(long, global = true, value_name = "MS", default_value_t = 5)]
     latency: u64,
     /// Where the receipts go
-    #[arg(long, value_name = "FOLDER", default_value = "receipts")]
+    #[arg(long, global = true, value_name = "FOLDER", default_value = "receipts")]
     receipts: PathBuf,
-    /// The database that remembers what has been done
-    #[arg(long, value_name = "URL", default_value = "sqlite:batch_orders.db")]
-    store: String,
+    #[command(flatten)]
+    store: serve::Store,
     /// The name of this batch; without it the name of the file
     #[arg(long)]
     id: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves Durable Functions' HTTP API until Ctrl-C: `process_batch` takes the path of a file and gives the summary
+    Serve(serve::Listen),
 }
 
 /// A line of the file as it stands there, or why it cannot be read.
@@ -188,16 +199,19 @@ fn summarize(results: Vec<Result<Receipt, Rejection>>) -> Summary {
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
-    let file = match (args.file, args.sample) {
-        (Some(file), _) => std::path::absolute(file)?,
-        (None, Some(sample)) => return Ok(write_sample(sample, args.lines)?),
-        (None, None) => return Err(Error::msg("there is no file to read")),
-    };
+    if let Some(sample) = args.sample {
+        return Ok(write_sample(sample, args.lines)?);
+    }
     tokio::fs::create_dir_all(&args.receipts).await?;
-    let id = args.id.unwrap_or_else(|| file.file_name().unwrap_or_default().to_string_lossy().replace(['#', '?'], ":"));
     let shop = Shop { receipts: args.receipts, latency: Duration::from_millis(args.latency) };
-
-    let runtime = Runtime::builder(args.store).state(shop).open().await?;
+    let runtime = Runtime::builder(args.store.url).state(shop);
+    let file = match (args.command, args.file) {
+        (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,
+        (None, Some(file)) => std::path::absolute(file)?,
+        (None, None) => return Err(Error::msg("give a file, or `serve`")),
+    };
+    let id = args.id.unwrap_or_else(|| file.file_name().unwrap_or_default().to_string_lossy().replace(['#', '?'], ":"));
+    let runtime = runtime.open().await?;
     let run = runtime.start(process_batch(file.clone())).id(&id).reuse_id(ReuseId::UseExisting).await?;
     let again = |error| Error::msg(format!("{error}; when that is mended, give another --id to start again"));
     print(&run.result().await.map_err(again)?);

@@ -1,19 +1,46 @@
-//! Entity: counters that outlive the program. Many tasks add to one of them at the same time, and none is lost.
+//! Entity: counters that outlive the program. Many calls add to one of them at the same time, and none is lost or counted twice.
 //!
 //! ```sh
 //! cargo run --example counter -- visits --add 1 --times 1000   # a thousand at once
 //! cargo run --example counter -- visits                        # what it is now
 //! cargo run --example counter -- visits --reset
 //! ```
+//!
+//! Kill it and run the same line again: it goes on with the additions that are left. `serve` adds for whoever asks:
+//! `curl -i localhost:7071/orchestrators/add_up --json '{"name": "visits", "add": 1, "times": 1000}'`.
 
-use clap::Parser;
-use dacapo::{Runtime, entity};
-use futures::future::try_join_all;
+mod serve;
+
+use axum::Router;
+use clap::{Parser, Subcommand};
+use dacapo::{Client, Error, ReuseId, Runtime, entity, orchestrator};
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
 /// Adds to a counter, and tells what it is.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    addition: Option<Addition>,
+    /// Begin at nought again
+    #[arg(long)]
+    reset: bool,
+    #[command(flatten)]
+    store: serve::Store,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves Durable Functions' HTTP API until Ctrl-C
+    Serve(serve::Listen),
+}
+
+/// What is added to which counter.
+#[derive(Clone, PartialEq, clap::Args, Serialize, Deserialize)]
+struct Addition {
     /// The name of the counter
     name: String,
     /// How much to add
@@ -22,12 +49,6 @@ struct Args {
     /// How often, all at the same time
     #[arg(long, default_value_t = 1)]
     times: u32,
-    /// Begin at nought again
-    #[arg(long)]
-    reset: bool,
-    /// The database that keeps the counters
-    #[arg(long, value_name = "URL", default_value = "sqlite:counter.db")]
-    store: String,
 }
 
 /// What is kept of a counter.
@@ -51,19 +72,51 @@ impl Counter {
     }
 }
 
+/// Makes all additions at once, each of them once, and returns what the counter is then.
+#[orchestrator]
+async fn add_up(addition: Addition) -> i64 {
+    let Addition { name, add, times } = addition;
+    let sums = join_all((0..times).map(|_| Counter::at(&name).add(add))).await;
+    sums.last().copied().unwrap_or_default()
+}
+
+/// Adds, or goes on with the same addition if a program was killed in the middle of it. Another one is ended before.
+async fn run(client: &Client, addition: Addition) -> dacapo::Result<()> {
+    let id = format!("add to {}", addition.name);
+    loop {
+        match client.start(add_up(addition.clone())).id(&id).reuse_id(ReuseId::ReplaceTerminal).await {
+            Err(error) if error.is_already_exists() => {
+                let begun = client.status(&id).await?.input().map(|input| input.decode::<Addition>()).transpose()?;
+                println!("going on with what was begun");
+                client.attach(add_up, &id).result().await?;
+                if begun.as_ref() == Some(&addition) {
+                    return Ok(());
+                }
+            }
+            started => return started?.result().await.map(drop).map_err(Error::from),
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
-    let runtime = Runtime::open(&args.store).await?;
-    let client = runtime.client();
+    let runtime = Runtime::builder(args.store.url);
+    let addition = match (args.command, args.addition) {
+        (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,
+        (None, Some(addition)) => addition,
+        (None, None) => return Err(Error::msg("give the name of a counter, or `serve`")),
+    };
+    let runtime = runtime.open().await?;
+    let name = addition.name.clone();
     if args.reset {
-        client.call(Counter::at(&args.name).reset()).await?;
+        runtime.call(Counter::at(&name).reset()).await?;
     }
-    if args.add != 0 {
-        try_join_all((0..args.times).map(|_| client.call(Counter::at(&args.name).add(args.add)))).await?;
+    if addition.add != 0 {
+        run(&runtime.client(), addition).await?;
     }
-    let counter = client.state_of::<Counter>(&args.name).await?.unwrap_or_default();
-    println!("{} is {} after {} changes", args.name, counter.value, counter.changes);
+    let counter = runtime.state_of::<Counter>(&name).await?.unwrap_or_default();
+    println!("{name} is {} after {} changes", counter.value, counter.changes);
     runtime.shutdown().await?;
     Ok(())
 }

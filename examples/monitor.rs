@@ -3,36 +3,52 @@
 //!
 //! `cargo run --example monitor -- FILE --every 5`
 //!
-//! Kill it and run the same line again: it goes on with the count it had.
+//! Kill it and run the same line again: it goes on with the count it had. `serve` watches what is asked for over HTTP:
+//! `curl -i localhost:7071/orchestrators/monitor --json '{"file": "/tmp/report.csv", "every": 5}'`.
+
+mod serve;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
-use dacapo::{ReuseId, Runtime, activity, orchestrator};
+use axum::Router;
+use clap::{Parser, Subcommand};
+use dacapo::{Error, ReuseId, Runtime, activity, orchestrator};
 use serde::{Deserialize, Serialize};
 
 /// Waits until a file is complete.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    watch: Option<Watch>,
+    #[command(flatten)]
+    store: serve::Store,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves Durable Functions' HTTP API until Ctrl-C
+    Serve(serve::Listen),
+}
+
+/// What there is to watch, and what was seen of it.
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+struct Watch {
     /// The file somebody else writes
     file: PathBuf,
     /// Seconds between two looks
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     every: f64,
-    /// The database that remembers what has been seen
-    #[arg(long, value_name = "URL", default_value = "sqlite:monitor.db")]
-    store: String,
-}
-
-/// What there is to watch, and what was seen of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Watch {
-    file: PathBuf,
-    every: Duration,
     /// How often it was looked at, over all generations.
+    #[arg(skip)]
+    #[serde(default)]
     looks: u64,
     /// The size at the last look.
+    #[arg(skip)]
+    #[serde(default)]
     size: Option<u64>,
 }
 
@@ -52,6 +68,7 @@ async fn size_of(file: PathBuf) -> dacapo::Result<Option<u64>> {
 /// Looks until the file has the same size twice, and returns what was seen.
 #[orchestrator]
 async fn monitor(mut watch: Watch) -> dacapo::Result<Watch> {
+    let every = Duration::try_from_secs_f64(watch.every).map_err(|error| Error::msg(format!("`every`: {error}")))?;
     for _ in 0..LOOKS {
         let size = size_of(watch.file.clone()).await?;
         watch.looks += 1;
@@ -60,7 +77,7 @@ async fn monitor(mut watch: Watch) -> dacapo::Result<Watch> {
         }
         watch.size = size;
         dacapo::set_custom_status(&watch.looks);
-        dacapo::sleep(watch.every).await;
+        dacapo::sleep(every).await;
     }
     dacapo::continue_as_new(monitor(watch)).await
 }
@@ -68,10 +85,15 @@ async fn monitor(mut watch: Watch) -> dacapo::Result<Watch> {
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
-    let runtime = Runtime::open(&args.store).await?;
-    let file = std::path::absolute(&args.file)?;
-    let id = format!("monitor {}", file.display()).replace(['/', '\\', '#', '?'], ":");
-    let watch = Watch { file, every: Duration::from_secs_f64(args.every), looks: 0, size: None };
+    let runtime = Runtime::builder(args.store.url);
+    let mut watch = match (args.command, args.watch) {
+        (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,
+        (None, Some(watch)) => watch,
+        (None, None) => return Err(Error::msg("give a file, or `serve`")),
+    };
+    watch.file = std::path::absolute(watch.file)?;
+    let id = format!("monitor {}", watch.file.display()).replace(['/', '\\', '#', '?'], ":");
+    let runtime = runtime.open().await?;
     let run = runtime.start(monitor(watch)).id(id).reuse_id(ReuseId::UseExisting).await?;
     let seen = run.result().await?;
     let generation = run.status().await?.execution();

@@ -7,32 +7,61 @@
 //! ```
 //!
 //! The shop is a real database (`saga-shop.db`), and each step writes to it under the key of its call, so that a step that is run
-//! again after a crash does nothing twice.
+//! again after a crash does nothing twice. Kill it and run the same line again: it goes on with the order it was at. `serve` takes
+//! orders over HTTP: `curl -i localhost:7071/orchestrators/order --json '{"item": "piano", "euros": 100}'`.
 
+mod serve;
+
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
-use clap::Parser;
-use dacapo::{Error, Retry, Runtime, activity, orchestrator};
+use axum::Router;
+use clap::{Parser, Subcommand};
+use dacapo::{Error, Retry, ReuseId, Runtime, activity, orchestrator};
 use rusqlite::{Connection, params};
 
 /// Buys something, or leaves everything as it was.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    purchase: Option<Purchase>,
+    #[command(flatten)]
+    store: serve::Store,
+    /// The database of the shop
+    #[arg(long, global = true, value_name = "FILE", default_value = "saga-shop.db")]
+    shop: PathBuf,
+    /// How long the way back from the shop takes, in milliseconds
+    #[arg(long, global = true, value_name = "MS", default_value_t = 0)]
+    latency: u64,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves Durable Functions' HTTP API until Ctrl-C
+    Serve(serve::Listen),
+}
+
+#[derive(clap::Args)]
+struct Purchase {
     /// `lamp`, `chair` or `piano`
     item: String,
     /// In euros; the account has 1,000
     #[arg(long, default_value_t = 100)]
-    price: i64,
-    /// The folder of both databases
-    #[arg(long, default_value = ".")]
-    folder: std::path::PathBuf,
+    price: u32,
 }
 
 /// The shop: its shelf, the account of the customer, and a journal with one line for each step that took effect.
-struct Shop(Mutex<Connection>);
+struct Shop {
+    database: Mutex<Connection>,
+    latency: Duration,
+}
 
 impl Shop {
-    fn open(path: &std::path::Path) -> rusqlite::Result<Self> {
+    fn open(path: &Path, latency: Duration) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS shelf (item TEXT PRIMARY KEY, count INTEGER NOT NULL CHECK (count >= 0));
@@ -41,12 +70,18 @@ impl Shop {
              INSERT OR IGNORE INTO shelf VALUES ('lamp', 10), ('chair', 4), ('piano', 1);
              INSERT OR IGNORE INTO account VALUES (1, 1000);",
         )?;
-        Ok(Self(Mutex::new(connection)))
+        Ok(Self { database: Mutex::new(connection), latency })
     }
 
     /// Changes the shop once for each call of an activity, however often its attempts run.
-    fn once(&self, step: &str, change: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> dacapo::Result<()> {
-        let mut connection = self.0.lock().map_err(|_| Error::msg("the shop is closed"))?;
+    async fn once(&self, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
+        self.change(step, change)?;
+        tokio::time::sleep(self.latency).await;
+        Ok(())
+    }
+
+    fn change(&self, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
+        let mut connection = self.database.lock().map_err(|_| Error::msg("the shop is closed"))?;
         let transaction = connection.transaction()?;
         let key = dacapo::activity::idempotency_key();
         if transaction.execute("INSERT OR IGNORE INTO journal VALUES (?1, ?2)", params![key, step])? == 1 {
@@ -56,7 +91,7 @@ impl Shop {
     }
 
     fn print(&self) -> dacapo::Result<()> {
-        let connection = self.0.lock().map_err(|_| Error::msg("the shop is closed"))?;
+        let connection = self.database.lock().map_err(|_| Error::msg("the shop is closed"))?;
         let mut journal = connection.prepare("SELECT step FROM journal ORDER BY rowid")?;
         let steps = journal.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         let shelf: i64 = connection.query_row("SELECT sum(count) FROM shelf", [], |row| row.get(0))?;
@@ -66,53 +101,61 @@ impl Shop {
     }
 }
 
-fn shop() -> std::sync::Arc<Shop> {
-    dacapo::state::<std::sync::Arc<Shop>>().as_ref().clone()
-}
-
 #[activity]
 async fn reserve(item: String) -> dacapo::Result<()> {
-    shop().once(&format!("reserved {item}"), |shop| {
-        let taken = shop.execute("UPDATE shelf SET count = count - 1 WHERE item = ?1", [&item])?;
-        if taken == 1 { Ok(()) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
-    })
+    let take =
+        |shop: &Connection| match shop.execute("UPDATE shelf SET count = count - 1 WHERE item = ?1 AND count > 0", [&item])? {
+            0 => Err(Error::msg(format!("there is no {item} on the shelf"))),
+            _ => Ok(()),
+        };
+    dacapo::state::<Shop>().once(&format!("reserved {item}"), take).await
 }
 
 #[activity]
 async fn put_back(item: String) -> dacapo::Result<()> {
-    shop().once(&format!("put back {item}"), |shop| {
-        shop.execute("UPDATE shelf SET count = count + 1 WHERE item = ?1", [&item]).map(drop)
-    })
+    let put = |shop: &Connection| {
+        shop.execute("UPDATE shelf SET count = count + 1 WHERE item = ?1", [&item])?;
+        Ok(())
+    };
+    dacapo::state::<Shop>().once(&format!("put back {item}"), put).await
 }
 
 #[activity]
-async fn charge(euros: i64) -> dacapo::Result<()> {
-    shop().once(&format!("charged {euros} €"), |shop| shop.execute("UPDATE account SET euros = euros - ?1", [euros]).map(drop))
+async fn charge(euros: u32) -> dacapo::Result<()> {
+    let take = |shop: &Connection| match shop.execute("UPDATE account SET euros = euros - ?1 WHERE euros >= ?1", [euros])? {
+        0 => Err(Error::msg(format!("there are no {euros} € in the account"))),
+        _ => Ok(()),
+    };
+    dacapo::state::<Shop>().once(&format!("charged {euros} €"), take).await
 }
 
 #[activity]
-async fn refund(euros: i64) -> dacapo::Result<()> {
-    shop().once(&format!("refunded {euros} €"), |shop| shop.execute("UPDATE account SET euros = euros + ?1", [euros]).map(drop))
+async fn refund(euros: u32) -> dacapo::Result<()> {
+    let give = |shop: &Connection| {
+        shop.execute("UPDATE account SET euros = euros + ?1", [euros])?;
+        Ok(())
+    };
+    dacapo::state::<Shop>().once(&format!("refunded {euros} €"), give).await
 }
 
 /// The carrier takes nothing that is heavy, and is asked three times.
-#[activity(retry = Retry::fixed(std::time::Duration::from_millis(10)).max_attempts(3))]
+#[activity(retry = Retry::fixed(Duration::from_millis(10)).max_attempts(3))]
 async fn ship(item: String) -> dacapo::Result<()> {
     if item == "piano" {
         return Err(Error::msg("the carrier takes no pianos"));
     }
-    shop().once(&format!("shipped {item}"), |_| Ok(()))
+    dacapo::state::<Shop>().once(&format!("shipped {item}"), |_| Ok(())).await
 }
 
 /// A step that has been taken, and how it is undone.
 enum Done {
     Reserved(String),
-    Charged(i64),
+    Charged(u32),
 }
 
 /// Takes the steps one after another; `done` tells how far it came.
 #[orchestrator(inline)]
-async fn buy(item: &str, euros: i64, done: &mut Vec<Done>) -> dacapo::Result<()> {
+async fn buy(item: &str, euros: u32, done: &mut Vec<Done>) -> dacapo::Result<()> {
     reserve(item.to_owned()).await?;
     done.push(Done::Reserved(item.to_owned()));
     charge(euros).await?;
@@ -122,7 +165,7 @@ async fn buy(item: &str, euros: i64, done: &mut Vec<Done>) -> dacapo::Result<()>
 
 /// Buys, or undoes what was done, the last step first.
 #[orchestrator]
-async fn order(item: String, euros: i64) -> dacapo::Result<String> {
+async fn order(item: String, euros: u32) -> dacapo::Result<String> {
     let mut done = Vec::new();
     let Err(error) = buy(&item, euros, &mut done).await else {
         return Ok(format!("{item} is on its way"));
@@ -140,10 +183,23 @@ async fn order(item: String, euros: i64) -> dacapo::Result<String> {
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
-    let shop = std::sync::Arc::new(Shop::open(&args.folder.join("saga-shop.db"))?);
-    let store = format!("sqlite:{}", args.folder.join("saga.db").display());
-    let runtime = Runtime::builder(store).state(shop.clone()).open().await?;
-    println!("{}", runtime.start(order(args.item, args.price)).await?.result().await?);
+    let shop = Shop::open(&args.shop, Duration::from_millis(args.latency))?;
+    let runtime = Runtime::builder(args.store.url).state(shop);
+    let Purchase { item, price } = match (args.command, args.purchase) {
+        (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,
+        (None, Some(purchase)) => purchase,
+        (None, None) => return Err(Error::msg("give something to buy, or `serve`")),
+    };
+    let runtime = runtime.open().await?;
+    let id = format!("{item} for {price} €");
+    let run = match runtime.start(order(item, price)).id(&id).reuse_id(ReuseId::ReplaceTerminal).await {
+        Err(error) if error.is_already_exists() => {
+            println!("going on with {id}");
+            runtime.attach(order, &id)
+        }
+        started => started?,
+    };
+    println!("{}", run.result().await?);
     runtime.shutdown().await?;
-    shop.print()
+    Shop::open(&args.shop, Duration::ZERO)?.print()
 }

@@ -4,60 +4,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use support::Process;
-use tempfile::TempDir;
-
-/// A folder for one program.
-struct Place {
-    folder: TempDir,
-    name: &'static str,
-}
-
-impl Place {
-    fn of(name: &'static str) -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), name }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = support::example(self.name, self.folder.path());
-        command.args(arguments);
-        command
-    }
-
-    /// All that the program says, and whether it ends well.
-    fn ends(&self, arguments: &[&str]) -> (bool, String) {
-        let output = self.program(arguments).output().expect("the program runs");
-        let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat();
-        (output.status.success(), text)
-    }
-
-    /// Runs it to a good end and returns what it says.
-    fn run(&self, arguments: &[&str]) -> String {
-        let (good, text) = self.ends(arguments);
-        assert!(good, "{} {arguments:?}: {text}", self.name);
-        text
-    }
-
-    /// Starts it, waits until `reached`, and kills it.
-    fn killed(&self, arguments: &[&str], what: &str, reached: impl FnMut() -> bool) {
-        let mut process = Process::spawn(&mut self.program(arguments));
-        assert!(process.run_until(what, reached), "{} has ended before {what}", self.name);
-        assert!(process.kill(), "{} has ended by itself", self.name);
-    }
-
-    /// How many activities of this name have a recorded result, and their results as text.
-    fn recorded(&self, id: &str, activity: &str) -> Vec<String> {
-        let history = support::history(&self.path(&format!("{}.db", self.name)), id);
-        support::completed(&history, activity).into_iter().map(|(_, result)| result.as_str().to_owned()).collect()
-    }
-}
+use support::programs::{Place, Served};
 
 /// The finished files of a folder, each with what becomes another when it is written again.
 fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
@@ -72,14 +23,16 @@ fn every_example_is_in_the_table() {
     let table = fs::read_to_string("examples/README.md").expect("the table");
     for entry in fs::read_dir("examples").expect("the examples") {
         let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-        assert!(file == "README.md" || table.contains(&format!("]({file}) |")), "examples/README.md does not list {file}");
+        let is_listed = table.contains(&format!("]({file}) |"));
+        assert!(is_listed || ["README.md", "serve"].contains(&&*file), "examples/README.md does not list {file}");
     }
 }
 
 #[test]
 fn the_examples_without_arguments_end_well() {
-    let text = Place::of("fan_out_fan_in").run(&[]);
-    assert_eq!(text, (1..=5).map(|item| format!("item {item} processed\n")).collect::<String>());
+    let five: String = (1..=5).map(|item| format!("item {item} processed\n")).collect();
+    assert_eq!(Place::of("hello").run(&[]), five);
+    assert_eq!(Place::of("fan_out_fan_in").run(&[]), five);
     assert_eq!(Place::of("encrypted_payloads").run(&[]), "charged 4000 0000 0000 0002\n");
 }
 
@@ -181,19 +134,10 @@ fn thumbnails_goes_on_after_a_kill_and_makes_no_recorded_one_again() {
 }
 
 /// The API of `rate_limited_api` on a free port, and its address.
-fn api(place: &Place, arguments: &[&str]) -> (Process, String) {
-    let said = place.path("api.txt");
-    let file = fs::File::create(&said).expect("a file");
-    let listen = ["api", "--listen", "127.0.0.1:0"];
-    let mut process = Process::spawn(place.program(&[&listen, arguments].concat()).stdout(file));
-    let mut address = None;
-    let ready = process.run_until("the address of the API", || {
-        let text = fs::read_to_string(&said).unwrap_or_default();
-        address = text.strip_prefix("listening on ").and_then(|rest| rest.strip_suffix('\n')).map(str::to_owned);
-        address.is_some()
-    });
-    assert!(ready, "the API has ended");
-    (process, address.expect("it is there"))
+fn api(place: &Place, arguments: &[&str]) -> (Served, String) {
+    let api = Served::start(&mut place.program(&[&["api", "--listen", "127.0.0.1:0"], arguments].concat()));
+    let address = api.host.clone();
+    (api, address)
 }
 
 /// The results of `rate_limited_api`.
@@ -335,7 +279,7 @@ fn shows(place: &Place, worker: &mut Process, name: &str, expected: &str) {
 }
 
 fn approval_worker(place: &Place) -> Process {
-    let mut worker = Process::spawn(place.program(&["run"]).stdout(Stdio::null()));
+    let mut worker = Process::spawn(place.program(&["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::null()));
     assert!(worker.run_until("the database", || place.path("approval.db").exists()));
     worker
 }

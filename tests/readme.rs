@@ -7,7 +7,7 @@ const README: &str = include_str!("../README.md");
 
 #[test]
 fn the_readme_quotes_the_example() {
-    let example = include_str!("../examples/fan_out_fan_in.rs");
+    let example = include_str!("../examples/hello.rs");
     let quoted: Vec<_> = README
         .lines()
         .skip_while(|line| !line.starts_with("```rust"))

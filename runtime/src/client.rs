@@ -216,12 +216,13 @@ impl Client {
         self.store().census().await
     }
 
-    /// The history of an orchestration: its turns, from the first on.
+    /// The history of an orchestration: its turns, from the first on. A value that cannot be decoded here, for want of its
+    /// [codec](crate::Payloads::codec), is left encoded.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
     pub async fn history(&self, id: &str) -> Result<Vec<Turn>, RuntimeError> {
-        let stored = self.store().load(Lookup::Id(id.to_owned())).await?;
+        let stored = self.store().load_to_show(Lookup::Id(id.to_owned())).await?;
         stored.map(|stored| stored.history).ok_or_else(|| not_found(id))
     }
 

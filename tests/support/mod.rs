@@ -1,5 +1,8 @@
 //! What tests of killed processes share: a process that ends with its test, and what it left in the database.
 
+#[allow(dead_code, reason = "not every test runs an example")]
+pub(crate) mod programs;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -51,6 +51,8 @@ impl<'a> Body<'a> {
         let said = status.failure().map(|failure| match failure.kind() {
             // The reason alone, as it was given.
             FailureKind::Terminated => failure.message().trim_start_matches("terminated").trim_start_matches(": ").to_owned(),
+            // Whoever has sent what cannot be read is told what is wrong with it.
+            FailureKind::Codec => failure.causes().iter().fold(failure.to_string(), |said, cause| format!("{said}: {cause}")),
             _ => failure.to_string(),
         });
         Self {

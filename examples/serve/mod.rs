@@ -1,0 +1,63 @@
+//! What the programs share that serve: their arguments, their routes, and how they end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::http::Uri;
+use axum::middleware::map_request;
+use dacapo::{Client, Error, http};
+use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
+
+/// Which database.
+#[derive(clap::Args)]
+pub(crate) struct Store {
+    /// The database that remembers what has been done
+    #[arg(long = "store", global = true, value_name = "URL", default_value = concat!("sqlite:", env!("CARGO_CRATE_NAME"), ".db"))]
+    pub(crate) url: String,
+}
+
+/// Which address.
+#[derive(clap::Args)]
+pub(crate) struct Listen {
+    /// Where to listen
+    #[arg(long = "listen", value_name = "ADDR", default_value = "127.0.0.1:7071")]
+    address: SocketAddr,
+}
+
+/// How long requests that wait may hold up the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves `routes` and Durable Functions' HTTP API until Ctrl-C. What is unfinished then goes on at the next start.
+///
+/// `POST /orchestrators/{name}`, the route of the Microsoft samples, is served as well as the one below
+/// `/runtime/webhooks/durabletask`. Without a key the API takes requests of this machine only.
+pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Router<Client>) -> dacapo::Result<()> {
+    let address = listen.address;
+    let refused = |error| Error::msg(format!("cannot listen on {address}: {error}; give another --listen"));
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let runtime = runtime.open().await?;
+    let api = http::router(runtime.client());
+    let app =
+        routes.with_state(runtime.client()).nest("/orchestrators", api.clone().layer(map_request(below_the_base))).merge(api);
+    println!("listening on http://{}", listener.local_addr()?);
+
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+    tokio::select! {
+        ended = server.with_graceful_shutdown(async { drop(ctrl_c().await) }) => ended?,
+        () = async { drop(ctrl_c().await); tokio::time::sleep(GRACE).await } => {}
+    }
+    runtime.shutdown().await?;
+    println!("stopped");
+    Ok(())
+}
+
+/// Makes the short route the one that the API knows.
+async fn below_the_base(OriginalUri(asked): OriginalUri, mut request: Request) -> Request {
+    if let Ok(known) = format!("/runtime/webhooks/durabletask{asked}").parse::<Uri>() {
+        request.extensions_mut().insert(OriginalUri(known));
+    }
+    request
+}
