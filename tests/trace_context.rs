@@ -38,7 +38,7 @@ async fn asks_everywhere(generation: u32, so_far: Vec<Seen>) -> Vec<Seen> {
     let (here, child, thread) = dacapo::join!(seen(), asks().id("child"), seen_on_a_thread());
     all.extend([here, child]);
     assert!(thread);
-    return dacapo::continue_as_new(asks_everywhere(generation + 1, all)).await;
+    dacapo::continue_as_new(asks_everywhere(generation + 1, all)).await
 }
 
 async fn open(kept: &Kept) -> dacapo::Result<Runtime> {

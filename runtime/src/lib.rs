@@ -45,7 +45,7 @@ pub use dacapo_macros::{activity, entity, orchestrator};
 pub use activity::state;
 pub use client::{
     Client, Counts, EntityPage, EntityQuery, EntityStatus, Handle, InstanceStatus, Named, Page, Purge, Query, Restart, ReuseId,
-    Start, StatusRequest,
+    Start, StatusRequest, Watch,
 };
 pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};

@@ -5,13 +5,13 @@ mod entities;
 mod history;
 mod manage;
 mod mount;
+mod own_store;
 mod routes;
 mod server;
 mod start;
 mod status;
 mod stream;
 mod trace;
-mod unable;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -153,6 +153,7 @@ impl Instance {
             worker.dismiss_children(&self.id);
             worker.release_locks(&self.id);
         }
+        worker.watchers().tell(&self.id);
         if has_begun {
             worker.begun(&self.id);
         }

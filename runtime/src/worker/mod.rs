@@ -20,6 +20,7 @@ pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
 pub(crate) mod time;
+pub(crate) mod watchers;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -53,6 +54,7 @@ use request::Request;
 use retention::Ended;
 pub use retention::Retention;
 use time::Time;
+use watchers::Watchers;
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
@@ -91,6 +93,7 @@ pub(crate) struct Worker {
     starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
     ended: Option<Arc<Ended>>,
     entities: Entities,
+    watchers: Arc<Watchers>,
 }
 
 impl Worker {
@@ -126,6 +129,7 @@ impl Worker {
             starts: Mutex::default(),
             ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
             entities: Entities::default(),
+            watchers: Arc::default(),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -156,6 +160,10 @@ impl Worker {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    pub(crate) fn watchers(&self) -> &Arc<Watchers> {
+        &self.watchers
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -665,6 +673,7 @@ impl Worker {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
         self.starts().clear();
+        self.watchers.stop();
         if let Some(ended) = &self.ended {
             ended.notify();
         }
