@@ -105,7 +105,12 @@ fn summary(status: &InstanceStatus) -> String {
         let _ = writeln!(text, "  {} {what}", styled(format_args!("{title:<14}"), DIM));
     };
     line("created", short(status.created_at()));
-    line(if runtime_status.is_terminal() { "ended" } else { "last turn" }, short(status.last_updated_at()));
+    let last = match runtime_status {
+        Status::Pending => "starts",
+        status if status.is_terminal() => "ended",
+        _ => "last turn",
+    };
+    line(last, short(status.last_updated_at()));
     if let Ok(length) = status.last_updated_at().duration_since(status.created_at()) {
         line("after", duration(length));
     }

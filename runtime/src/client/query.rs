@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::time::SystemTime;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 
 use crate::client::{Client, InstanceStatus};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{self, After, Status};
+
+/// How many are deleted together, so that they share commits.
+const PURGED_AT_ONCE: usize = 64;
 
 impl Client {
     /// Lists orchestrations. Awaiting the query gives its first [`Page`].
@@ -133,13 +136,16 @@ impl Query {
         let mut purged = 0;
         loop {
             let found = self.ask().await?;
-            for instance in &found {
-                match self.client.purge_one(instance).await {
+            let mut purging =
+                stream::iter(&found).map(|instance| self.client.purge_one(instance)).buffer_unordered(PURGED_AT_ONCE);
+            while let Some(done) = purging.next().await {
+                match done {
                     Ok(done) => purged += u64::from(done),
                     Err(error) if error.kind() == ErrorKind::Unfinished => {}
                     Err(error) => return Err(error),
                 }
             }
+            drop(purging);
             let Some(last) = found.last().filter(|_| found.len() == self.query.limit) else { return Ok(purged) };
             self.after = Some(token_after(last));
         }
