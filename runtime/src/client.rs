@@ -8,6 +8,7 @@ mod query;
 mod rewind;
 mod start;
 mod status;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::watch as notice;
 
 use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
@@ -38,6 +39,7 @@ pub use purge::Purge;
 pub use query::{Counts, Page, Query};
 pub use start::{Named, Restart, ReuseId, Start};
 pub use status::StatusRequest;
+pub use watch::Watch;
 
 use crate::worker::entities::is_entity;
 use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
@@ -60,7 +62,7 @@ enum Backend {
 /// A store whose worker is somewhere else.
 struct Remote {
     store: Kept,
-    changed: watch::Receiver<()>,
+    changed: notice::Receiver<()>,
 }
 
 /// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.
@@ -93,7 +95,7 @@ impl Client {
     /// # Errors
     /// When the store cannot tell of changes.
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
-        let (change, changed) = watch::channel(());
+        let (change, changed) = notice::channel(());
         store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
         let store = Kept::new(store, Payloads::default());
         Ok(Self { backend: Backend::Store(Arc::new(Remote { store, changed })) })

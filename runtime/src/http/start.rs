@@ -15,6 +15,7 @@ use crate::http::parameters::Parameters;
 use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
 use crate::store::Status;
+use crate::trace::TraceContext;
 
 /// Answers a request that has started an orchestration: 202, with the URL to ask for its status as the `Location`, `Retry-After: 10`,
 /// and the management URLs as the body.
@@ -118,6 +119,9 @@ impl Starting<'_> {
         if let Some(version) = self.parameters.number("version")? {
             request = request.version(version);
         }
+        if let Some(trace) = trace_context(&self.parts.headers) {
+            request = request.trace_context(trace);
+        }
         let id = request.await.map_err(|why| match why.kind() {
             ErrorKind::Invalid => Box::new(message(StatusCode::BAD_REQUEST, &why.to_string())),
             _ => Box::new(error(&why)),
@@ -145,6 +149,16 @@ impl Starting<'_> {
             Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(id).await,
         }
     }
+}
+
+/// What the headers say of the call that this request is part of. A `traceparent` that is said twice is none; the parts of a `tracestate`
+/// are one.
+fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+    let states: Option<Vec<&str>> = headers.get_all("tracestate").iter().map(|state| state.to_str().ok()).collect();
+    let state = states.map(|states| states.join(",")).filter(|state| !state.is_empty());
+    TraceContext::parse(parent.to_str().ok()?, state.as_deref())
 }
 
 /// The id by which a Functions host knows a call, for the log.
