@@ -64,7 +64,7 @@ async fn a_name_in_other_letters_is_taken_only_where_it_is_clear() -> dacapo::Re
             let id = client.start_named(name, 4).await?;
             assert_eq!(client.wait(&id).await?.output().map(|output| output.as_str()), Some(output));
         }
-        let refused = client.start_named("TWICE", 4).await.unwrap_err();
+        let refused = client.start_named("TWICE", 4).await.expect_err("it is refused");
         assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
     }
     Ok(())
@@ -74,20 +74,20 @@ async fn a_name_in_other_letters_is_taken_only_where_it_is_clear() -> dacapo::Re
 async fn what_no_worker_has_is_refused_at_the_start() -> dacapo::Result<()> {
     let (_folder, runtime, outside) = both().await?;
     for client in [runtime.client(), outside] {
-        let unknown = client.start_named("totl", json!({})).id("x").await.unwrap_err();
+        let unknown = client.start_named("totl", json!({})).id("x").await.expect_err("it is refused");
         assert_eq!(unknown.kind(), ErrorKind::Invalid);
         assert_eq!(
             unknown.to_string(),
             "no orchestrator named `totl` is registered with the worker; those that are: Twice, refuses, total, twice"
         );
-        let older = client.start_named("total", json!({})).id("x").version(2).await.unwrap_err();
+        let older = client.start_named("total", json!({})).id("x").version(2).await.expect_err("it is refused");
         assert_eq!(older.to_string(), "new runs of `total` have version 3, not 2; ask for that, or leave the version out");
-        assert!(client.status("x").await.unwrap_err().is_not_found(), "nothing was started");
+        assert!(client.status("x").await.expect_err("it is refused").is_not_found(), "nothing was started");
         let map = std::collections::HashMap::from([((1, 2), 3)]);
-        assert_eq!(client.start_named("total", &map).await.unwrap_err().kind(), ErrorKind::Invalid);
-        assert_eq!(client.raise_named("x", "go", &map).await.unwrap_err().kind(), ErrorKind::Invalid);
-        assert!(client.raise_named("x", "go", 1).await.unwrap_err().is_not_found());
-        assert!(client.wait("x").await.unwrap_err().is_not_found());
+        assert_eq!(client.start_named("total", &map).await.expect_err("it is refused").kind(), ErrorKind::Invalid);
+        assert_eq!(client.raise_named("x", "go", &map).await.expect_err("it is refused").kind(), ErrorKind::Invalid);
+        assert!(client.raise_named("x", "go", 1).await.expect_err("it is refused").is_not_found());
+        assert!(client.wait("x").await.expect_err("it is refused").is_not_found());
     }
     Ok(())
 }
@@ -97,13 +97,13 @@ async fn before_the_first_worker_a_version_must_be_said() -> dacapo::Result<()> 
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("test.db");
     let url = format!("sqlite:{}", path.display());
-    let missing = Client::connect(&format!("{url}?mode=rw")).await.map(drop).unwrap_err();
+    let missing = Client::connect(&format!("{url}?mode=rw")).await.map(drop).expect_err("it is refused");
     assert!(missing.is_not_found() && missing.to_string().starts_with("there is no database `"), "{missing}");
     assert!(!path.exists(), "asking makes none");
 
     let client = Client::connect(&url).await?;
     assert_eq!(client.registered().await?, []);
-    let unsaid = client.start_named("total", json!({})).await.unwrap_err();
+    let unsaid = client.start_named("total", json!({})).await.expect_err("it is refused");
     assert!(unsaid.to_string().starts_with("no worker has opened this store yet"), "{unsaid}");
     let id = client.start_named("total", json!({ "item": "a", "count": 1 })).version(3).await?;
     client.raise_named(&id, "go", 7).await?;
@@ -120,6 +120,6 @@ async fn before_the_first_worker_a_version_must_be_said() -> dacapo::Result<()> 
     runtime.shutdown().await?;
     let _smaller = Runtime::builder(&url).only_registered().register(refuses).open().await?;
     assert_eq!(client.registered().await?.len(), 1, "what the last worker has is all there is");
-    assert_eq!(client.start_named("twice", 1).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(client.start_named("twice", 1).await.expect_err("it is refused").kind(), ErrorKind::Invalid);
     Ok(())
 }

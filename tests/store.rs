@@ -254,6 +254,18 @@ async fn a_purge_leaves_nothing_and_touches_nothing_unfinished(store: &dyn Store
     assert!(store.find(by_id("other")).await.expect("it is readable").is_some(), "a refused batch purges nothing");
 }
 
+async fn an_entity_is_purged_unless_a_message_waits_for_it(store: &dyn Store) {
+    let key = created(store, "@counter@a").await;
+    let purge = || Batch { purge: vec![key], ..Batch::default() };
+    apply(store, Batch { tell: vec![("@counter@a".into(), raised("call"))], ..Batch::default() }).await.expect("it is told");
+    assert_eq!(refusal(store, purge()).await, ErrorKind::Unfinished);
+    let waiting = store.messages(Some(key), 0).await.expect("it is readable");
+    let consume = waiting.iter().map(|message| message.number).collect();
+    apply(store, Batch { consume, ..Batch::default() }).await.expect("it is taken");
+    apply(store, purge()).await.expect("nothing waits");
+    assert!(store.find(by_id("@counter@a")).await.expect("it is readable").is_none());
+}
+
 async fn a_family_is_purged_only_when_all_of_it_has_ended(store: &dyn Store) {
     let boss = created(store, "boss").await;
     let child = |id: &str| NewInstance { parent: Some(Parent { instance: "boss".into(), id: 1 }), ..new(id) };
@@ -371,6 +383,7 @@ conformance! {
     messages_wait_in_order_until_they_are_consumed
     what_has_to_run_is_found
     a_purge_leaves_nothing_and_touches_nothing_unfinished
+    an_entity_is_purged_unless_a_message_waits_for_it
     a_family_is_purged_only_when_all_of_it_has_ended
     a_start_that_is_not_due_is_left_alone
     what_is_told_by_id_reaches_the_unfinished_only

@@ -1,5 +1,6 @@
 //! Starting, signalling and asking: the door for everybody outside an orchestration.
 
+mod entities;
 mod entity;
 mod named;
 mod purge;
@@ -32,6 +33,7 @@ use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
 use crate::worker::request::Request;
+pub use entities::{EntityPage, EntityQuery, EntityStatus};
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
 pub use start::{Named, Restart, ReuseId, Start};
@@ -214,12 +216,13 @@ impl Client {
         self.store().census().await
     }
 
-    /// The history of an orchestration: its turns, from the first on.
+    /// The history of an orchestration: its turns, from the first on. A value that cannot be decoded here, for want of its
+    /// [codec](crate::Payloads::codec), is left encoded.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
     pub async fn history(&self, id: &str) -> Result<Vec<Turn>, RuntimeError> {
-        let stored = self.store().load(Lookup::Id(id.to_owned())).await?;
+        let stored = self.store().load_to_show(Lookup::Id(id.to_owned())).await?;
         stored.map(|stored| stored.history).ok_or_else(|| not_found(id))
     }
 

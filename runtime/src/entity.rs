@@ -70,25 +70,52 @@ impl EntityOperation for Delete {
 }
 
 /// Which entity: its name and its key. Its text, `@counter@key`, is its instance id, as in Durable Functions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntityId(String);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EntityId {
+    name: String,
+    key: String,
+}
 
 impl EntityId {
     /// The entity of a type with a key.
     #[must_use]
     pub fn new<E: Entity>(key: &str) -> Self {
-        Self(format!("@{}@{key}", E::NAME))
+        Self::named(E::NAME, key)
     }
 
-    /// The text, if its key can be one.
+    /// The entity of a name with a key, for what knows no types.
+    #[must_use]
+    pub fn named(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { name: name.into(), key: key.into() }
+    }
+
+    /// The entity of an instance id, if it is one of an entity.
+    pub(crate) fn of(id: &str) -> Option<Self> {
+        id.strip_prefix('@')?.split_once('@').map(|(name, key)| Self::named(name, key))
+    }
+
+    /// The name of the entity type.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The text, if name and key can be such.
     pub(crate) fn checked(&self) -> Result<String, Failure> {
-        instance_id::check_entity(&self.0).map(|()| self.0.clone())
+        let id = self.to_string();
+        instance_id::check_entity(&id, &self.name, &self.key).map(|()| id)
     }
 }
 
 impl std::fmt::Display for EntityId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "@{}@{}", self.name, self.key)
     }
 }
 

@@ -20,8 +20,10 @@ pub(crate) fn check(id: &str) -> Result<(), Failure> {
 }
 
 /// The same for `@name@key`, where the rest of the rule holds for the whole.
-pub(crate) fn check_entity(id: &str) -> Result<(), Failure> {
-    let key = id.get(1..).and_then(|rest| rest.split_once('@')).map_or("", |(_, key)| key);
+pub(crate) fn check_entity(id: &str, name: &str, key: &str) -> Result<(), Failure> {
+    if name.is_empty() || name.contains('@') {
+        return Err(refused(id, "its name is empty or has an `@` in it"));
+    }
     if key.is_empty() {
         return Err(refused(id, "its key is empty"));
     }

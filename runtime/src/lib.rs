@@ -42,7 +42,10 @@ mod worker;
 pub use dacapo_macros::{activity, entity, orchestrator};
 
 pub use activity::state;
-pub use client::{Client, Counts, Handle, InstanceStatus, Named, Page, Purge, Query, Restart, ReuseId, Start, StatusRequest};
+pub use client::{
+    Client, Counts, EntityPage, EntityQuery, EntityStatus, Handle, InstanceStatus, Named, Page, Purge, Query, Restart, ReuseId,
+    Start, StatusRequest,
+};
 pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
 pub use failure::{FailedCall, Failure, FailureKind};

@@ -1,15 +1,17 @@
 //! Calling, signalling and reading entities from outside.
 
+use serde::Serialize;
+
 use crate::client::{Backend, Client};
 use crate::engine::entity::EntityWork;
 use crate::engine::event::Event;
-use crate::entity::{Entity, EntityId, EntityOperation};
+use crate::entity::{Delete, Entity, EntityId, EntityOperation};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Recorded, Returned};
 use crate::orchestration::entity::EntityCall;
 use crate::payload::Payload;
-use crate::store::{Batch, End, Lookup, StoreResult, Timestamp};
+use crate::store::{Batch, End, InstanceKey, Lookup, StoreResult, Timestamp};
 use crate::worker::entities::new_entity;
 
 impl Client {
@@ -74,9 +76,64 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key cannot be one or the entity cannot be taken up; a failing store.
     pub async fn signal<O: EntityOperation>(&self, call: EntityCall<O>) -> Result<(), RuntimeError> {
-        let operation = call.into_operation().map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        let operation = call.into_operation().map_err(invalid)?;
         let entity = operation.entity.clone();
-        let event = EntityWork::Signal(operation).event(0, String::new(), None);
+        self.tell(entity, EntityWork::Signal(operation).event(0, String::new(), None)).await
+    }
+
+    /// Signals an operation by its name, as [`signal`](Self::signal) does, with JSON as its input: `null` for an operation of no argument,
+    /// the argument for one of one, an object with the arguments' names for one of several. The case of the entity's name says nothing,
+    /// as with [`start_named`](Self::start_named).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the worker has no such entity, or no worker has opened the store yet; when the worker is in this process and
+    /// its entity has no such operation; otherwise as for [`signal`](Self::signal).
+    ///
+    /// ```standalone_crate
+    /// use dacapo::EntityId;
+    ///
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Counter { value: i64 }
+    ///
+    /// #[dacapo::entity]
+    /// impl Counter {
+    ///     fn add(&mut self, n: i64) -> i64 { self.value += n; self.value }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let visits = EntityId::named("counter", "visits");
+    /// runtime.signal_named(&visits, "add", 2).await?;
+    /// let state = runtime.state_named(&visits).await?;
+    /// assert_eq!(state.expect("it was given one").as_str(), r#"{"value":2}"#);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn signal_named(&self, entity: &EntityId, operation: &str, input: impl Serialize) -> Result<(), RuntimeError> {
+        let name = self.entity_named(entity.name()).await?.ok_or_else(|| {
+            let message = format!(
+                "no worker has opened this store yet, so nobody knows whether there is an entity `{}`; open it once with your program",
+                entity.name()
+            );
+            RuntimeError::new(ErrorKind::Invalid, message)
+        })?;
+        if let Backend::Worker(worker) = &self.backend
+            && let Some(known) = worker.registry().entity(&name)
+            && operation != Delete::NAME
+            && known.changes(operation).is_none()
+        {
+            return Err(invalid(known.unknown(operation)));
+        }
+        let entity = EntityId::named(name, entity.key()).checked().map_err(invalid)?;
+        let input = Payload::encode(&input).map_err(invalid)?;
+        self.check_length(format_args!("the input of `{operation}`"), &input)?;
+        let (operation, at) = (operation.to_owned().into(), String::new());
+        let event = Event::EntityOperationSignaled { id: 0, entity: entity.clone(), operation, input, at, caller: None };
+        self.tell(entity, event).await
+    }
+
+    async fn tell(&self, entity: String, event: Event) -> StoreResult<()> {
         match &self.backend {
             Backend::Worker(worker) => worker.operate(&entity, event).await.map(|_| ()),
             Backend::Store(_) => {
@@ -92,18 +149,42 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key cannot be one or the recorded state does not fit the type; a failing store.
     pub async fn state_of<E: Entity>(&self, key: &str) -> Result<Option<E>, RuntimeError> {
-        let invalid = |failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string());
         let id = EntityId::new::<E>(key).checked().map_err(invalid)?;
         let state = self.recorded_state(id).await?;
         state.map(|state| state.decode().map_err(invalid)).transpose()
     }
 
+    /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: by its name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when name or key cannot be such; a failing store.
+    pub async fn state_named(&self, entity: &EntityId) -> Result<Option<Payload>, RuntimeError> {
+        let name = self.entity_name(entity.name()).await?;
+        self.recorded_state(EntityId::named(name, entity.key()).checked().map_err(invalid)?).await
+    }
+
+    /// The name of an entity type as it is registered, or as it was given if it is not: one of another build.
+    pub(super) async fn entity_name(&self, given: &str) -> StoreResult<String> {
+        match self.entity_named(given).await {
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(given.to_owned()),
+            named => Ok(named?.unwrap_or_else(|| given.to_owned())),
+        }
+    }
+
     async fn recorded_state(&self, id: String) -> StoreResult<Option<Payload>> {
         let Some(found) = self.store().find(Lookup::Id(id)).await? else { return Ok(None) };
-        let turn = self.store().turn(found.key, End::Last).await?;
+        self.state_at(found.key).await
+    }
+
+    pub(super) async fn state_at(&self, key: InstanceKey) -> StoreResult<Option<Payload>> {
+        let turn = self.store().turn(key, End::Last).await?;
         Ok(turn.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
             Event::EntityState { state, .. } => state,
             _ => None,
         }))
     }
+}
+
+fn invalid(failure: Failure) -> RuntimeError {
+    RuntimeError::new(ErrorKind::Invalid, failure.to_string())
 }

@@ -84,16 +84,8 @@ impl Client {
             };
         }
         registered.retain(|found| found.kind == RegisteredKind::Orchestrator);
-        let mut alike: Vec<_> = registered.iter().filter(|found| found.name.eq_ignore_ascii_case(name)).collect();
-        if alike.iter().any(|found| found.name != alike[0].name) {
-            alike.retain(|found| found.name == name);
-        }
-        let Some(newest) = alike.into_iter().max_by_key(|found| found.version) else {
-            let mut names: Vec<_> = registered.iter().map(|found| found.name.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            let known = names.join(", ");
-            return invalid(format!("no orchestrator named `{name}` is registered with the worker; those that are: {known}"));
+        let Some(newest) = alike(&registered, name).into_iter().max_by_key(|found| found.version) else {
+            return invalid(not_registered("orchestrator", name, &registered));
         };
         let (name, newest) = (newest.name.clone(), newest.version);
         if ![NEWEST, newest].contains(&asked) {
@@ -103,4 +95,32 @@ impl Client {
         }
         Ok((name, newest))
     }
+
+    /// The name of the entity type that is meant by a name; nothing when no worker has opened the store yet, so that nobody knows.
+    pub(super) async fn entity_named(&self, name: &str) -> StoreResult<Option<String>> {
+        let mut registered = self.registered().await?;
+        if registered.is_empty() {
+            return Ok(None);
+        }
+        registered.retain(|found| found.kind == RegisteredKind::Entity);
+        let meant = alike(&registered, name).first().map(|found| found.name.clone());
+        let unknown = || RuntimeError::new(ErrorKind::Invalid, not_registered("entity", name, &registered));
+        meant.map(Some).ok_or_else(unknown)
+    }
+}
+
+/// What a name means, the case of which says nothing as long as it is clear.
+fn alike<'a>(registered: &'a [Registered], name: &str) -> Vec<&'a Registered> {
+    let mut alike: Vec<_> = registered.iter().filter(|found| found.name.eq_ignore_ascii_case(name)).collect();
+    if alike.iter().any(|found| found.name != alike[0].name) {
+        alike.retain(|found| found.name == name);
+    }
+    alike
+}
+
+fn not_registered(kind: &str, name: &str, registered: &[Registered]) -> String {
+    let mut names: Vec<_> = registered.iter().map(|found| found.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("no {kind} named `{name}` is registered with the worker; those that are: {}", names.join(", "))
 }

@@ -5,12 +5,16 @@ use std::future::IntoFuture;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::client::Client;
+use crate::client::{Backend, Client};
 use crate::error::{ErrorKind, RuntimeError};
+use crate::instance_id;
 use crate::store::{Batch, Instance, Query, StoreResult};
 
 impl Client {
     /// Deletes a finished orchestration and all it has left: history, messages, tags. Awaiting the request does it.
+    ///
+    /// An [entity](crate::entity), by its id `@name@key`, never finishes, and is deleted with its state unless it is locked or a message waits
+    /// for it: by a client of the worker's process, which has it in memory.
     ///
     /// ```standalone_crate
     /// #[dacapo::orchestrator]
@@ -48,7 +52,7 @@ impl Client {
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`]; [`ErrorKind::Unfinished`] when it, the one that called it, or one that it called has not finished: nothing
-/// of it is deleted then.
+/// of it is deleted then. [`ErrorKind::Invalid`] for an entity from a client of another process.
 #[must_use = "nothing is deleted until the request is awaited"]
 pub struct Purge {
     client: Client,
@@ -72,6 +76,9 @@ impl IntoFuture for Purge {
     fn into_future(self) -> Self::IntoFuture {
         async move {
             let root = self.client.find(&self.id).await?;
+            if instance_id::is_entity(&self.id) {
+                return self.client.purge_entity(&root).await.map(|()| 1);
+            }
             let mut doomed = vec![root];
             if self.recursive {
                 doomed.extend(self.client.descendants(&self.id).await?);
@@ -91,6 +98,22 @@ impl IntoFuture for Purge {
 }
 
 impl Client {
+    async fn purge_entity(&self, entity: &Instance) -> StoreResult<()> {
+        let Backend::Worker(worker) = &self.backend else {
+            let message = format!(
+                "nothing was purged: `{}` is an entity, which only the process of the worker can purge; signal it `delete`, \
+                 which takes its state away",
+                entity.id
+            );
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        };
+        match worker.registry().entity(instance_id::entity_name(&entity.id)) {
+            Some(_) => worker.purge_entity(&entity.id).await,
+            // One of another build is not in memory.
+            None => self.purge_one(entity).await.map(drop),
+        }
+    }
+
     /// Deletes one instance in a transaction of its own. `false` when somebody else has done it.
     pub(super) async fn purge_one(&self, instance: &Instance) -> StoreResult<bool> {
         match self.apply(Batch { purge: vec![instance.key], ..Batch::default() }).await {

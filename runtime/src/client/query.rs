@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::time::SystemTime;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 
 use crate::client::{Client, InstanceStatus};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{self, After, Status};
+
+/// How many are deleted together, so that they share commits.
+const PURGED_AT_ONCE: usize = 64;
 
 impl Client {
     /// Lists orchestrations. Awaiting the query gives its first [`Page`].
@@ -133,38 +136,55 @@ impl Query {
         let mut purged = 0;
         loop {
             let found = self.ask().await?;
-            for instance in &found {
-                match self.client.purge_one(instance).await {
+            let mut purging =
+                stream::iter(&found).map(|instance| self.client.purge_one(instance)).buffer_unordered(PURGED_AT_ONCE);
+            while let Some(done) = purging.next().await {
+                match done {
                     Ok(done) => purged += u64::from(done),
                     Err(error) if error.kind() == ErrorKind::Unfinished => {}
                     Err(error) => return Err(error),
                 }
             }
+            drop(purging);
             let Some(last) = found.last().filter(|_| found.len() == self.query.limit) else { return Ok(purged) };
-            self.after = Some(token(last));
+            self.after = Some(token_after(last));
         }
     }
 
     async fn ask(&self) -> Result<Vec<store::Instance>, RuntimeError> {
         let mut query = self.query.clone();
-        if !(1..=10_000).contains(&query.limit) {
-            let message = format!("a page of {} cannot be given; ask for 1 to 10,000", query.limit);
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
-        }
+        check_page_size(query.limit)?;
         if let Some(token) = &self.after {
-            let parsed = token.split_once(':').and_then(|(key, id)| Some(After { key: key.parse().ok()?, id: id.to_owned() }));
-            let wrong = || {
-                let message = format!("`{token}` is not what a page of this query gave as its `next`");
-                RuntimeError::new(ErrorKind::Invalid, message)
-            };
-            query.after = Some(parsed.ok_or_else(wrong)?);
+            query.after = Some(place(token)?);
         }
         self.client.store().query(query).await
     }
 }
 
-fn token(last: &store::Instance) -> String {
+pub(super) fn check_page_size(limit: usize) -> Result<(), RuntimeError> {
+    if (1..=10_000).contains(&limit) {
+        return Ok(());
+    }
+    let message = format!("a page of {limit} cannot be given; ask for 1 to 10,000");
+    Err(RuntimeError::new(ErrorKind::Invalid, message))
+}
+
+/// What a page gives as its `next`.
+pub(super) fn token(last: &After) -> String {
     format!("{}:{}", last.key, last.id)
+}
+
+/// The place that such a text stands for.
+pub(super) fn place(token: &str) -> Result<After, RuntimeError> {
+    let parsed = token.split_once(':').and_then(|(key, id)| Some(After { key: key.parse().ok()?, id: id.to_owned() }));
+    parsed.ok_or_else(|| {
+        let message = format!("`{token}` is not what a page of this query gave as its `next`");
+        RuntimeError::new(ErrorKind::Invalid, message)
+    })
+}
+
+fn token_after(last: &store::Instance) -> String {
+    token(&After { key: last.key, id: last.id.clone() })
 }
 
 impl IntoFuture for Query {
@@ -174,7 +194,7 @@ impl IntoFuture for Query {
     fn into_future(self) -> Self::IntoFuture {
         async move {
             let found = self.ask().await?;
-            let next = found.last().filter(|_| found.len() == self.query.limit).map(token);
+            let next = found.last().filter(|_| found.len() == self.query.limit).map(token_after);
             let instances = found
                 .into_iter()
                 .map(|instance| InstanceStatus { instance, input: None, version: 0, execution: 0, outcome: None })

@@ -2,15 +2,15 @@
 
 use std::time::SystemTime;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
 use crate::client::{Client, Query};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::http::answer::{Refusal, empty, error, json, message};
+use crate::http::answer::{INVALID_JSON, Refusal, empty, error, json, message};
+use crate::http::body;
 use crate::http::parameters::Parameters;
-use crate::http::start::json_body;
 use crate::http::status::nothing;
 use crate::store::Status;
 
@@ -31,12 +31,10 @@ pub(super) async fn raise(client: &Client, headers: &HeaderMap, id: &str, event:
     if status.runtime_status().is_terminal() {
         return Ok(empty(StatusCode::GONE));
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+    if !body::is_json(headers) {
         return Ok(message(StatusCode::BAD_REQUEST, "Only application/json request content is supported"));
     }
-    Ok(done(client.raise_named(id, event, json_body(body)?).await))
+    Ok(done(client.raise_named(id, event, body::json(body, INVALID_JSON)?).await))
 }
 
 pub(super) async fn terminate(client: &Client, id: &str, reason: &str) -> Response {

@@ -33,6 +33,9 @@
 //! # }
 //! ```
 //!
+//! An entity's state is at `{base}/entities/{name}/{key}`, where a `POST` with `?op=` signals it. No entity has the empty key, which such a
+//! path spells `$`.
+//!
 //! An orchestrator of one argument takes the body as that, one of several a JSON object with their names, one of none no body.
 //!
 //! # Who may do what
@@ -50,8 +53,11 @@
 mod access;
 mod answer;
 mod api;
+mod body;
+mod entity;
 mod history;
 mod manage;
+mod page;
 mod parameters;
 mod router;
 mod start;

@@ -15,7 +15,7 @@ use crate::http::api::Api;
 use crate::http::parameters::Parameters;
 use crate::http::start::Starting;
 use crate::http::urls::{original, split};
-use crate::http::{manage, status};
+use crate::http::{entity, manage, status};
 
 /// The description of this API, by OpenAPI 3.1.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -34,6 +34,10 @@ enum Route<'a> {
     Resume(&'a str),
     Rewind(&'a str),
     Restart(&'a str),
+    Entity(&'a str, &'a str),
+    Entities(Option<&'a str>),
+    Signal(&'a str, &'a str),
+    DeleteEntity(&'a str, &'a str),
     MakePrimary,
     Description,
 }
@@ -63,6 +67,11 @@ impl<'a> Route<'a> {
                 "restart" => Self::Restart(id),
                 _ => return None,
             },
+            ("GET", "entities", [name, key]) => Self::Entity(name, key),
+            ("GET", "entities", [name]) => Self::Entities(Some(name)),
+            ("GET", "entities", []) => Self::Entities(None),
+            ("POST", "entities", [name, key]) => Self::Signal(name, key),
+            ("DELETE", "entities", [name, key]) => Self::DeleteEntity(name, key),
             (_, "makeprimary", []) => Self::MakePrimary,
             ("GET", "openapi.json", []) => Self::Description,
             _ => return None,
@@ -71,8 +80,8 @@ impl<'a> Route<'a> {
 
     fn role(&self) -> Role {
         match self {
-            Self::List | Self::Status(_) | Self::Description => Role::Read,
-            Self::Start { .. } | Self::Raise { .. } => Role::Start,
+            Self::List | Self::Status(_) | Self::Entity(..) | Self::Entities(_) | Self::Description => Role::Read,
+            Self::Start { .. } | Self::Raise { .. } | Self::Signal(..) => Role::Start,
             _ => Role::Manage,
         }
     }
@@ -101,12 +110,16 @@ impl Api {
         let parameters = Parameters::of(&uri);
         let Some((path, segments)) = split(uri.path()) else { return Ok(status::nothing()) };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let Some(route) = Route::of(&parts.method, &segments) else { return Ok(status::nothing()) };
+        let Some(mut route) = Route::of(&parts.method, &segments) else { return Ok(status::nothing()) };
+        let operation = parameters.get("op");
+        if let (Route::Signal(name, key), Some("delete")) = (&route, operation) {
+            route = Route::DeleteEntity(name, key);
+        }
         self.access.check(route.role(), &parts, &parameters)?;
 
         let (client, links) = (&self.client, &self.links);
         let body = match &route {
-            Route::Start { .. } | Route::Raise { .. } => self.read(body, &parts.headers).await?,
+            Route::Start { .. } | Route::Raise { .. } | Route::Signal(..) => self.read(body, &parts.headers).await?,
             _ => axum::body::Bytes::new(),
         };
         let reason = parameters.get("reason").unwrap_or_default();
@@ -124,6 +137,10 @@ impl Api {
             Route::Suspend(id) => manage::suspend(client, id, reason).await,
             Route::Resume(id) => manage::resume(client, id, reason).await,
             Route::Rewind(id) => manage::rewind(client, id, reason).await,
+            Route::Entity(name, key) => entity::state(client, name, key).await,
+            Route::Entities(name) => entity::list(client, &parts.headers, &parameters, name).await?,
+            Route::Signal(name, key) => entity::signal(client, &parts.headers, (name, key), operation, &body).await?,
+            Route::DeleteEntity(name, key) => entity::delete(client, (name, key)).await?,
             Route::MakePrimary => empty(StatusCode::OK),
             Route::Description => ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], OPENAPI).into_response(),
         })
@@ -170,6 +187,6 @@ mod tests {
         }
         found.sort();
         found.dedup();
-        assert_eq!(found.len(), 14, "a route is not described: {found:#?}");
+        assert_eq!(found.len(), 19, "a route is not described: {found:#?}");
     }
 }

@@ -9,11 +9,11 @@ use axum::response::Response;
 use crate::client::{Client, Handle, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Function;
-use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, exception, json, message, with};
+use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
+use crate::http::body;
 use crate::http::parameters::Parameters;
 use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
-use crate::payload::Payload;
 use crate::store::Status;
 
 /// Answers a request that has started an orchestration: 202, with the URL to ask for its status as the `Location`, `Retry-After: 10`,
@@ -109,7 +109,7 @@ pub(super) struct Starting<'a> {
 
 impl Starting<'_> {
     pub(super) async fn start(self, name: &str, id: Option<&str>, body: &[u8], reuse: ReuseId) -> Result<Response, Refusal> {
-        let input = json_body(body)?;
+        let input = body::json(body, INVALID_JSON)?;
         let timeout = wanted_wait(self.parameters, self.longest_wait)?;
         let mut request = self.client.start_named(name, input).reuse_id(reuse);
         if let Some(id) = id {
@@ -145,16 +145,6 @@ impl Starting<'_> {
             Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(id).await,
         }
     }
-}
-
-/// A body as a recorded value. None is `null`.
-pub(super) fn json_body(body: &[u8]) -> Result<Payload, Refusal> {
-    let invalid = |why: &str| Box::new(exception(StatusCode::BAD_REQUEST, INVALID_JSON, why, "JsonReaderException"));
-    let text = std::str::from_utf8(body).map_err(|why| invalid(&why.to_string()))?.trim_start_matches('\u{feff}');
-    if text.trim().is_empty() {
-        return Ok(Payload::null());
-    }
-    Payload::from_json(text.trim().to_owned()).map_err(|why| invalid(why.message()))
 }
 
 /// The id by which a Functions host knows a call, for the log.

@@ -4,11 +4,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::client::{Client, InstanceStatus, Query};
@@ -16,12 +15,11 @@ use crate::error::RuntimeError;
 use crate::failure::FailureKind;
 use crate::http::answer::{Refusal, empty, error, json, with};
 use crate::http::history::{Row, Shown, rows};
+use crate::http::page;
 use crate::http::parameters::{Parameters, to_seconds};
 use crate::http::urls::{Links, original};
 use crate::payload::Payload;
 use crate::store::Status;
-
-const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
 
 /// How often a stream of statuses looks for a change that is not the end.
 const LOOK: Duration = Duration::from_secs(1);
@@ -140,7 +138,8 @@ fn stream_of(client: Client, status: InstanceStatus, show_input: bool) -> Respon
 pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters) -> Result<Response, Refusal> {
     let refused = |why: RuntimeError| Box::new(error(&why));
     let mut query = client.query();
-    if let Some(prefix) = parameters.get("instanceIdPrefix") {
+    let prefix = parameters.get("instanceIdPrefix");
+    if let Some(prefix) = prefix {
         query = query.id_prefix(prefix);
     }
     if let Some(from) = parameters.time("createdTimeFrom")? {
@@ -154,28 +153,27 @@ pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters
     }
     let asked = parameters.statuses();
     let statuses: Vec<_> = asked.iter().flatten().copied().collect();
-    if !asked.is_empty() && statuses.is_empty() {
-        return Ok(with(json(StatusCode::OK, &[(); 0]), CONTINUATION, ""));
+    // Entities are listed by a route of their own.
+    if !asked.is_empty() && statuses.is_empty() || prefix.is_some_and(|prefix| prefix.starts_with('@')) {
+        return Ok(page::answer(&[(); 0], None));
     }
     query = statuses.into_iter().fold(query, Query::status);
-    let token = parts.headers.get(&CONTINUATION).and_then(|token| token.to_str().ok()).filter(|token| !token.is_empty());
-    if let Some(token) = token {
-        query = query.after(percent_decode_str(token).decode_utf8_lossy());
+    if let Some(token) = page::token(&parts.headers) {
+        query = query.after(token);
     }
-    let page = query.await.map_err(refused)?;
-    let mut found = Vec::new();
-    for instance in page.instances() {
+    let found = query.await.map_err(refused)?;
+    let mut statuses = Vec::new();
+    for instance in found.instances() {
         match client.status(instance.instance_id()).await {
-            Ok(status) => found.push(status),
+            Ok(status) => statuses.push(status),
             // It was purged a moment ago.
             Err(why) if why.is_not_found() => {}
             Err(why) => return Err(refused(why)),
         }
     }
     let show_input = parameters.flag("showInput", true);
-    let bodies: Vec<_> = found.iter().map(|status| Body::of(status, show_input)).collect();
-    let next = utf8_percent_encode(page.next().unwrap_or_default(), NON_ALPHANUMERIC).to_string();
-    Ok(with(json(StatusCode::OK, &bodies), CONTINUATION, &next))
+    let bodies: Vec<_> = statuses.iter().map(|status| Body::of(status, show_input)).collect();
+    Ok(page::answer(&bodies, found.next()))
 }
 
 /// What there is where nothing is.

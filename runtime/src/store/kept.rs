@@ -159,6 +159,17 @@ impl Kept {
         Ok(Some(stored))
     }
 
+    /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in.
+    pub(crate) async fn load_to_show(&self, which: Lookup) -> StoreResult<Option<Stored>> {
+        let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };
+        match self.open_turns(&mut stored.history, true).await {
+            Err(error) if error.kind() != ErrorKind::Unreadable => return Err(error),
+            _ => {}
+        }
+        self.open_rest(&mut stored);
+        Ok(Some(stored))
+    }
+
     /// As [`Store::load`], with the values that a replay needs. With it comes why it cannot be replayed, if a value cannot be decoded.
     pub(crate) async fn load_to_replay(&self, which: Lookup) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
         let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };

@@ -143,6 +143,10 @@ impl Inner {
 
     fn check_purge(&self, key: InstanceKey) -> StoreResult<()> {
         let Some(purged) = self.instances.get(&key) else { return Ok(()) };
+        if instance_id::is_entity(&purged.instance.id) {
+            let waits = self.inbox.values().any(|message| message.instance == key);
+            return if waits { Err(unfinished(&purged.instance.id)) } else { Ok(()) };
+        }
         let parent = |stored: &Stored| stored.instance.parent.as_ref().map(|parent| parent.instance.clone());
         let is_caller = |stored: &Stored| parent(purged).is_some_and(|id| id == stored.instance.id);
         let is_called = |stored: &Stored| parent(stored).is_some_and(|id| id == purged.instance.id);

@@ -30,6 +30,7 @@ pub use query::{After, Query};
 pub use sqlite::{SqliteStore, Synchronous};
 
 use crate::error::{ErrorKind, RuntimeError};
+use crate::instance_id;
 use crate::payload::Payload;
 
 /// The number a store gives to an instance. It is never used for another one.
@@ -111,7 +112,8 @@ pub struct Batch {
     /// Who writes: a worker with its claim, or `None` for a client.
     pub epoch: Option<Epoch>,
     /// Finished instances to delete with all they have left. Refused when one is unfinished, or is a sub-orchestration of one
-    /// that is, or when one that is unfinished was called by it. Applied before the rest, so that an id can be used again.
+    /// that is, or when one that is unfinished was called by it. An entity, the id of which begins with `@`, is deleted unless a message waits
+    /// for it. Applied before the rest, so that an id can be used again.
     pub purge: Vec<InstanceKey>,
     /// A new instance. The batch is refused when its id exists.
     pub create: Option<NewInstance>,
@@ -455,7 +457,11 @@ pub(crate) fn already_exists(id: &str) -> RuntimeError {
 }
 
 pub(crate) fn unfinished(id: &str) -> RuntimeError {
-    let message = format!("the orchestration `{id}` has not finished, so nothing was purged; terminate it and wait for its end");
+    let message = if instance_id::is_entity(id) {
+        format!("a message waits for the entity `{id}`, so nothing was purged; ask again when it has been taken")
+    } else {
+        format!("the orchestration `{id}` has not finished, so nothing was purged; terminate it and wait for its end")
+    };
     RuntimeError::new(ErrorKind::Unfinished, message)
 }
 

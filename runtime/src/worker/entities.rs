@@ -13,7 +13,8 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::store::{Applied, Batch, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
-use crate::worker::entity::{Entity, Message};
+use crate::worker::entity::Entity;
+use crate::worker::letter::Message;
 use crate::worker::{Worker, message, shutting_down};
 
 /// What a worker knows of entities.
@@ -37,6 +38,15 @@ impl Entities {
 impl Worker {
     /// Asks an entity for an operation; answers when what it did is durable.
     pub(crate) async fn operate(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<Recorded> {
+        self.ask_entity(id, Some(event)).await
+    }
+
+    /// Takes an entity out of the store when all that was asked of it is done.
+    pub(crate) async fn purge_entity(self: &Arc<Self>, id: &str) -> StoreResult<()> {
+        self.ask_entity(id, None).await.map(drop)
+    }
+
+    async fn ask_entity(self: &Arc<Self>, id: &str, event: Option<Event>) -> StoreResult<Recorded> {
         let (reply, answer) = oneshot::channel();
         self.tell_entity(&id.into(), Message { event, inbox: None, reply: Some(reply) });
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
@@ -70,7 +80,7 @@ impl Worker {
         let message::Message { event, inbox, ack, .. } = message;
         if let Some(ack) = ack {
             let _ = ack.send(Err(is_entity(id)));
-        } else if let Some(event) = event {
+        } else if event.is_some() {
             self.tell_entity(id, Message { event, inbox, reply: None });
         }
     }
@@ -86,39 +96,6 @@ impl Worker {
     /// Whether an entity that rests should give way.
     pub(crate) fn has_many_entities(&self) -> bool {
         self.entities.loaded().len() > self.max_loaded
-    }
-
-    /// What a batch needs to bring messages to entities: those that may not be there yet, and the messages.
-    pub(crate) fn letters(&self, now: Timestamp, messages: Vec<(String, Event)>) -> (Vec<NewInstance>, Vec<(String, Event)>) {
-        if messages.is_empty() {
-            return (Vec::new(), messages);
-        }
-        let is_known = |id: &str| {
-            // The map is let go before the entity is asked: an entity looks into the map while it is locked.
-            let entity = self.entities.loaded().get(id).cloned();
-            entity.is_some_and(|entity| entity.is_stored())
-        };
-        let mut ids: Vec<_> = messages.iter().map(|(id, _)| id.as_str()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        (ids.into_iter().filter(|id| !is_known(id)).map(|id| new_entity(id, now)).collect(), messages)
-    }
-
-    /// Adds to a batch what its actions have for entities.
-    pub(crate) fn address(
-        &self,
-        now: Timestamp,
-        actions: &[Action],
-        children: &mut Vec<NewInstance>,
-        tell: &mut Vec<(String, Event)>,
-    ) {
-        let told = actions.iter().filter_map(|action| match action {
-            Action::TellEntity { work, message, .. } => Some((work.receiver().to_owned(), message.clone())),
-            _ => None,
-        });
-        let (new, messages) = self.letters(now, told.collect());
-        children.extend(new);
-        tell.extend(messages);
     }
 
     /// Takes up what was just put into the inbox, however often it is asked to.
@@ -153,6 +130,26 @@ impl Worker {
         self.store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
+}
+
+/// Adds to a batch what its actions have for entities.
+pub(crate) fn address(now: Timestamp, actions: &[Action], children: &mut Vec<NewInstance>, tell: &mut Vec<(String, Event)>) {
+    let told = actions.iter().filter_map(|action| match action {
+        Action::TellEntity { work, message, .. } => Some((work.receiver().to_owned(), message.clone())),
+        _ => None,
+    });
+    let (new, messages) = letters(now, told.collect());
+    children.extend(new);
+    tell.extend(messages);
+}
+
+/// What a batch needs to bring messages to entities: those that may not be there, and the messages. One that is in memory may have
+/// been purged before the batch is applied, so none is left out.
+pub(crate) fn letters(now: Timestamp, messages: Vec<(String, Event)>) -> (Vec<NewInstance>, Vec<(String, Event)>) {
+    let mut ids: Vec<_> = messages.iter().map(|(id, _)| id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    (ids.into_iter().map(|id| new_entity(id, now)).collect(), messages)
 }
 
 /// An entity that nobody has asked for anything yet.

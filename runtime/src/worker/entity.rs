@@ -9,8 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use crate::engine::entity::{EntityWork, Operation};
 use crate::engine::event::{Caller, EntityLock, Event, Turn};
 use crate::entity::{Delete, EntityRegistration, Live, signals_of};
@@ -21,35 +19,8 @@ use crate::instance_id::entity_name;
 use crate::payload::Payload;
 use crate::store::{self, Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
-
-/// The answer to a client that asked for an operation, once what it did is durable.
-pub(crate) type Reply = oneshot::Sender<StoreResult<Recorded>>;
-
-/// Something for an entity.
-pub(crate) struct Message {
-    pub(crate) event: Event,
-    /// Its number in the inbox, when it came through the store.
-    pub(crate) inbox: Option<i64>,
-    pub(crate) reply: Option<Reply>,
-}
-
-impl Message {
-    pub(crate) fn refuse(self, error: RuntimeError) {
-        if let Some(reply) = self.reply {
-            let _ = reply.send(Err(error));
-        }
-    }
-
-    /// Whether a client waits until it is durable, and for no more.
-    fn is_told_when_kept(&self) -> bool {
-        self.reply.is_some() && matches!(self.event, Event::EntityOperationSignaled { .. })
-    }
-
-    /// Whether it asks for the lock of a call.
-    fn asks_for(&self, holder: &Caller, lock: u64) -> bool {
-        matches!(&self.event, Event::EntityLockRequested { id, caller: Some(caller), .. } if *id == lock && caller == holder)
-    }
-}
+use crate::worker::entities::letters;
+use crate::worker::letter::{Message, Reply, released};
 
 /// An entity this worker knows of.
 pub(crate) struct Entity {
@@ -103,6 +74,12 @@ struct Effects {
     consume: Vec<i64>,
 }
 
+impl Effects {
+    fn is_empty(&self) -> bool {
+        !self.changed && self.answers.is_empty() && self.messages.is_empty() && self.replies.is_empty() && self.consume.is_empty()
+    }
+}
+
 impl Entity {
     /// An entity whose state has to be read first.
     pub(crate) fn unloaded(id: Arc<str>) -> Arc<Self> {
@@ -130,11 +107,6 @@ impl Entity {
     /// Whether operations or a commit are under way.
     pub(crate) fn is_turning(&self) -> bool {
         self.lock().phase == Phase::Turning
-    }
-
-    /// Whether it is known to be in the store.
-    pub(crate) fn is_stored(&self) -> bool {
-        self.lock().key != 0
     }
 
     /// Takes a message now or with the next turn. Gives it back when the entity is gone.
@@ -207,7 +179,7 @@ impl Entity {
         let read = inner.inbox;
         let arrived = std::mem::take(&mut inner.mailbox);
         let waiting =
-            messages.into_iter().map(|message| Message { event: message.event, inbox: Some(message.number), reply: None });
+            messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), reply: None });
         inner.mailbox = waiting.collect();
         inner.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read)));
         if inner.phase == Phase::Loading {
@@ -230,7 +202,7 @@ impl Entity {
         let mut effects = Effects::default();
         let mut next = 0;
         while let Some(message) = inner.mailbox.get(next) {
-            if !admits(inner.lock.as_ref(), &message.event) {
+            if !message.passes(inner.lock.as_ref()) {
                 next += 1;
                 continue;
             }
@@ -241,6 +213,12 @@ impl Entity {
                 next = 0;
             }
         }
+        if effects.is_empty()
+            && let Some(at) = inner.mailbox.iter().position(Message::is_purge)
+            && let Some(message) = inner.mailbox.remove(at)
+        {
+            return self.purge(worker, inner, message.reply);
+        }
         // A signal that cannot pass is kept, and the client told so.
         let mut post = Vec::new();
         if inner.mailbox.iter().any(Message::is_told_when_kept) {
@@ -248,7 +226,7 @@ impl Entity {
                 std::mem::take(&mut inner.mailbox).into_iter().partition(Message::is_told_when_kept);
             inner.mailbox = rest;
             for signal in signals {
-                post.push((inner.key, signal.event));
+                post.extend(signal.event.map(|event| (inner.key, event)));
                 effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
             }
         }
@@ -262,12 +240,42 @@ impl Entity {
             batch.continues = Some(entity_name(&self.id).to_owned());
         }
         drop(inner);
-        (batch.children, batch.tell) = worker.letters(now, messages);
+        (batch.children, batch.tell) = letters(now, messages);
         batch.tell.extend(answers);
         if batch.append.is_none() && batch.tell.is_empty() && batch.consume.is_empty() && batch.post.is_empty() {
             return self.committed(worker, replies, false);
         }
         self.commit(worker, batch, replies, 0);
+    }
+
+    /// Takes the entity out of the store, unless it is locked or something waits for it there.
+    fn purge(self: &Arc<Self>, worker: &Arc<Worker>, inner: MutexGuard<'_, Inner>, asked: Option<Reply>) {
+        let locked = inner.lock.as_ref().map(|lock| {
+            let holder = &lock.holder.instance;
+            let message = format!("nothing was purged: `{}` is in a critical section of `{holder}`; wait for its end", self.id);
+            RuntimeError::new(ErrorKind::Unfinished, message)
+        });
+        let batch = Batch { purge: vec![inner.key], epoch: Some(worker.epoch()), ..Batch::default() };
+        drop(inner);
+        let (this, owner) = (self.clone(), worker.clone());
+        let purged = move |result: Result<Applied, RuntimeError>| {
+            let is_gone = result.is_ok();
+            if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Fenced) {
+                owner.fenced();
+            }
+            asked.into_iter().for_each(|reply| drop(reply.send(result.clone().map(|_| Ok(Payload::null())))));
+            if !is_gone {
+                return this.committed(&owner, Vec::new(), false);
+            }
+            // Not here: this is the store's thread. What has come meanwhile is for the entity that begins anew.
+            let left = this.leave(&owner);
+            let worker = owner.clone();
+            owner.spawn(async move { left.into_iter().for_each(|message| worker.tell_entity(&this.id, message)) });
+        };
+        match locked {
+            Some(error) => purged(Err(error)),
+            None => worker.store().apply(batch, Box::new(move |result| purged(result.map_err(|refused| refused.error)))),
+        }
     }
 
     /// Applies a batch until it is applied.
@@ -337,12 +345,13 @@ impl Entity {
 impl Inner {
     /// Whether a turn would do something.
     fn has_news(&self) -> bool {
-        self.mailbox.iter().any(|message| message.is_told_when_kept() || admits(self.lock.as_ref(), &message.event))
+        self.mailbox.iter().any(|message| message.is_told_when_kept() || message.is_purge() || message.passes(self.lock.as_ref()))
     }
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
     fn perform(&mut self, own: &str, message: Message, effects: &mut Effects) -> bool {
-        match message.event {
+        let Some(event) = message.event else { return false };
+        match event {
             Event::EntityOperationCalled { id, operation, input, caller, .. } => {
                 let outcome = self.operate(&operation, &input, effects);
                 if let Some(Caller { instance, run }) = caller {
@@ -421,25 +430,7 @@ impl Inner {
     }
 }
 
-/// Whether a message may pass a lock: what its holder asks for, and the end of a lock, held or waited for.
-fn admits(lock: Option<&EntityLock>, event: &Event) -> bool {
-    let Some(lock) = lock else { return true };
-    match event {
-        Event::EntityOperationCalled { caller, .. } | Event::EntityOperationSignaled { caller, .. } => {
-            caller.as_ref() == Some(&lock.holder)
-        }
-        Event::EntityLockRequested { .. } => false,
-        _ => true,
-    }
-}
-
 /// The entity that a lock is asked of after this one.
 fn following(own: &str, entities: &[String]) -> Option<String> {
     entities.iter().skip_while(|entity| *entity != own).nth(1).cloned()
-}
-
-/// What the holder of a lock would have sent at its end.
-fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
-    let (entities, caller) = (entities.clone(), Some(holder.clone()));
-    Message { event: Event::EntityUnlockSent { id: 0, lock: *id, entities, at: String::new(), caller }, inbox: None, reply: None }
 }

@@ -14,6 +14,7 @@ use crate::store::{Append, Applied, Batch, InstanceKey, NewInstance, Parent, Sta
 use crate::worker::Worker;
 use crate::worker::calls::{Calls, Due};
 use crate::worker::commit::Commit;
+use crate::worker::entities::address;
 use crate::worker::message::{Ack, Message};
 use crate::worker::parking::{Waiting, wrong_state};
 use crate::worker::request::Request;
@@ -148,7 +149,7 @@ impl Instance {
         };
         let mut children = worker.children(&self.id, now, &commit.actions);
         let mut tell = self.lock().dismissed(&self.id, &commit.actions);
-        worker.address(now, &commit.actions, &mut children, &mut tell);
+        address(now, &commit.actions, &mut children, &mut tell);
         self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
     }
 
@@ -286,7 +287,7 @@ impl Instance {
         let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
         drop(inner);
         let mut children = worker.children(&self.id, progress.at, &progress.actions);
-        worker.address(progress.at, &progress.actions, &mut children, &mut tell);
+        address(progress.at, &progress.actions, &mut children, &mut tell);
         let turns = u32::from(append.is_some());
         let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };
         if append.is_none() && changed.is_none() && consume.is_empty() && tell.is_empty() {

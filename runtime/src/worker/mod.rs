@@ -12,6 +12,7 @@ pub(crate) mod entities;
 mod entity;
 pub(crate) mod instance;
 mod lanes;
+mod letter;
 mod loading;
 mod message;
 mod parking;

@@ -58,8 +58,10 @@ statements! {
     KEY_OF = "SELECT key FROM instance WHERE id = ?1";
     ENDED = "SELECT key, ended_at FROM instance WHERE status = ?1 AND ended_at IS NOT NULL AND parent_id IS NULL
              ORDER BY ended_at LIMIT ?2";
-    /// What forbids the purge of `?1`: it, the one that called it, or one that it called has not finished.
+    /// What forbids the purge of `?1`: it, the one that called it, or one that it called has not finished. An entity never finishes: for one
+    /// it is a message that waits.
     LIVING = "SELECT id FROM instance WHERE key = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')
+                        AND (substr(id, 1, 1) <> '@' OR EXISTS (SELECT 1 FROM inbox WHERE instance = ?1))
               UNION ALL SELECT p.id FROM instance i JOIN instance p ON p.id = i.parent_id
                         WHERE i.key = ?1 AND p.status NOT IN ('Completed', 'Failed', 'Terminated')
               UNION ALL SELECT c.id FROM instance i JOIN instance c ON c.parent_id = i.id

@@ -1,0 +1,226 @@
+//! What only looks: `list`, `show`, `history`, `census`.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use dacapo::store::{Event, RegisteredKind, Turn};
+use dacapo::{Census, Client, InstanceStatus, Status};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::End;
+use crate::cli::{List, Show};
+use crate::output::{self, BAD, DIM, GOOD, HEADER, Table, WAITING, cut, style_of, styled};
+use crate::time::{duration, precise, rfc3339, short};
+use crate::timeline::{Timeline, svg, text};
+use crate::view::View;
+
+/// How many a store is asked for at once.
+pub(crate) const PAGE: usize = 1000;
+
+/// How much of a value is shown in a line.
+const EXCERPT: usize = 200;
+
+pub(crate) async fn list(client: &Client, list: List, json: bool) -> dacapo::Result<End> {
+    let wanted = if list.all { usize::MAX } else { list.limit };
+    let query = list.filter.query(client);
+    let (mut found, mut after) = (Vec::new(), list.after);
+    while found.len() < wanted {
+        let mut page = query.clone().page_size(PAGE.min(wanted - found.len()));
+        if let Some(token) = after.take() {
+            page = page.after(token);
+        }
+        let page = page.await?;
+        found.extend_from_slice(page.instances());
+        after = page.next().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    if json {
+        output::print_json(&found.iter().map(View::listed).collect::<Vec<_>>())?;
+    } else {
+        output::print(&table_of(&found).to_string())?;
+    }
+    if let Some(token) = after {
+        output::remark(format_args!("there are more: --all, or --after {token}"));
+    }
+    Ok(End::Done)
+}
+
+fn table_of(found: &[InstanceStatus]) -> Table {
+    let mut table = Table::new(["INSTANCE", "ORCHESTRATOR", "STATUS", "CREATED", "UPDATED", "CUSTOM STATUS"]);
+    for instance in found {
+        let status = instance.runtime_status();
+        let said = instance.report().map_or_else(
+            || instance.custom_status().map(|said| (cut(said.as_str(), 40), Style::new())).unwrap_or_default(),
+            |_| ("parked, see `show`".to_owned(), WAITING),
+        );
+        table.row([
+            (instance.instance_id().to_owned(), Style::new()),
+            (instance.name().to_owned(), Style::new()),
+            (status.to_string(), style_of(status)),
+            (short(instance.created_at()), DIM),
+            (short(instance.last_updated_at()), DIM),
+            said,
+        ]);
+    }
+    table
+}
+
+pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Result<End> {
+    let status = client.status(&show.id).await?;
+    let timeline = Timeline::of(&status, &client.history(&show.id).await?);
+    if let Some(file) = &show.svg {
+        let unwritable = |error| dacapo::Error::msg(format!("could not write the picture `{}`: {error}", file.display()));
+        std::fs::write(file, svg::draw(&timeline, show.rows)).map_err(unwritable)?;
+        output::remark(format_args!("the timeline is drawn in {}", file.display()));
+    }
+    if json {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            #[serde(flatten)]
+            instance: View<'a>,
+            timeline: &'a Timeline,
+        }
+        output::print_json(&Shown { instance: View::whole(&status), timeline: &timeline })?;
+    } else {
+        let columns = show.width.unwrap_or_else(text::width_of_terminal);
+        output::print(&format!("{}\n{}", summary(&status), text::draw(&timeline, show.rows, columns)))?;
+    }
+    Ok(End::Done)
+}
+
+/// What is known of an orchestration beside its course.
+fn summary(status: &InstanceStatus) -> String {
+    let runtime_status = status.runtime_status();
+    let mut text = format!(
+        "{}  {} v{}  {}\n",
+        styled(status.instance_id(), HEADER),
+        status.name(),
+        status.version(),
+        styled(runtime_status, style_of(runtime_status))
+    );
+    let mut line = |title: &str, what: String| {
+        let _ = writeln!(text, "  {} {what}", styled(format_args!("{title:<14}"), DIM));
+    };
+    line("created", short(status.created_at()));
+    let last = match runtime_status {
+        Status::Pending => "starts",
+        status if status.is_terminal() => "ended",
+        _ => "last turn",
+    };
+    line(last, short(status.last_updated_at()));
+    if let Ok(length) = status.last_updated_at().duration_since(status.created_at()) {
+        line("after", duration(length));
+    }
+    if status.execution() > 1 {
+        line("generation", status.execution().to_string());
+    }
+    if let Some(parent) = status.parent_id() {
+        line("called by", parent.to_owned());
+    }
+    for (name, value) in status.tags() {
+        line("tag", format!("{name}={value}"));
+    }
+    for (title, value) in [("input", status.input()), ("custom status", status.custom_status()), ("output", status.output())] {
+        if let Some(value) = value {
+            line(title, cut(value.as_str(), EXCERPT));
+        }
+    }
+    if let Some(failure) = status.failure() {
+        line("failure", styled(failure, if runtime_status == Status::Failed { BAD } else { WAITING }));
+    }
+    if let Some(report) = status.report() {
+        let _ = writeln!(text, "  {}\n{report}", styled("parked", WAITING));
+    }
+    text
+}
+
+pub(crate) async fn history(client: &Client, id: &str, json: bool) -> dacapo::Result<End> {
+    let history = client.history(id).await?;
+    if json {
+        output::print_json(&turns_as_json(&history))?;
+        return Ok(End::Done);
+    }
+    let mut table = Table::new(["TURN", "AT", "EVENT", "DETAIL"]);
+    for (index, turn) in history.iter().enumerate() {
+        for event in &turn.events {
+            let (name, detail) = parts_of(event)?;
+            let style = if name.ends_with("Failed") { BAD } else { Style::new() };
+            table.row([
+                ((index + 1).to_string(), DIM),
+                (precise(turn.at), DIM),
+                (name, style),
+                (cut(&detail, EXCERPT), Style::new()),
+            ]);
+        }
+    }
+    output::print(&table.to_string())?;
+    Ok(End::Done)
+}
+
+/// The name of an event, and its fields on one line: those that tell it from others first.
+fn parts_of(event: &Event) -> dacapo::Result<(String, String)> {
+    let Value::Object(object) = serde_json::to_value(event)? else { return Ok(Default::default()) };
+    let Some((name, Value::Object(mut fields))) = object.into_iter().next() else { return Ok(Default::default()) };
+    for time in ["fire_at", "retry_at"] {
+        if let Some(micros) = fields.get(time).and_then(Value::as_i64) {
+            fields.insert(time.to_owned(), precise(dacapo::store::Timestamp(micros)).into());
+        }
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let first = ["id", "name", "instance", "entity", "operation"];
+    let known = first.iter().filter_map(|field| fields.get(*field).map(text));
+    let rest = fields.iter().filter(|(field, _)| !first.contains(&field.as_str()) && *field != "shape");
+    let rest = rest.map(|(field, value)| format!("{field} {}", text(value)));
+    Ok((name, known.chain(rest).collect::<Vec<_>>().join("  ")))
+}
+
+/// Turns as JSON shows them: an event is an object with the event's name as its only key, as in the store.
+pub(crate) fn turns_as_json(history: &[Turn]) -> Vec<Value> {
+    let numbered = history.iter().enumerate();
+    numbered.map(|(index, turn)| json!({ "turn": index + 1, "at": rfc3339(turn.at), "events": turn.events })).collect()
+}
+
+pub(crate) async fn census(client: &Client, json: bool) -> dacapo::Result<End> {
+    let registered = client.registered().await?;
+    let code_of = |row: &Census| {
+        let version = registered.iter().find(|found| {
+            found.kind == RegisteredKind::Orchestrator && (found.name.as_str(), found.version) == (&row.name, row.version)
+        });
+        match version {
+            _ if registered.is_empty() => ("unknown", WAITING),
+            None => ("missing", BAD),
+            Some(found) if row.shape == 0 || found.shape == row.shape => ("there", GOOD),
+            Some(_) => ("changed", WAITING),
+        }
+    };
+    let census = client.census().await?;
+    if json {
+        let rows = census.iter().map(|row| {
+            json!({
+                "name": row.name,
+                "version": row.version,
+                "shape": format!("{:016x}", row.shape),
+                "instances": row.instances,
+                "workerCode": code_of(row).0,
+            })
+        });
+        output::print_json(&rows.collect::<Vec<_>>())?;
+        return Ok(End::Done);
+    }
+    let mut table = Table::new(["ORCHESTRATOR", "VERSION", "CODE", "UNFINISHED", "IN THE WORKER"]);
+    for row in &census {
+        let (code, style) = code_of(row);
+        table.row([
+            (row.name.clone(), Style::new()),
+            (row.version.to_string(), Style::new()),
+            (format!("{:016x}", row.shape), DIM),
+            (row.instances.to_string(), Style::new()),
+            (code.to_owned(), style),
+        ]);
+    }
+    output::print(&table.to_string())?;
+    Ok(End::Done)
+}

@@ -1,0 +1,99 @@
+//! `dacapo`: looks at the orchestrations of a store and manages them, beside the worker that runs them.
+//!
+//! `cli` is the command line; each command is a function of `inspect`, `manage`, `run` or `export`, which ask a [`dacapo::Client`];
+//! `timeline` makes a history into what `show` draws; `output` and `time` are how things are written.
+
+mod cli;
+mod export;
+mod inspect;
+mod manage;
+mod output;
+mod run;
+mod time;
+mod timeline;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use cli::{Cli, Command};
+use dacapo::Client;
+
+/// What the process returns.
+enum End {
+    Done,
+    /// Something was not done; why has been said.
+    Refused,
+    /// An orchestration that was waited for has ended, and not well.
+    EndedBadly,
+    /// An orchestration that was waited for has not ended in time.
+    TimedOut,
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        Self::from(match end {
+            End::Done => 0,
+            End::Refused => 1,
+            End::EndedBadly => 3,
+            End::TimedOut => 4,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.write_global();
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match executor {
+        Ok(executor) => executor.block_on(run(cli)),
+        Err(error) => Err(error.into()),
+    };
+    let end = ended.unwrap_or_else(|error| {
+        output::complain(&error);
+        End::Refused
+    });
+    end.into()
+}
+
+async fn run(cli: Cli) -> dacapo::Result<End> {
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "dacapo", &mut std::io::stdout());
+        return Ok(End::Done);
+    }
+    let client = connect(cli.store.as_deref()).await?;
+    let json = cli.json;
+    match cli.command {
+        Command::List(list) => inspect::list(&client, list, json).await,
+        Command::Show(show) => inspect::show(&client, &show, json).await,
+        Command::History { id } => inspect::history(&client, &id, json).await,
+        Command::Census => inspect::census(&client, json).await,
+        Command::Start(start) => run::start(&client, start, json).await,
+        Command::Raise { id, event, value } => run::raise(&client, &id, &event, value, json).await,
+        Command::Wait { ids, timeout } => run::wait(&client, ids, timeout, json).await,
+        Command::Suspend(target) => manage::each(&client, target, manage::Action::Suspend, json).await,
+        Command::Resume(target) => manage::each(&client, target, manage::Action::Resume, json).await,
+        Command::Terminate(target) => manage::each(&client, target, manage::Action::Terminate, json).await,
+        Command::Rewind(target) => manage::each(&client, target, manage::Action::Rewind, json).await,
+        Command::Restart { id, new } => manage::restart(&client, id, new, json).await,
+        Command::Purge(purge) => manage::purge(&client, purge, json).await,
+        Command::Export(export) => export::export(&client, export, json).await,
+        Command::Completions { .. } => Ok(End::Done),
+    }
+}
+
+/// The store that the worker has open, or had. None is made: a name that is wrong would be answered with nothing.
+async fn connect(store: Option<&str>) -> dacapo::Result<Client> {
+    let Some(url) = store.filter(|url| !url.is_empty()) else {
+        return Err(dacapo::Error::msg(
+            "no store was named; say which with `--store sqlite:orders.db`, or set DACAPO_STORE to it",
+        ));
+    };
+    if url.starts_with("memory:") {
+        return Err(dacapo::Error::msg("a store in memory belongs to its process; there is nothing of it to see from here"));
+    }
+    let is_sqlite = url.starts_with("sqlite:") && !url.contains("mode=");
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let url = if is_sqlite { format!("{url}{separator}mode=rw") } else { url.to_owned() };
+    Ok(Client::connect(&url).await?)
+}

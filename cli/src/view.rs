@@ -1,0 +1,69 @@
+//! An orchestration as JSON shows it. The names are those of the HTTP API, and a few more.
+
+use std::collections::BTreeMap;
+
+use dacapo::{Failure, InstanceStatus, Payload, Status};
+use serde::Serialize;
+
+use crate::time::rfc3339;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct View<'a> {
+    instance_id: &'a str,
+    name: &'a str,
+    runtime_status: Status,
+    created_time: String,
+    last_updated_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_instance_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: &'a BTreeMap<String, String>,
+    custom_status: Option<&'a Payload>,
+    /// Why it is parked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a str>,
+    #[serde(flatten)]
+    whole: Option<Whole<'a>>,
+}
+
+/// What only the history tells.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'a> {
+    version: u32,
+    execution: u32,
+    input: Option<&'a Payload>,
+    output: Option<&'a Payload>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a Failure>,
+}
+
+impl<'a> View<'a> {
+    /// One of a page, of which less is known.
+    pub(crate) fn listed(status: &'a InstanceStatus) -> Self {
+        Self {
+            instance_id: status.instance_id(),
+            name: status.name(),
+            runtime_status: status.runtime_status(),
+            created_time: rfc3339(status.created_at()),
+            last_updated_time: rfc3339(status.last_updated_at()),
+            parent_instance_id: status.parent_id(),
+            tags: status.tags(),
+            custom_status: status.custom_status(),
+            report: status.report(),
+            whole: None,
+        }
+    }
+
+    pub(crate) fn whole(status: &'a InstanceStatus) -> Self {
+        let whole = Whole {
+            version: status.version(),
+            execution: status.execution(),
+            input: status.input(),
+            output: status.output(),
+            failure: status.failure(),
+        };
+        Self { whole: Some(whole), ..Self::listed(status) }
+    }
+}

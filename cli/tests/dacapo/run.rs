@@ -1,0 +1,89 @@
+//! `start`, `raise`, `wait`.
+
+use std::time::Duration;
+
+use dacapo::{Runtime, Status};
+use serde_json::json;
+
+use crate::{Place, tool, url};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_started_signalled_and_waited_for() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    assert_eq!(place.text(&["start", "sum", r#"{"a":1,"b":2}"#, "--wait"]).await, "5\n");
+    assert_eq!(place.text(&["start", "WAITS", "6", "--id", "six", "--tag", "tenant=acme"]).await, "six\n");
+    assert_eq!(place.text(&["raise", "six", "go", "7"]).await, "six: `go` raised\n");
+    let waited = place.text(&["wait", "six"]).await;
+    assert_eq!(waited.split_whitespace().collect::<Vec<_>>(), ["six", "Completed", "42"]);
+    assert_eq!(place.runtime.status("six").await?.tags()["tenant"], "acme");
+    assert_eq!(place.json(&["wait", "six"]).await[0]["output"], 42);
+    // From standard input.
+    let said =
+        tool(&url(&place.folder), &["--json", "start", "sum", "-", "--wait", "--timeout", "60s"], "{\"a\": 1,\n\"b\": 1}").await;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&said.out)?["output"], 4);
+
+    let later = place.json(&["start", "waits", "1", "--id", "later", "--after", "2 days"]).await;
+    assert_eq!(later, json!({ "instanceId": "later" }));
+    assert_eq!(place.runtime.status("later").await?.runtime_status(), Status::Pending);
+    place.text(&["start", "waits", "1", "--id", "past", "--at", "2001-01-01"]).await;
+    place.text(&["raise", "past", "go", "3"]).await;
+    assert_eq!(place.runtime.wait("past").await?.output().map(|output| output.as_str().to_owned()), Some("3".into()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_how_it_ended() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let missing = format!("{:?}", place.file("missing"));
+    let (code, said) = place.refused(&["start", "reads", &missing, "--id", "reads", "--wait"]).await;
+    assert!(code == 3 && said.contains("`reads` has failed") && said.contains("No such file"), "{code}: {said}");
+    assert_eq!(place.tool(&["wait", "reads"]).await.code, 3);
+    place.text(&["start", "waits", "1", "--id", "one"]).await;
+    let (code, said) = place.refused(&["wait", "reads", "one", "--timeout", "100ms"]).await;
+    assert_eq!((code, said.as_str()), (4, "error: not ended in time: one\n"));
+    let (code, said) = place.refused(&["start", "waits", "2", "--id", "two", "--wait", "--timeout", "100ms"]).await;
+    assert_eq!((code, said.as_str()), (4, "error: `two` has not ended in time; it goes on\n"));
+    assert!(!place.runtime.status("two").await?.runtime_status().is_terminal());
+    assert_eq!(place.refused(&["wait", "nobody"]).await.0, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_started_is_refused_with_a_reason() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.text(&["start", "waits", "1", "--id", "one"]).await;
+    for (arguments, expected) in [
+        (vec!["start", "waits", "hello"], "error: the input is no JSON: hello; a text has quotes of its own, as in '\"hello\"'"),
+        (
+            vec!["start", "wait", "1"],
+            "error: no orchestrator named `wait` is registered with the worker; those that are: reads, sum, varied, waits",
+        ),
+        (vec!["start", "waits", "1", "--id", "one"], "error: an orchestration with the id `one` exists already"),
+        (vec!["start", "waits", "1", "--id", "a/b"], "error: `a/b` cannot be an instance id"),
+        (vec!["start", "sum", "{}", "--version", "1"], "error: new runs of `sum` have version 2, not 1"),
+        (vec!["raise", "one", "go", "{"], "error: the value is no JSON: {"),
+        (vec!["raise", "nobody", "go", "1"], "error: there is no orchestration with the id `nobody`"),
+    ] {
+        let (code, said) = place.refused(&arguments).await;
+        assert!(code == 1 && said.starts_with(expected), "{arguments:?}: {said}");
+    }
+    assert_eq!(place.text(&["start", "waits", "9", "--id", "one", "--reuse-id", "use-existing"]).await, "one\n");
+    assert_eq!(place.runtime.status("one").await?.input().map(|input| input.as_str().to_owned()), Some("1".into()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_without_a_worker_is_done_by_the_next_one() -> dacapo::Result<()> {
+    let Place { folder, runtime } = Place::new().await;
+    runtime.shutdown().await?;
+    let store = url(&folder);
+    assert_eq!(tool(&store, &["start", "waits", "6", "--id", "six"], "").await.code, 0);
+    assert_eq!(tool(&store, &["raise", "six", "go", "7"], "").await.code, 0);
+    assert_eq!(tool(&store, &["wait", "six", "--timeout", "50ms"], "").await.code, 4);
+    let waiting = tokio::spawn(async move { tool(&store, &["wait", "six"], "").await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let _runtime = Runtime::open(&url(&folder)).await?;
+    let said = waiting.await?;
+    assert_eq!((said.code, said.out.split_whitespace().last()), (0, Some("42")), "{said:?}");
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Listing entities.
+
+use std::future::IntoFuture;
+use std::time::SystemTime;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::client::{Client, query};
+use crate::entity::EntityId;
+use crate::error::RuntimeError;
+use crate::payload::Payload;
+use crate::store::{After, Query, Timestamp};
+
+impl Client {
+    /// Lists the entities that have a state, by name and key. Awaiting the query gives its first [`EntityPage`].
+    ///
+    /// ```standalone_crate
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Counter { value: i64 }
+    ///
+    /// #[dacapo::entity]
+    /// impl Counter {
+    ///     fn add(&mut self, n: i64) -> i64 { self.value += n; self.value }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// for key in ["a", "b", "c"] {
+    ///     runtime.signal(Counter::at(key).add(1)).await?;
+    /// }
+    /// let page = runtime.entities().name("counter").page_size(2).await?;
+    /// assert_eq!(page.entities().iter().map(|entity| entity.id().key()).collect::<Vec<_>>(), ["a", "b"]);
+    /// let rest = runtime.entities().name("counter").after(page.next().unwrap()).await?;
+    /// assert_eq!((rest.entities().len(), rest.next()), (1, None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn entities(&self) -> EntityQuery {
+        EntityQuery { client: self.clone(), name: None, from: None, to: None, page_size: 100, after: None }
+    }
+}
+
+/// A question for entities, from [`Client::entities`]. Every filter narrows it.
+///
+/// Pages go on after the last one seen, so none is missed or seen twice while others are made.
+#[must_use = "a query asks nothing until it is awaited"]
+#[derive(Clone)]
+pub struct EntityQuery {
+    client: Client,
+    name: Option<String>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    page_size: usize,
+    after: Option<String>,
+}
+
+impl EntityQuery {
+    /// Of the entity type of this name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Changed last at `from` or later.
+    pub fn last_operation_from(mut self, from: SystemTime) -> Self {
+        self.from = Some(from.into());
+        self
+    }
+
+    /// Changed last before `to`.
+    pub fn last_operation_to(mut self, to: SystemTime) -> Self {
+        self.to = Some(to.into());
+        self
+    }
+
+    /// How many a page has at most, from 1 to 10,000. Default: 100.
+    pub fn page_size(mut self, limit: usize) -> Self {
+        self.page_size = limit;
+        self
+    }
+
+    /// Goes on after a page, by its [`next`](EntityPage::next).
+    pub fn after(mut self, token: impl Into<String>) -> Self {
+        self.after = Some(token.into());
+        self
+    }
+
+    async fn ask(self) -> Result<EntityPage, RuntimeError> {
+        query::check_page_size(self.page_size)?;
+        let prefix = match &self.name {
+            Some(name) => format!("@{}@", self.client.entity_name(name).await?),
+            None => "@".to_owned(),
+        };
+        let mut query = Query {
+            id_prefix: Some(prefix),
+            after: self.after.as_deref().map(query::place).transpose()?,
+            // Those that are left out cost a look, not a page.
+            limit: self.page_size.max(100),
+            ..Query::default()
+        };
+        let mut entities = Vec::new();
+        loop {
+            let found = self.client.store().query(query.clone()).await?;
+            let is_last = found.len() < query.limit;
+            for instance in found {
+                let place = After { key: instance.key, id: instance.id };
+                let at = instance.updated_at;
+                let is_wanted = self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to);
+                if let Some(id) = EntityId::of(&place.id).filter(|_| is_wanted)
+                    && let Some(state) = self.client.state_at(place.key).await?
+                {
+                    entities.push(EntityStatus { id, last_operation_at: at.into(), state });
+                }
+                if entities.len() == self.page_size {
+                    return Ok(EntityPage { entities, next: Some(query::token(&place)) });
+                }
+                query.after = Some(place);
+            }
+            if is_last {
+                return Ok(EntityPage { entities, next: None });
+            }
+        }
+    }
+}
+
+impl IntoFuture for EntityQuery {
+    type Output = Result<EntityPage, RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.ask().boxed()
+    }
+}
+
+/// Some of the entities a query is about.
+#[derive(Clone, Debug)]
+pub struct EntityPage {
+    entities: Vec<EntityStatus>,
+    next: Option<String>,
+}
+
+impl EntityPage {
+    /// The entities.
+    #[must_use]
+    pub fn entities(&self) -> &[EntityStatus] {
+        &self.entities
+    }
+
+    /// What to give to [`EntityQuery::after`] for the next page; nothing when there is none.
+    #[must_use]
+    pub fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+}
+
+/// What is known of an entity, from [`Client::entities`].
+#[derive(Clone, Debug)]
+pub struct EntityStatus {
+    id: EntityId,
+    last_operation_at: SystemTime,
+    state: Payload,
+}
+
+impl EntityStatus {
+    /// Which entity it is.
+    #[must_use]
+    pub fn id(&self) -> &EntityId {
+        &self.id
+    }
+
+    /// When an operation, or a lock, changed it last.
+    #[must_use]
+    pub fn last_operation_at(&self) -> SystemTime {
+        self.last_operation_at
+    }
+
+    /// Its state, as it is recorded.
+    #[must_use]
+    pub fn state(&self) -> &Payload {
+        &self.state
+    }
+}

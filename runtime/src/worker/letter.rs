@@ -1,0 +1,65 @@
+//! What is brought to an entity, and what of it may pass a lock.
+
+use tokio::sync::oneshot;
+
+use crate::engine::event::{Caller, EntityLock, Event};
+use crate::error::RuntimeError;
+use crate::function::Recorded;
+use crate::store::StoreResult;
+
+/// The answer to a client that asked for an operation, once what it did is durable.
+pub(crate) type Reply = oneshot::Sender<StoreResult<Recorded>>;
+
+/// Something for an entity.
+pub(crate) struct Message {
+    /// What it says; nothing asks for the purge of the entity.
+    pub(crate) event: Option<Event>,
+    /// Its number in the inbox, when it came through the store.
+    pub(crate) inbox: Option<i64>,
+    pub(crate) reply: Option<Reply>,
+}
+
+impl Message {
+    pub(crate) fn refuse(self, error: RuntimeError) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Err(error));
+        }
+    }
+
+    /// Whether a client waits until it is durable, and for no more.
+    pub(super) fn is_told_when_kept(&self) -> bool {
+        self.reply.is_some() && matches!(self.event, Some(Event::EntityOperationSignaled { .. }))
+    }
+
+    pub(super) fn is_purge(&self) -> bool {
+        self.event.is_none()
+    }
+
+    /// Whether it may be done under a lock: what its holder asks for, and the end of a lock, held or waited for. A purge comes after all.
+    pub(super) fn passes(&self, lock: Option<&EntityLock>) -> bool {
+        let (event, lock) = match (&self.event, lock) {
+            (None, _) => return false,
+            (Some(_), None) => return true,
+            (Some(event), Some(lock)) => (event, lock),
+        };
+        match event {
+            Event::EntityOperationCalled { caller, .. } | Event::EntityOperationSignaled { caller, .. } => {
+                caller.as_ref() == Some(&lock.holder)
+            }
+            Event::EntityLockRequested { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it asks for the lock of a call.
+    pub(super) fn asks_for(&self, holder: &Caller, lock: u64) -> bool {
+        matches!(&self.event, Some(Event::EntityLockRequested { id, caller: Some(caller), .. }) if *id == lock && caller == holder)
+    }
+}
+
+/// What the holder of a lock would have sent at its end.
+pub(super) fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
+    let (entities, caller) = (entities.clone(), Some(holder.clone()));
+    let event = Event::EntityUnlockSent { id: 0, lock: *id, entities, at: String::new(), caller };
+    Message { event: Some(event), inbox: None, reply: None }
+}

@@ -1,0 +1,84 @@
+//! Keys, roles, machines, proxies.
+
+use dacapo::Runtime;
+use dacapo::http::{Api, Role};
+
+use crate::server::{BASE, Response, Server};
+
+#[tokio::test]
+async fn keys_open_what_their_roles_allow_and_are_in_the_urls() {
+    let keys = |api: Api| api.key(Role::Read, "r&d").key(Role::Start, "start").key(Role::Manage, "manage");
+    let server = Server::with(keys, Api::router).await;
+    for path in ["/instances", "/instances?code=wrong", "/instances?code=", "/openapi.json"] {
+        let refused = server.get(path).await;
+        assert!(!refused.text.contains("wrong"));
+        refused.expect(401);
+    }
+    server.get("/instances?CODE=r%26d").await.expect(200);
+    let by_header = server.http.get(server.url("/instances?code=wrong")).header("x-functions-key", "manage");
+    server.send(by_header).await.expect(200);
+    server.post("/orchestrators/waits/w?code=r%26d", "").await.expect(403);
+    let started = server.post("/orchestrators/waits/w?code=start", "").await.expect(202).json();
+    assert!(
+        started["statusQueryGetUri"].as_str().is_some_and(|url| url.ends_with("&connection=Storage&code=start")),
+        "{started}"
+    );
+    let status = server.http.get(started["statusQueryGetUri"].as_str().expect("a URL"));
+    server.send(status).await.expect(202);
+    server.post("/instances/w/terminate?code=start", "").await.expect(403);
+    server.post("/instances/w/terminate?code=manage", "").await.expect_bare(202);
+}
+
+#[tokio::test]
+async fn without_keys_only_this_machine_is_served() {
+    let server = Server::new().await;
+    let with = |name: &str, value: &str| server.http.get(server.url("/instances")).header(name, value);
+    server.get("/instances").await.expect(200);
+    server.send(with("origin", &format!("http://{}", server.address))).await.expect(200);
+    server.send(with("origin", "https://evil.example")).await.expect(401);
+    server.send(with("host", "evil.example")).await.expect(401);
+    server.send(with("x-forwarded-for", "203.0.113.9")).await.expect(401);
+    server.send(with("forwarded", "for=203.0.113.9")).await.expect(401);
+    let open = Server::with(|api| api.allow_anonymous(true), Api::router).await;
+    open.send(open.http.get(open.url("/instances")).header("host", "evil.example")).await.expect(200);
+
+    // A server that does not know who asks cannot know that it is this machine.
+    let runtime = Runtime::open("memory:").await.expect("it opens");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let app = dacapo::http::router(runtime.client());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    server.send(server.http.get(format!("http://{address}{BASE}/instances"))).await.expect(401);
+}
+
+#[tokio::test]
+async fn urls_follow_the_proxy_only_when_told_to() {
+    let location = |response: Response| response.expect(202).header("location").expect("a URL").to_owned();
+    let headers = [("x-forwarded-host", "orders.example"), ("x-forwarded-proto", "https")];
+    let start = |server: &Server, headers: &[(&str, &str)]| {
+        let request = server.http.post(server.url("/orchestrators/fan_out?code=k")).body("[]");
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+    };
+    let deaf = Server::with(|api| api.key(Role::Manage, "k"), Api::router).await;
+    assert!(location(deaf.send(start(&deaf, &headers)).await).starts_with(&format!("http://{}{BASE}/", deaf.address)));
+
+    let behind = Server::with(|api| api.key(Role::Manage, "k").trust_forwarded(true), Api::router).await;
+    assert!(
+        location(behind.send(start(&behind, &headers)).await).starts_with(&format!("https://orders.example{BASE}/instances/"))
+    );
+    assert!(location(behind.send(start(&behind, &headers[..1])).await).starts_with(&format!("http://{}", behind.address)));
+    let rfc = [("forwarded", "for=1.2.3.4;host=\"a.example:8443\";proto=https, for=5.6.7.8")];
+    assert!(location(behind.send(start(&behind, &rfc)).await).starts_with("https://a.example:8443/"));
+    let evil = [("x-forwarded-host", "evil.example/path?"), ("x-forwarded-proto", "https")];
+    assert!(location(behind.send(start(&behind, &evil)).await).starts_with(&format!("http://{}", behind.address)));
+
+    let public = |api: Api| api.key(Role::Manage, "k").public_url("https://public.example/api/").expect("a URL");
+    let public = Server::with(public, Api::router).await;
+    assert!(location(public.send(start(&public, &headers)).await).starts_with(&format!("https://public.example/api{BASE}/")));
+    public.post("/orchestrators/waits/w?code=k", "").await.expect(202);
+    let status = public.get("/instances/w?code=k").await;
+    assert_eq!(location(status), format!("https://public.example/api{BASE}/instances/w?code=k"));
+    for wrong in ["orders.example", "/api", "https://a/?b"] {
+        assert!(Api::new(public.client.clone()).public_url(wrong).is_err(), "{wrong}");
+    }
+}

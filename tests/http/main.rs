@@ -1,0 +1,103 @@
+//! The contract of the HTTP API, asked for over a socket.
+
+mod access;
+mod entities;
+mod history;
+mod manage;
+mod mount;
+mod routes;
+mod server;
+mod start;
+mod status;
+mod stream;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dacapo::{Event, activity, entity, orchestrator};
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+const GO: Event<u32> = Event::new("go");
+
+#[activity]
+async fn twice(n: u32) -> u32 {
+    2 * n
+}
+
+/// Doubles everything at once.
+#[orchestrator]
+async fn fan_out(items: Vec<u32>) -> Vec<u32> {
+    dacapo::set_custom_status("doubling");
+    join_all(items.into_iter().map(twice)).await
+}
+
+#[orchestrator]
+async fn waits() -> u32 {
+    dacapo::set_custom_status("waiting");
+    let n = GO.wait().await;
+    dacapo::set_custom_status("heard");
+    n + GO.wait().await
+}
+
+static IS_UP: AtomicBool = AtomicBool::new(false);
+
+#[activity(retry = dacapo::Retry::none())]
+async fn call_line(number: String) -> dacapo::Result<usize> {
+    if IS_UP.load(Ordering::SeqCst) { Ok(number.len()) } else { Err(dacapo::Error::msg("the line is down")) }
+}
+
+#[orchestrator]
+async fn rings() -> dacapo::Result<usize> {
+    call_line("110".into()).await
+}
+
+#[orchestrator]
+async fn fails(why: String) -> dacapo::Result<()> {
+    Err(dacapo::Error::msg(why))
+}
+
+/// Calls a child and waits a moment.
+#[orchestrator]
+async fn parent(n: u32) -> dacapo::Result<u32> {
+    let doubled = fan_out(vec![n]).await;
+    dacapo::sleep(Duration::from_millis(1)).await;
+    let refused = fails("no".into()).await;
+    Ok(doubled[0] + u32::from(refused.is_err()))
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Counter {
+    value: i64,
+    note: String,
+}
+
+#[entity]
+impl Counter {
+    fn add(&mut self, n: i64) -> i64 {
+        self.value += n;
+        self.value
+    }
+
+    fn note(&mut self, text: String) {
+        self.note = text;
+    }
+
+    fn add_and_note(&mut self, n: i64, text: String) {
+        self.value += n;
+        self.note = text;
+    }
+
+    fn reset(&mut self) {
+        self.value = 0;
+    }
+}
+
+/// Keeps a counter locked until it hears an event.
+#[orchestrator]
+async fn locks(key: String) {
+    let guard = dacapo::lock(Counter::at(key)).await;
+    dacapo::set_custom_status("locked");
+    GO.wait().await;
+    drop(guard);
+}

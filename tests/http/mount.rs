@@ -1,0 +1,55 @@
+//! The API as a part of an application.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response as Answer;
+use axum::routing::post;
+use dacapo::http::{Api, Role};
+use dacapo::{Client, Runtime};
+use serde_json::json;
+
+use crate::fan_out;
+use crate::server::{BASE, Server};
+
+/// A handler of the user's own, which starts what its route is for.
+async fn start_fan_out(State(client): State<Client>, request: Parts) -> Answer {
+    let handle = client.start(fan_out(vec![1, 2, 3, 4, 5])).id("mine").await.expect("it starts");
+    dacapo::http::check_status(&handle, &request)
+}
+
+async fn run_fan_out(State(client): State<Client>, request: Parts) -> Answer {
+    let handle = client.start(fan_out(vec![5])).await.expect("it starts");
+    dacapo::http::wait_or_check_status(&handle, &request, Duration::from_secs(20)).await
+}
+
+#[tokio::test]
+async fn it_is_mounted_into_an_application() {
+    let mount = |api: Api| {
+        let links = api.links().nested_at("/durable").key("k");
+        Router::new().nest("/durable", api.router()).layer(axum::Extension(links))
+    };
+    let nested = Server::with(|api| api.key(Role::Manage, "k"), mount).await;
+    let nested_url = |path: &str| format!("http://{}/durable{BASE}{path}", nested.address);
+    let started = nested.send(nested.http.post(nested_url("/orchestrators/fan_out/n?code=k")).body("[7]")).await.expect(202);
+    let location = nested_url("/instances/n?taskHub=dacapo&connection=Storage&code=k");
+    assert_eq!(started.header("location"), Some(location.as_str()));
+    nested.ended("n").await;
+    assert_eq!(nested.send(nested.http.get(location)).await.expect(200).json()["output"], json!([14]));
+
+    let runtime = Runtime::open("memory:").await.expect("it opens");
+    let own = Router::new().route("/api/start", post(start_fan_out)).route("/api/run", post(run_fan_out));
+    let app = own.with_state(runtime.client()).merge(dacapo::http::router(runtime.client()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await });
+    let answer = nested.send(nested.http.post(format!("http://{address}/api/start"))).await.expect(202);
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    runtime.attach(fan_out, "mine").result().await.expect("it ends");
+    let status = nested.send(nested.http.get(answer.header("location").expect("a URL"))).await.expect(200);
+    assert_eq!(status.json()["output"], json!([2, 4, 6, 8, 10]));
+    assert_eq!(nested.send(nested.http.post(format!("http://{address}/api/run"))).await.expect(200).json(), json!([10]));
+}

@@ -1,0 +1,143 @@
+//! Starts: what is answered, refused, waited for.
+
+use std::time::Duration;
+
+use dacapo::http::Api;
+use dacapo::{Client, Runtime};
+use serde_json::json;
+
+use crate::server::{BASE, Server};
+
+#[tokio::test]
+async fn a_start_is_answered_with_202_and_the_management_urls() {
+    let server = Server::new().await;
+    let q = "taskHub=dacapo&connection=Storage";
+    let answer = server.post("/orchestrators/fan_out/a%20b%25", "[1,2]").await.expect(202);
+    let at = server.url("/instances/a%20b%25");
+    assert_eq!(answer.header("location"), Some(format!("{at}?{q}").as_str()));
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    let expected = json!({
+        "id": "a b%",
+        "statusQueryGetUri": format!("{at}?{q}"),
+        "sendEventPostUri": format!("{at}/raiseEvent/{{eventName}}?{q}"),
+        "terminatePostUri": format!("{at}/terminate?reason={{text}}&{q}"),
+        "purgeHistoryDeleteUri": format!("{at}?{q}"),
+        "restartPostUri": format!("{at}/restart?{q}"),
+        "suspendPostUri": format!("{at}/suspend?reason={{text}}&{q}"),
+        "resumePostUri": format!("{at}/resume?reason={{text}}&{q}"),
+        "rewindPostUri": format!("{at}/rewind?reason={{text}}&{q}"),
+    });
+    assert_eq!(answer.json(), expected);
+
+    let made = server
+        .post("/orchestrators/FAN_OUT?returnInternalServerErrorOnFailure=true&taskHub=a%26b", "[]")
+        .await
+        .expect(202)
+        .json();
+    let id = made["id"].as_str().expect("an id");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    let location = format!(
+        "{}?taskHub=a%26b&connection=Storage&returnInternalServerErrorOnFailure=true",
+        server.url(&format!("/instances/{id}"))
+    );
+    assert_eq!(made["statusQueryGetUri"], location);
+}
+
+#[tokio::test]
+async fn a_wrong_start_is_refused_and_starts_nothing() {
+    let server = Server::new().await;
+    server.post("/orchestrators/fan_out", "[1,").await.expect_error(400, "Invalid JSON content");
+    let unknown = server.post("/orchestrators/nobody", "1").await.expect(400).json();
+    assert!(unknown["Message"].as_str().is_some_and(|text| text.contains("no orchestrator named `nobody`")), "{unknown}");
+    for id in ["@entity", "a%2Fb", "a%23b", "a%3Fb", "a%0Ab", "a%5Cb", &"x".repeat(257)] {
+        let refused = server.post(&format!("/orchestrators/fan_out/{id}"), "[]").await.expect(400).json();
+        assert!(refused["Message"].as_str().is_some_and(|text| text.contains("cannot be an instance id")), "{refused}");
+    }
+    server.post("/orchestrators/fan_out?version=7", "[]").await.expect(400);
+    let argument = "One or more of the arguments submitted is incorrect";
+    server.post("/orchestrators/fan_out?timeout=1&pollingInterval=2", "[]").await.expect_error(400, argument);
+    server.post("/orchestrators/fan_out?timeout=soon&pollingInterval=2", "[]").await.expect_error(400, argument);
+    assert_eq!(server.client.counts().await.expect("it counts").total(), 0);
+}
+
+#[tokio::test]
+async fn an_id_can_be_used_again_when_it_has_ended() {
+    let server = Server::new().await;
+    server.waiting("one").await;
+    let refused = server.post("/orchestrators/waits/one", "").await.expect(409).json();
+    assert!(refused["Message"].as_str().is_some_and(|text| text.contains("`one` exists already")), "{refused}");
+    server.post("/instances/one/terminate", "").await.expect_bare(202);
+    server.ended("one").await;
+    server.run("fan_out", "one", "[4]").await;
+    let strict = Server::with(|api| api.reuse_id(dacapo::ReuseId::Refuse), Api::router).await;
+    strict.run("fan_out", "one", "[4]").await;
+    strict.post("/orchestrators/fan_out/one", "[4]").await.expect(409);
+}
+
+#[tokio::test]
+async fn start_and_wait_gives_the_output_the_status_or_202() {
+    let server = Server::new().await;
+    let wait = "timeout=20&pollingInterval=0.5";
+    let answer = server.post(&format!("/orchestrators/fan_out?{wait}"), "[1,2,3]").await.expect(200);
+    assert_eq!(answer.json(), json!([2, 4, 6]));
+
+    let failed = server.post(&format!("/orchestrators/fails/f?{wait}"), "\"broken\"").await.expect(200).json();
+    assert_eq!((&failed["runtimeStatus"], &failed["output"]), (&json!("Failed"), &json!("broken")));
+    let flag = "returnInternalServerErrorOnFailure=true";
+    let failed = server.post(&format!("/orchestrators/fails/g?{wait}&{flag}"), "\"broken\"").await.expect(500).json();
+    assert_eq!(failed["instanceId"], "g");
+
+    let late = server.post("/orchestrators/waits/w?timeout=0.05&pollingInterval=0.01", "").await.expect(202);
+    assert_eq!((late.header("retry-after"), &late.json()["id"]), (Some("10"), &json!("w")));
+    let only_one = server.post("/orchestrators/fan_out?timeout=20", "[1]").await.expect(202);
+    assert_eq!(only_one.header("retry-after"), Some("10"));
+}
+
+#[tokio::test]
+async fn a_run_is_started_again() {
+    let server = Server::new().await;
+    server.post("/instances/nobody/restart", "").await.expect_error(400, "One or more of the arguments submitted is incorrect");
+    server.run("fan_out", "f", "[3]").await;
+    let answer = server.post("/instances/f/restart", "").await.expect(202);
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    assert_ne!(answer.json()["id"], "f");
+    let same =
+        server.post("/instances/f/restart?restartWithNewInstanceId=false&timeout=20&pollingInterval=1", "").await.expect(200);
+    assert_eq!(same.json(), json!([6]));
+    server.waiting("w").await;
+    server.post("/instances/w/restart?restartWithNewInstanceId=false", "").await.expect(409);
+}
+
+#[tokio::test]
+async fn bodies_have_limits() {
+    let server = Server::with(|api| api.max_body_bytes(10).read_timeout(Duration::from_millis(50)), Api::router).await;
+    server.post("/orchestrators/fan_out/a", "[1,2,3]").await.expect(202);
+    let refused = server.post("/orchestrators/fan_out/b", "[1,2,3,4,5]").await.expect(413).json();
+    assert_eq!(refused["Message"], "the body is longer than 10 bytes");
+    server.get("/instances/b").await.expect_bare(404);
+
+    // A body that is announced and does not come.
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(server.address).await.expect("it connects");
+    let head = format!("POST {BASE}/orchestrators/fan_out/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n[1");
+    socket.write_all(head.as_bytes()).await.expect("it is sent");
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.expect("it is answered");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    server.get("/instances/c").await.expect_bare(404);
+}
+
+/// A process that runs nothing itself starts what is linked into it, and the worker of another one runs it.
+#[tokio::test]
+async fn a_client_without_a_worker_can_be_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("served.db").display());
+    let _worker = Runtime::open(&url).await.expect("it opens");
+    let client = Client::connect(&url).await.expect("it connects");
+    let server = Server::with(|api| api, |_| dacapo::http::router(client)).await;
+    let wait = "timeout=20&pollingInterval=1";
+    assert_eq!(server.post(&format!("/orchestrators/fan_out/f?{wait}"), "[4]").await.expect(200).json(), json!([8]));
+    server.post("/orchestrators/nobody", "1").await.expect(400);
+    assert_eq!(server.get("/instances/f").await.expect(200).json()["runtimeStatus"], "Completed");
+    server.post("/orchestrators/fan_out/f", "[4]").await.expect(202);
+}

@@ -1,0 +1,86 @@
+//! What is told of one run, and of many.
+
+use serde_json::{Value, json};
+
+use crate::server::{Response, Server};
+
+#[tokio::test]
+async fn a_status_says_what_is_known() {
+    let server = Server::new().await;
+    server.get("/instances/nobody").await.expect_bare(404);
+
+    server.waiting("w").await;
+    let running = server.get("/instances/w?showInput=FALSE&code=x").await.expect(202);
+    assert_eq!(running.header("location"), Some(server.url("/instances/w?showInput=FALSE&code=x").as_str()));
+    assert_eq!(running.header("retry-after"), Some("5"));
+    let body = running.json();
+    assert_eq!(
+        (&body["runtimeStatus"], &body["customStatus"], &body["output"]),
+        (&json!("Running"), &json!("waiting"), &Value::Null)
+    );
+
+    server.run("fan_out", "f", "[1,2]").await;
+    let done = server.get("/instances/f").await.expect(200);
+    assert_eq!((done.header("location"), done.header("retry-after")), (None, None));
+    let mut body = done.json();
+    for key in ["createdTime", "lastUpdatedTime"] {
+        let time = body[key].take();
+        let time = time.as_str().expect("a time");
+        chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%SZ").expect("UTC to the second");
+        assert_eq!(time.len(), "2018-02-28T05:18:49Z".len());
+    }
+    let expected = json!({"name": "fan_out", "instanceId": "f", "runtimeStatus": "Completed", "input": [1, 2], "customStatus": "doubling",
+        "output": [2, 4], "createdTime": null, "lastUpdatedTime": null});
+    assert_eq!(body, expected);
+    assert_eq!(server.get("/instances/f?showInput=false").await.json()["input"], Value::Null);
+
+    server.post("/orchestrators/fails/x", "\"broken\"").await.expect(202);
+    server.ended("x").await;
+    assert_eq!(server.get("/instances/x").await.expect(200).json()["output"], "broken");
+    assert_eq!(
+        server.get("/instances/x?ReturnInternalServerErrorOnFailure=True").await.expect(500).json()["runtimeStatus"],
+        "Failed"
+    );
+
+    server.post("/instances/w/terminate?reason=enough%20of%20it", "").await.expect_bare(202);
+    server.ended("w").await;
+    let terminated = server.get("/instances/w").await.expect(200).json();
+    assert_eq!((&terminated["runtimeStatus"], &terminated["output"]), (&json!("Terminated"), &json!("enough of it")));
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_by_filters() {
+    let server = Server::new().await;
+    for n in 0..5 {
+        server.run("fan_out", &format!("ö-{n}"), "[1]").await;
+    }
+    server.waiting("w").await;
+    let ids = |page: &Response| -> Vec<String> {
+        let page = page.json();
+        page.as_array().expect("a list").iter().map(|run| run["instanceId"].as_str().expect("an id").to_owned()).collect()
+    };
+    let (mut seen, mut token) = (Vec::new(), String::new());
+    loop {
+        let url = server.url("/instances?TOP=2&instanceIdPrefix=%C3%B6-&showInput=false");
+        let page = server.send(server.http.get(url).header("x-ms-continuation-token", &token)).await.expect(200);
+        assert_eq!((&page.json()[0]["input"], &page.json()[0]["output"]), (&Value::Null, &json!([2])));
+        seen.extend(ids(&page));
+        page.header("x-ms-continuation-token").expect("it is always there").clone_into(&mut token);
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["ö-0", "ö-1", "ö-2", "ö-3", "ö-4"]);
+
+    assert_eq!(ids(&server.get("/instances/?runtimeStatus=Running,Failed").await), ["w"]);
+    assert_eq!(ids(&server.get("/instances?runtimeStatus=Nonsense&runtimeStatus=Running").await), ["w"]);
+    assert_eq!(ids(&server.get("/instances?runtimeStatus=running").await).len(), 6);
+    assert_eq!(ids(&server.get("/instances?runtimeStatus=Canceled").await), [""; 0]);
+    assert_eq!(ids(&server.get("/instances?createdTimeFrom=2999-01-01").await), [""; 0]);
+    assert_eq!(ids(&server.get("/instances?createdTimeFrom=2020-01-01T00:00:00Z&createdTimeTo=2999-12-31T10:00").await).len(), 6);
+    for wrong in ["createdTimeFrom=yesterday", "top=0", "top=many"] {
+        server.get(&format!("/instances?{wrong}")).await.expect_error(400, "One or more of the arguments submitted is incorrect");
+    }
+    let forged = server.http.get(server.url("/instances")).header("x-ms-continuation-token", "forged");
+    server.send(forged).await.expect(400);
+}
