@@ -208,11 +208,11 @@ fn a_counter_adds_for_many_clients_at_once() {
 #[test]
 fn batch_orders_gives_its_summary_over_http() {
     let place = Place::of("batch_orders");
-    place.run(&["--sample", "orders.csv", "--lines", "120"]);
+    place.run(&["--sample", "orders.csv"]);
     let server = place.served(&["--latency", "0"]);
     block_on(async {
         let summary = output(&start(&server, "/orchestrators/process_batch", json!("orders.csv")).await).await;
-        assert_eq!((&summary["lines"], &summary["rejected"][0]["line"]), (&json!(120), &json!(101)));
+        assert_eq!((&summary["lines"], &summary["rejected"][0]["line"]), (&json!(500), &json!(101)));
         let why = failure(&start(&server, "/orchestrators/process_batch", json!("missing.csv")).await).await;
         assert!(why.contains("could not read `missing.csv`"), "{why}");
     });
