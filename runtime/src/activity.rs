@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::payload::Payload;
+use crate::trace::TraceContext;
 pub(crate) use signals::Signals;
 
 /// What one attempt knows of itself.
@@ -24,6 +25,8 @@ pub(crate) struct Attempt {
     pub(crate) signals: Arc<Signals>,
     /// What the attempt before said last.
     pub(crate) last_heartbeat: Option<Payload>,
+    /// What the orchestration is part of.
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 /// The values given to [`Builder::state`](crate::Builder::state), one of each type.
@@ -80,6 +83,25 @@ pub fn idempotency_key() -> String {
 #[must_use]
 pub fn instance_id() -> String {
     ATTEMPT.try_with(|attempt| attempt.instance.to_string()).unwrap_or_else(|_| outside("instance_id"))
+}
+
+/// The call that the orchestration of this activity is part of, as its [start](crate::Start::trace_context) said, to be passed on to what
+/// the activity calls. Sub-orchestrations have that of their caller. Nothing when the start said nothing, or outside a runtime.
+///
+/// ```
+/// # fn get(url: &str) -> Vec<(&'static str, String)> { Vec::new() }
+/// #[dacapo::activity]
+/// async fn fetch(url: String) -> usize {
+///     let mut headers = get(&url);
+///     if let Some(trace) = dacapo::activity::trace_context() {
+///         headers.push(("traceparent", trace.traceparent().to_owned()));
+///     }
+///     headers.len()
+/// }
+/// ```
+#[must_use]
+pub fn trace_context() -> Option<TraceContext> {
+    ATTEMPT.try_with(|attempt| attempt.trace.as_deref().cloned()).ok().flatten()
 }
 
 /// Resolves when nobody waits for this activity any more: its call was dropped, its orchestration has ended or was terminated, or it

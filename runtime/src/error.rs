@@ -140,6 +140,9 @@ pub enum ErrorKind {
     Unreadable,
     /// The store failed: a full disk, a lost file, a refused permission.
     Store,
+    /// The store cannot do what is asked for: a store of your own that only appends to what has not ended cannot
+    /// [rewind](crate::Client::rewind).
+    Unsupported,
     /// Another worker has taken the store over.
     Fenced,
     /// The runtime is shutting down.

@@ -37,6 +37,7 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod trace;
 mod worker;
 
 pub use dacapo_macros::{activity, entity, orchestrator};
@@ -44,7 +45,7 @@ pub use dacapo_macros::{activity, entity, orchestrator};
 pub use activity::state;
 pub use client::{
     Client, Counts, EntityPage, EntityQuery, EntityStatus, Handle, InstanceStatus, Named, Page, Purge, Query, Restart, ReuseId,
-    Start, StatusRequest,
+    Start, StatusRequest, Watch,
 };
 pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};
@@ -71,6 +72,7 @@ pub use runtime::{Builder, Runtime};
 #[cfg(feature = "schedules")]
 pub use schedule::{CatchUp, Overlap, PlanSchedule, Schedule, ScheduleDescription, Timetable};
 pub use store::{Census, Codec, Payloads, Status};
+pub use trace::TraceContext;
 pub use worker::Retention;
 
 /// What the attributes emit. Not for users; may change with any version.

@@ -5,11 +5,13 @@ mod entities;
 mod history;
 mod manage;
 mod mount;
+mod own_store;
 mod routes;
 mod server;
 mod start;
 mod status;
 mod stream;
+mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -100,4 +102,14 @@ async fn locks(key: String) {
     dacapo::set_custom_status("locked");
     GO.wait().await;
     drop(guard);
+}
+
+#[activity]
+async fn trace_seen() -> Option<String> {
+    dacapo::activity::trace_context().map(|trace| trace.traceparent().to_owned())
+}
+
+#[orchestrator]
+async fn traced() -> Option<String> {
+    trace_seen().await
 }

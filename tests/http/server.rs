@@ -64,7 +64,11 @@ impl Server {
 
     /// A server whose API is set, and then mounted.
     pub(crate) async fn with(set: impl FnOnce(Api) -> Api, mount: impl FnOnce(Api) -> Router) -> Self {
-        let runtime = Runtime::open("memory:").await.expect("it opens");
+        Self::on(Runtime::open("memory:").await.expect("it opens"), set, mount).await
+    }
+
+    /// The same on a runtime of the test.
+    pub(crate) async fn on(runtime: Runtime, set: impl FnOnce(Api) -> Api, mount: impl FnOnce(Api) -> Router) -> Self {
         let app = mount(set(Api::new(runtime.client())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
         let address = listener.local_addr().expect("an address");

@@ -13,8 +13,9 @@ impl Client {
     /// rewound in the same way, before it. Where the code had acted upon a failure, it decides again.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed, or failed with entities locked; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or a
-    /// failing store.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed, or failed with entities locked;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) from a store of your own that cannot;
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or a failing store.
     ///
     /// ```standalone_crate
     /// use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::function::Function;
 use crate::payload::Payload;
 use crate::store::{End, Lookup, StoreResult, Timestamp, already_exists};
+use crate::trace::TraceContext;
 use crate::worker::request::Request;
 
 /// What to do when the instance id of a start exists already. The words are Temporal's and Durable Task's.
@@ -44,13 +45,14 @@ pub struct Start<F> {
     reuse: ReuseId,
     at: Option<Timestamp>,
     tags: BTreeMap<String, String>,
+    trace: Option<Box<TraceContext>>,
     function: PhantomData<fn() -> F>,
 }
 
 impl<F> Start<F> {
     pub(super) fn new(client: Client, name: String, version: u32, input: Result<Payload, Failure>, id: Option<String>) -> Self {
         let (reuse, at, tags) = (ReuseId::Refuse, None, BTreeMap::new());
-        Self { client, name, version, input, id, reuse, at, tags, function: PhantomData }
+        Self { client, name, version, input, id, reuse, at, tags, trace: None, function: PhantomData }
     }
 
     /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
@@ -106,6 +108,13 @@ impl<F> Start<F> {
         self.tags.insert(name.into(), value.into());
         self
     }
+
+    /// Says which call it is part of, for distributed tracing. It is recorded, handed on to sub-orchestrations, and told to activities by
+    /// [`trace_context`](crate::activity::trace_context).
+    pub fn trace_context(mut self, context: TraceContext) -> Self {
+        self.trace = Some(Box::new(context));
+        self
+    }
 }
 
 impl<F: Function> IntoFuture for Start<F> {
@@ -116,7 +125,7 @@ impl<F: Function> IntoFuture for Start<F> {
         async move {
             let client = self.client.clone();
             let id = self.make().await?;
-            Ok(Handle { client, id, function: PhantomData })
+            Ok(Handle::new(client, id))
         }
         .boxed()
     }
@@ -135,14 +144,15 @@ impl Start<Named> {
 }
 
 impl IntoFuture for Start<Named> {
-    /// The instance id.
-    type Output = Result<String, RuntimeError>;
+    type Output = Result<Handle<Named>, RuntimeError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(mut self) -> Self::IntoFuture {
         async move {
+            let client = self.client.clone();
             (self.name, self.version) = self.client.orchestrator_named(&self.name, self.version).await?;
-            self.make().await
+            let id = self.make().await?;
+            Ok(Handle::new(client, id))
         }
         .boxed()
     }
@@ -150,12 +160,12 @@ impl IntoFuture for Start<Named> {
 
 impl<F> Start<F> {
     async fn make(self) -> StoreResult<String> {
-        let Self { client, name, version, input, id, reuse, at, tags, .. } = self;
+        let Self { client, name, version, input, id, reuse, at, tags, trace, .. } = self;
         let input = input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         let id = id.unwrap_or_else(new_id);
         check_id(&id)?;
         check_tags(&tags)?;
-        let request = Request { id: id.clone(), name, version, input, at, tags, replaces: Vec::new() };
+        let request = Request { id: id.clone(), name, version, input, at, tags, trace, replaces: Vec::new() };
         client.create_or(request, reuse).await?;
         Ok(id)
     }
@@ -275,6 +285,7 @@ impl IntoFuture for Restart {
                 input,
                 at: None,
                 tags: earlier.tags,
+                trace: None,
                 replaces: Vec::new(),
             };
             self.client.create_or(request, reuse).await?;

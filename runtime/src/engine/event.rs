@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 
 /// The number of a call within its execution: 1 is the first, in the order of first polls.
 pub type CallId = u64;
@@ -33,6 +34,9 @@ pub enum Event {
         /// What the generation before this one left, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         continued: Option<Continued>,
+        /// The call it is part of, if whoever started it said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<Box<TraceContext>>,
     },
     /// The generation before the one that starts here ended by continuing as new; its events were deleted.
     ContinueAsNew {

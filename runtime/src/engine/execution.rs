@@ -18,6 +18,7 @@ use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 
 /// A suspended orchestrator and what it waits for.
 pub(crate) struct Execution {
@@ -526,6 +527,14 @@ impl Execution {
     #[cfg(feature = "testing")]
     pub(crate) fn awaited_events(&self) -> Vec<String> {
         self.scope.as_deref().map(Scope::awaited_events).unwrap_or_default()
+    }
+
+    /// The call it is part of.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        match &self.started {
+            Some(Event::ExecutionStarted { trace, .. }) => trace.as_deref(),
+            _ => None,
+        }
     }
 
     /// The orchestrator.

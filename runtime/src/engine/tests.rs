@@ -54,6 +54,7 @@ impl Run {
             shape,
             parent: None,
             continued: None,
+            trace: None,
         };
         let progress = run.turn(vec![started]);
         (run, progress)
@@ -277,6 +278,7 @@ fn a_wake_from_outside_fails_the_turn_and_keeps_what_was_delivered() {
         shape: 0,
         parent: None,
         continued: None,
+        trace: None,
     };
     execution.turn(Timestamp(1), vec![started]).expect("nothing has woken it yet");
     let waker = LEAKED.lock().expect("nobody panics with it").take().expect("it was polled");

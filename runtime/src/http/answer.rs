@@ -73,6 +73,7 @@ pub(super) fn error(error: &RuntimeError) -> Response {
         ErrorKind::Finished => empty(StatusCode::GONE),
         ErrorKind::AlreadyExists => message(StatusCode::CONFLICT, &error.to_string()),
         ErrorKind::Unfinished => json(StatusCode::PRECONDITION_FAILED, &error.to_string()),
+        ErrorKind::Unsupported => json(StatusCode::NOT_IMPLEMENTED, &error.to_string()),
         ErrorKind::Invalid => *bad_argument(&error.to_string()),
         _ => {
             tracing::error!(%error, "a request over HTTP failed");

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::http::parameters::to_ticks;
 use crate::payload::Payload;
 use crate::store::{CallId, Event, Timestamp, Turn};
+use crate::trace::TraceContext;
 
 /// What of a history is shown beside its course.
 #[derive(Clone, Copy)]
@@ -46,6 +47,21 @@ pub(super) struct Row {
     failure_details: Option<FailureDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_trace_context: Option<ParentTraceContext>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ParentTraceContext {
+    trace_parent: String,
+    trace_state: Option<String>,
+}
+
+impl ParentTraceContext {
+    fn of(trace: &TraceContext) -> Self {
+        Self { trace_parent: trace.traceparent().to_owned(), trace_state: trace.tracestate().map(str::to_owned) }
+    }
 }
 
 #[derive(Serialize)]
@@ -119,9 +135,12 @@ impl Writer<'_> {
     fn row(&self, at: Timestamp, event: &Event) -> Option<Row> {
         let row = |event_type| Row { event_type, timestamp: to_ticks(at), ..Row::default() };
         Some(match event {
-            Event::ExecutionStarted { name, input, .. } => {
-                Row { function_name: Some(name.clone()), input: self.input(input), ..row("ExecutionStarted") }
-            }
+            Event::ExecutionStarted { name, input, trace, .. } => Row {
+                function_name: Some(name.clone()),
+                input: self.input(input),
+                parent_trace_context: trace.as_deref().map(ParentTraceContext::of),
+                ..row("ExecutionStarted")
+            },
             Event::TaskScheduled { id, .. } | Event::SubOrchestrationInstanceCreated { id, .. } if self.ended.contains(id) => {
                 return None;
             }

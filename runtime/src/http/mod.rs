@@ -48,7 +48,7 @@
 //! # Beyond the original
 //!
 //! `GET {base}/instances/{id}` with `Accept: text/event-stream` is a stream of events named `status`: the status as it is, and each
-//! time it or the custom status has changed. The end is pushed; other changes are seen within a second.
+//! time it or the custom status has changed, at most fifty times a second.
 
 mod access;
 mod answer;

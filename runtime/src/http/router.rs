@@ -129,7 +129,7 @@ impl Api {
             Route::Start { name, id } => starting.start(name, id, &body, self.reuse).await?,
             Route::Restart(id) => starting.restart(id).await?,
             Route::List => status::list(client, &parts, &parameters).await?,
-            Route::Status(id) => status::one(client.clone(), links, &parts, &parameters, id).await,
+            Route::Status(id) => status::one(client, links, &parts, &parameters, id).await,
             Route::PurgeMany => manage::purge_many(client, &parameters).await?,
             Route::Purge(id) => manage::purge(client, id).await,
             Route::Raise { id, event } => manage::raise(client, &parts.headers, id, event, &body).await?,

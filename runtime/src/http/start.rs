@@ -8,13 +8,13 @@ use axum::response::Response;
 
 use crate::client::{Client, Handle, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::function::Function;
 use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
 use crate::http::body;
 use crate::http::parameters::Parameters;
 use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
 use crate::store::Status;
+use crate::trace::TraceContext;
 
 /// Answers a request that has started an orchestration: 202, with the URL to ask for its status as the `Location`, `Retry-After: 10`,
 /// and the management URLs as the body.
@@ -35,13 +35,13 @@ use crate::store::Status;
 ///     }
 /// }
 /// ```
-pub fn check_status<F: Function>(handle: &Handle<F>, request: &Parts) -> Response {
+pub fn check_status<F>(handle: &Handle<F>, request: &Parts) -> Response {
     accepted(&links(request).urls(request), handle.id())
 }
 
 /// Waits for the end of an orchestration, at most for `timeout`: 200 with its output as the whole body when it has completed, its status
 /// when it has ended in another way, and otherwise the answer of [`check_status`].
-pub async fn wait_or_check_status<F: Function>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
+pub async fn wait_or_check_status<F>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
     let links = links(request);
     Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.id()).await
 }
@@ -118,13 +118,16 @@ impl Starting<'_> {
         if let Some(version) = self.parameters.number("version")? {
             request = request.version(version);
         }
-        let id = request.await.map_err(|why| match why.kind() {
+        if let Some(trace) = trace_context(&self.parts.headers) {
+            request = request.trace_context(trace);
+        }
+        let run = request.await.map_err(|why| match why.kind() {
             ErrorKind::Invalid => Box::new(message(StatusCode::BAD_REQUEST, &why.to_string())),
             _ => Box::new(error(&why)),
         })?;
         let invocation = invocation(&self.parts.headers).unwrap_or_default();
-        tracing::debug!(instance = id, orchestrator = name, invocation, "started over HTTP");
-        Ok(self.answer(&id, timeout).await)
+        tracing::debug!(instance = run.id(), orchestrator = name, invocation, "started over HTTP");
+        Ok(self.answer(run.id(), timeout).await)
     }
 
     pub(super) async fn restart(self, id: &str) -> Result<Response, Refusal> {
@@ -145,6 +148,16 @@ impl Starting<'_> {
             Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(id).await,
         }
     }
+}
+
+/// What the headers say of the call that this request is part of. A `traceparent` that is said twice is none; the parts of a `tracestate`
+/// are one.
+fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+    let states: Option<Vec<&str>> = headers.get_all("tracestate").iter().map(|state| state.to_str().ok()).collect();
+    let state = states.map(|states| states.join(",")).filter(|state| !state.is_empty());
+    TraceContext::parse(parent.to_str().ok()?, state.as_deref())
 }
 
 /// The id by which a Functions host knows a call, for the log.

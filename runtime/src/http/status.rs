@@ -1,7 +1,6 @@
 //! `GET /instances/{id}` and `GET /instances`.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -20,9 +19,6 @@ use crate::http::parameters::{Parameters, to_seconds};
 use crate::http::urls::{Links, original};
 use crate::payload::Payload;
 use crate::store::Status;
-
-/// How often a stream of statuses looks for a change that is not the end.
-const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,18 +65,18 @@ impl<'a> Body<'a> {
     }
 }
 
-pub(super) async fn one(client: Client, links: &Links, parts: &Parts, parameters: &Parameters, id: &str) -> Response {
+pub(super) async fn one(client: &Client, links: &Links, parts: &Parts, parameters: &Parameters, id: &str) -> Response {
     let accepts = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let wants_stream = accepts.is_some_and(|accept| accept.trim_start().starts_with("text/event-stream"));
+    if wants_stream {
+        return stream_of(client, id, parameters.flag("showInput", true)).await;
+    }
     let status = match client.status(id).await {
         Ok(status) => status,
         Err(why) => return error(&why),
     };
-    if wants_stream {
-        return stream_of(client, status, parameters.flag("showInput", true));
-    }
     let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false);
-    of(&client, &status, links, parts, parameters, shows_failure).await.unwrap_or_else(|why| error(&why))
+    of(client, &status, links, parts, parameters, shows_failure).await.unwrap_or_else(|why| error(&why))
 }
 
 /// The answer to the question for a status.
@@ -109,29 +105,21 @@ pub(super) async fn of(
     })
 }
 
-/// The status as it is, then each time it is another one, until the end. The end is pushed; other changes are looked for.
-fn stream_of(client: Client, status: InstanceStatus, show_input: bool) -> Response {
-    let event = move |status: &InstanceStatus| {
-        Sent::default().event("status").data(serde_json::to_string(&Body::of(status, show_input)).unwrap_or_default())
+/// The status as it is, then each time it is another one, until the end.
+async fn stream_of(client: &Client, id: &str, show_input: bool) -> Response {
+    let mut watch = client.watch(id);
+    let first = match watch.next().await {
+        Ok(first) => first,
+        Err(why) => return error(&why),
     };
-    let first = stream::iter([event(&status)]);
-    let changes = stream::unfold((client, status), |(client, last)| async move {
-        let id = last.instance_id().to_owned();
-        if last.runtime_status().is_terminal() {
-            return None;
-        }
-        loop {
-            if let Ok(Err(_)) = tokio::time::timeout(LOOK, client.wait(&id)).await {
-                return None;
-            }
-            let found = client.status(&id).await.ok()?;
-            let seen = |status: &InstanceStatus| (status.runtime_status(), status.execution(), status.custom_status().cloned());
-            if seen(&found) != seen(&last) {
-                return Some((found.clone(), (client, found)));
-            }
-        }
+    let changes = stream::unfold(watch, |mut watch| async move {
+        let status = watch.next().await.ok()??;
+        Some((status, watch))
     });
-    let all = first.chain(changes.map(move |status| event(&status))).map(Ok::<_, Infallible>);
+    let event = move |status: InstanceStatus| {
+        Sent::default().event("status").data(serde_json::to_string(&Body::of(&status, show_input)).unwrap_or_default())
+    };
+    let all = stream::iter(first).chain(changes).map(event).map(Ok::<_, Infallible>);
     Sse::new(all).keep_alive(KeepAlive::default()).into_response()
 }
 

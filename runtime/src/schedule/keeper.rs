@@ -250,6 +250,7 @@ impl StartRun {
             input: self.input,
             at: None,
             tags: BTreeMap::from([(TAG.to_owned(), self.schedule)]),
+            trace: None,
             replaces: Vec::new(),
         };
         client.create_or(request, ReuseId::UseExisting).await.map(|()| Launched::Started)

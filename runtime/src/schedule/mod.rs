@@ -288,6 +288,7 @@ impl PlanSchedule {
             input: call.0.map_err(|failure| invalid(failure.to_string()))?,
             at: None,
             tags: Default::default(),
+            trace: None,
             replaces: Vec::new(),
         };
         schedule.client.create_or(request, ReuseId::ReplaceTerminal).await.map_err(|error| schedule.named(error))

@@ -368,7 +368,7 @@ pub trait Store: Send + Sync + 'static {
     /// Applies a batch and answers when it is durable, or when it was refused.
     ///
     /// Refusals change nothing: [`ErrorKind::AlreadyExists`], [`ErrorKind::Fenced`], [`ErrorKind::Invalid`] for a turn out
-    /// of order, [`ErrorKind::Store`] when the disk failed.
+    /// of order, [`ErrorKind::Unsupported`] for one of what has ended where that cannot be, [`ErrorKind::Store`] when the disk failed.
     fn apply(&self, batch: Batch, reply: Reply);
 
     /// An instance with its history.

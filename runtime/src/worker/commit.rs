@@ -153,6 +153,7 @@ impl Instance {
             worker.dismiss_children(&self.id);
             worker.release_locks(&self.id);
         }
+        worker.watchers().tell(&self.id);
         if has_begun {
             worker.begun(&self.id);
         }
@@ -195,6 +196,7 @@ impl Instance {
         let signals = Signals::new(worker, inner.key, id);
         inner.calls.running.insert(id, Running { abort: handle, signals: signals.clone() });
         let last_heartbeat = inner.calls.heartbeats.get(&id).cloned();
+        let trace = inner.execution.as_ref().and_then(Execution::trace).cloned().map(Box::new);
         // The store's number is in the key, so that an id that is used again after a purge gives other keys.
         let key = format!("{}/{}/{id}", self.id, inner.key);
         Some(Job {
@@ -209,6 +211,7 @@ impl Instance {
             abort,
             signals,
             last_heartbeat,
+            trace,
         })
     }
 }

@@ -147,7 +147,7 @@ impl Instance {
                 }
             }
         };
-        let mut children = worker.children(&self.id, now, &commit.actions);
+        let mut children = worker.children(&self.id, now, &commit.actions, commit.execution.as_ref().and_then(Execution::trace));
         let mut tell = self.lock().dismissed(&self.id, &commit.actions);
         address(now, &commit.actions, &mut children, &mut tell);
         self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
@@ -286,7 +286,7 @@ impl Instance {
         let next = progress.next.map(|next| (turn.at, next));
         let append = (!turn.events.is_empty()).then(|| Append { instance: inner.key, number: inner.turns + 1, turn });
         drop(inner);
-        let mut children = worker.children(&self.id, progress.at, &progress.actions);
+        let mut children = worker.children(&self.id, progress.at, &progress.actions, execution.trace());
         address(progress.at, &progress.actions, &mut children, &mut tell);
         let turns = u32::from(append.is_some());
         let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };

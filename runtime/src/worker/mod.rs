@@ -20,6 +20,7 @@ pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
 pub(crate) mod time;
+pub(crate) mod watchers;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -41,6 +42,7 @@ use crate::instance_id;
 use crate::registry::{Registration, Registry};
 use crate::store::kept::{Kept, is_unreadable};
 use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, StoreResult, Timestamp};
+use crate::trace::TraceContext;
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
@@ -52,6 +54,7 @@ use request::Request;
 use retention::Ended;
 pub use retention::Retention;
 use time::Time;
+use watchers::Watchers;
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
@@ -90,6 +93,7 @@ pub(crate) struct Worker {
     starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
     ended: Option<Arc<Ended>>,
     entities: Entities,
+    watchers: Arc<Watchers>,
 }
 
 impl Worker {
@@ -125,6 +129,7 @@ impl Worker {
             starts: Mutex::default(),
             ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
             entities: Entities::default(),
+            watchers: Arc::default(),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -155,6 +160,10 @@ impl Worker {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    pub(crate) fn watchers(&self) -> &Arc<Watchers> {
+        &self.watchers
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -324,7 +333,13 @@ impl Worker {
     }
 
     /// The instances of the sub-orchestrations among `actions`, in their order.
-    pub(crate) fn children(&self, parent: &Arc<str>, now: Timestamp, actions: &[Action]) -> Vec<NewInstance> {
+    pub(crate) fn children(
+        &self,
+        parent: &Arc<str>,
+        now: Timestamp,
+        actions: &[Action],
+        trace: Option<&TraceContext>,
+    ) -> Vec<NewInstance> {
         let child = |action: &Action| {
             let Action::StartChild { id, name, instance, input, detached } = action else {
                 return None;
@@ -339,6 +354,7 @@ impl Worker {
                 shape,
                 parent: parent.clone(),
                 continued: None,
+                trace: trace.cloned().map(Box::new),
             };
             Some(NewInstance {
                 id: instance.clone(),
@@ -657,6 +673,7 @@ impl Worker {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
         self.starts().clear();
+        self.watchers.stop();
         if let Some(ended) = &self.ended {
             ended.notify();
         }

@@ -13,6 +13,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
+use crate::trace::TraceContext;
 use crate::worker::instance::Instance;
 use crate::worker::lanes::{Lane, Lanes};
 use crate::worker::message::Message;
@@ -32,6 +33,7 @@ pub(crate) struct Job {
     pub(crate) abort: AbortRegistration,
     pub(crate) signals: Arc<Signals>,
     pub(crate) last_heartbeat: Option<Payload>,
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 impl Job {
@@ -146,10 +148,10 @@ impl Pool {
 
     /// Runs one attempt to its event; nothing when it was cancelled.
     async fn attempt(&self, job: Job) -> Option<Event> {
-        let Job { instance, call, activity, input, attempt, limits, key, lane: _, abort, signals, last_heartbeat } = job;
+        let Job { instance, call, activity, input, attempt, limits, key, lane: _, abort, signals, last_heartbeat, trace } = job;
         let instance = instance.id().clone();
         let state = self.state.clone();
-        let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat };
+        let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat, trace };
         // Boxed, because each function that hands it on would keep a place for it.
         let body = Box::pin(activity::scope(attempt, (self.perform)(activity, input)));
         let limited = self.limited(body, activity.name(), limits, &signals);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::event::{Event, Turn};
 use crate::payload::Payload;
 use crate::store::{Batch, InstanceKey, NewInstance, State, Timestamp};
+use crate::trace::TraceContext;
 
 /// A start that somebody asks for.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct Request {
     /// When to start, if not at once.
     pub(crate) at: Option<Timestamp>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// The call it is part of.
+    pub(crate) trace: Option<Box<TraceContext>>,
     /// Finished instances that make room for it.
     pub(crate) replaces: Vec<InstanceKey>,
 }
@@ -31,6 +34,7 @@ impl Request {
             shape,
             parent: None,
             continued: None,
+            trace: self.trace.clone(),
             version: self.version,
         }
     }

@@ -1,0 +1,121 @@
+//! Following an orchestration.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::client::{Backend, Client, InstanceStatus, LONGEST_PAUSE, SHORTEST_PAUSE};
+use crate::error::RuntimeError;
+use crate::worker::shutting_down;
+use crate::worker::watchers::Watching;
+
+/// What lies at least between two looks, however often something is written.
+const REST: Duration = Duration::from_millis(20);
+
+impl Client {
+    /// Follows an orchestration: its status as it is, and each time that, its custom status or its generation has changed, until its end.
+    ///
+    /// In the process of the worker a commit says so, in others the store does; nobody looks while nothing is written. What changes faster
+    /// than somebody can look, fifty times a second, is seen as it was last.
+    ///
+    /// ```standalone_crate
+    /// #[dacapo::orchestrator]
+    /// async fn steps() -> u32 {
+    ///     dacapo::set_custom_status("half way");
+    ///     dacapo::sleep(std::time::Duration::from_millis(5)).await;
+    ///     2
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// runtime.start(steps()).id("one").await?;
+    /// let mut watch = runtime.watch("one");
+    /// let mut last = None;
+    /// while let Some(status) = watch.next().await? {
+    ///     println!("{} {:?}", status.runtime_status(), status.custom_status());
+    ///     last = Some(status);
+    /// }
+    /// assert_eq!(last.unwrap().output().unwrap().as_str(), "2");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self, id: impl Into<String>) -> Watch {
+        let id = id.into();
+        let source = match &self.backend {
+            Backend::Worker(worker) => Source::Worker(worker.watchers().watch(&id)),
+            Backend::Store(remote) => Source::Store { changed: remote.changed.clone(), pause: SHORTEST_PAUSE },
+        };
+        Watch { client: self.clone(), id, source, last: None }
+    }
+}
+
+/// Follows an orchestration, from [`Client::watch`].
+#[must_use = "nothing is asked until `next` is awaited"]
+pub struct Watch {
+    client: Client,
+    id: String,
+    source: Source,
+    /// What was told last, and when it was looked for.
+    last: Option<(InstanceStatus, Instant)>,
+}
+
+/// Who says that something was written.
+enum Source {
+    Worker(Watching),
+    /// A write is heard of a moment before it can be read: after one there are several looks, each `pause` longer after the one before.
+    Store {
+        changed: watch::Receiver<()>,
+        pause: Duration,
+    },
+}
+
+impl Watch {
+    /// The status, at once the first time and then when it is another one; nothing after that of the end.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound), also when it was purged before its end was seen;
+    /// [`ShuttingDown`](crate::ErrorKind::ShuttingDown) when the runtime ends first; a failing store.
+    pub async fn next(&mut self) -> Result<Option<InstanceStatus>, RuntimeError> {
+        if self.last.as_ref().is_some_and(|(last, _)| last.runtime_status().is_terminal()) {
+            return Ok(None);
+        }
+        loop {
+            if let Some((_, looked)) = self.last {
+                self.source.changed().await?;
+                sleep_until(looked + REST).await;
+            }
+            let status = self.client.status(&self.id).await?;
+            let news = self.last.as_ref().is_none_or(|(last, _)| seen(last) != seen(&status));
+            self.last = Some((status.clone(), Instant::now()));
+            if news {
+                return Ok(Some(status));
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Waits until it is time to look.
+    async fn changed(&mut self) -> Result<(), RuntimeError> {
+        match self {
+            Self::Worker(watching) => watching.changed().await.then_some(()).ok_or_else(shutting_down),
+            Self::Store { changed, pause } => {
+                let heard = match *pause > LONGEST_PAUSE {
+                    true => Ok(changed.changed().await),
+                    false => timeout(*pause, changed.changed()).await,
+                };
+                *pause = match heard {
+                    Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
+                    Err(_) => 2 * *pause,
+                };
+                Ok(())
+            }
+        }
+    }
+}
+
+fn seen(status: &InstanceStatus) -> impl PartialEq + use<'_> {
+    (status.runtime_status(), status.execution(), status.custom_status())
+}

@@ -1,0 +1,138 @@
+//! A store of one's own, which cannot rewind, and counts how often it is asked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dacapo::http::Api;
+use dacapo::store::{
+    Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Registered, Reply, Role,
+    Runnable, Store, StoreResult, Stored, Timestamp, Turn,
+};
+use dacapo::{Census, Client, ErrorKind, Runtime, RuntimeError, Status};
+use futures::future::BoxFuture;
+
+use crate::server::Server;
+
+/// Appends to what has not ended only.
+#[derive(Clone, Default)]
+struct AppendOnly {
+    inner: MemoryStore,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Store for AppendOnly {
+    fn apply(&self, batch: Batch, reply: Reply) {
+        let rewinds = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
+        if batch.append.as_ref().is_some_and(|append| rewinds(&append.turn)) {
+            let error = RuntimeError::new(ErrorKind::Unsupported, "this store cannot rewind; restart the run instead");
+            return reply(Err(Box::new(Refused { error, batch })));
+        }
+        self.inner.apply(batch, reply);
+    }
+
+    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
+        self.inner.claim(wait, registered)
+    }
+
+    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
+        self.inner.registered()
+    }
+
+    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
+        self.inner.load(which)
+    }
+
+    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.inner.find(which)
+    }
+
+    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
+        self.inner.turn(instance, end)
+    }
+
+    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
+        self.inner.query(query)
+    }
+
+    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
+        self.inner.counts()
+    }
+
+    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
+        self.inner.ended(status, limit)
+    }
+
+    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
+        self.inner.runnable(which)
+    }
+
+    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
+        self.inner.census()
+    }
+
+    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
+        self.inner.next_wake()
+    }
+
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+        self.inner.messages(instance, after)
+    }
+
+    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.inner.beside(keys)
+    }
+
+    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        self.inner.listen(role, listener)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+#[tokio::test]
+async fn a_rewind_in_a_store_that_cannot_is_501_and_changes_nothing() {
+    let runtime = Runtime::with_store(AppendOnly::default()).open().await.expect("it opens");
+    let server = Server::on(runtime, |api| api, Api::router).await;
+    server.post("/orchestrators/fails/f?timeout=20&pollingInterval=1", "\"why\"").await.expect(200);
+    let before = server.client.history("f").await.expect("it is there");
+    let refused = server.post("/instances/f/rewind?reason=again", "").await.expect(501).json();
+    assert_eq!(refused, "this store cannot rewind; restart the run instead");
+    assert_eq!(server.client.history("f").await.expect("it is there"), before);
+    assert_eq!(server.get("/instances/f").await.expect(200).json()["runtimeStatus"], "Failed");
+    let error = server.client.rewind("f", "again").await.expect_err("it cannot");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+/// Silence takes its time: longer than a second, which was once the time between two looks.
+#[tokio::test]
+async fn a_stream_asks_the_store_nothing_while_nothing_is_written() {
+    let store = AppendOnly::default();
+    let asked = store.asked.clone();
+    let runtime = Runtime::with_store(store.clone()).open().await.expect("it opens");
+    let server = Server::on(runtime, |api| api, Api::router).await;
+    let remote = Client::connect_store(Arc::new(store)).expect("it can listen");
+    let remote = Server::with(|api| api, |_| dacapo::http::router(remote)).await;
+    server.waiting("w").await;
+    let mut streams = Vec::new();
+    for server in [&server, &remote] {
+        let request = server.http.get(server.url("/instances/w")).header("accept", "text/event-stream");
+        let mut response = request.send().await.expect("it answers");
+        assert!(response.chunk().await.expect("the status as it is").is_some());
+        streams.push(response);
+    }
+    // The client of another process looks again for a while, because it may hear of a write before that can be read.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let before = asked.load(Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(asked.load(Ordering::SeqCst), before);
+    server.post("/instances/w/raiseEvent/go", "40").await.expect_bare(202);
+    for stream in &mut streams {
+        let told = stream.chunk().await.expect("it goes on").expect("a change");
+        assert!(String::from_utf8_lossy(&told).contains("heard"));
+    }
+}
