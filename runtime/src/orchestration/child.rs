@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::scope::{self, Attempts, Call};
+use crate::engine::scope::{self, Call};
+use crate::engine::work::Attempts;
 use crate::failure::Failure;
 use crate::function::{Function, Options, Recorded, Returned};
 use crate::instance_id;
