@@ -136,8 +136,8 @@ impl Query {
         let mut purged = 0;
         loop {
             let found = self.ask().await?;
-            let mut purging =
-                stream::iter(&found).map(|instance| self.client.purge_one(instance)).buffer_unordered(PURGED_AT_ONCE);
+            let each: Vec<_> = found.iter().map(|instance| self.client.purge_one(instance)).collect();
+            let mut purging = stream::iter(each).buffer_unordered(PURGED_AT_ONCE);
             while let Some(done) = purging.next().await {
                 match done {
                     Ok(done) => purged += u64::from(done),
