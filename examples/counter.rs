@@ -1,7 +1,7 @@
 //! Entity: counters that outlive the program. Many calls add to one of them at the same time, and none is lost or counted twice.
 //!
 //! ```sh
-//! cargo run --example counter -- visits --add 1 --times 1000   # a thousand at once
+//! cargo run --example counter -- visits --add 1 --times 1000   # a thousand, many at once
 //! cargo run --example counter -- visits                        # what it is now
 //! cargo run --example counter -- visits --reset
 //! ```
@@ -13,8 +13,7 @@ mod serve;
 
 use axum::Router;
 use clap::{Parser, Subcommand};
-use dacapo::{Client, Error, ReuseId, Runtime, entity, orchestrator};
-use futures::future::join_all;
+use dacapo::{Client, Error, ReuseId, Runtime, entity, fan_out, orchestrator};
 use serde::{Deserialize, Serialize};
 
 /// Adds to a counter, and tells what it is.
@@ -46,7 +45,7 @@ struct Addition {
     /// How much to add
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     add: i64,
-    /// How often, all at the same time
+    /// How often, many at the same time
     #[arg(long, default_value_t = 1)]
     times: u32,
 }
@@ -72,11 +71,11 @@ impl Counter {
     }
 }
 
-/// Makes all additions at once, each of them once, and returns what the counter is then.
+/// Makes all additions, 32 at once and each of them once, and returns what the counter is then.
 #[orchestrator]
 async fn add_up(addition: Addition) -> i64 {
     let Addition { name, add, times } = addition;
-    let sums = join_all((0..times).map(|_| Counter::at(&name).add(add))).await;
+    let sums = fan_out(0..times, |_| Counter::at(&name).add(add)).limit(32).await;
     sums.last().copied().unwrap_or_default()
 }
 

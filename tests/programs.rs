@@ -269,6 +269,103 @@ fn a_counter_loses_no_change_and_outlives_its_program() {
     assert_eq!(place.run(&["visits", "--reset", "--add", "1"]), "visits is 1 after 1 changes\n");
 }
 
+/// The steps that took effect in the shop of `saga`.
+fn journal(place: &Place) -> Vec<String> {
+    let read = || {
+        let shop = rusqlite::Connection::open(place.path("saga-shop.db"))?;
+        let mut journal = shop.prepare("SELECT step FROM journal ORDER BY rowid")?;
+        journal.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()
+    };
+    read().unwrap_or_default()
+}
+
+#[test]
+fn a_saga_killed_after_each_step_takes_and_undoes_each_once() {
+    let steps = ["reserved piano", "charged 100 €", "refunded 100 €", "put back piano"];
+    let place = Place::of("saga");
+    for taken in 1..=steps.len() {
+        place.killed(&["piano", "--latency", "150"], steps[taken - 1], || journal(&place).len() >= taken);
+        assert_eq!(journal(&place), steps[..taken], "killed when the step was taken, and before that was recorded");
+    }
+    let text = place.run(&["piano"]);
+    assert!(
+        text.starts_with(
+            "going on with piano for 100 €
+piano was not bought: "
+        ),
+        "{text}"
+    );
+    let end = format!(
+        "{}
+15 things on the shelf, 1000 € in the account
+",
+        steps.join("\n")
+    );
+    assert!(text.ends_with(&end), "{text}");
+
+    let place = Place::of("saga");
+    let steps = ["reserved lamp", "charged 100 €", "shipped lamp"];
+    for taken in 1..=steps.len() {
+        place.killed(&["lamp", "--latency", "150"], steps[taken - 1], || journal(&place).len() >= taken);
+    }
+    let end = format!(
+        "lamp is on its way
+{}
+14 things on the shelf, 900 € in the account
+",
+        steps.join("\n")
+    );
+    assert_eq!(
+        place.run(&["lamp"]),
+        format!(
+            "going on with lamp for 100 €
+{end}"
+        )
+    );
+    assert!(
+        place.run(&["lamp"]).ends_with(
+            "13 things on the shelf, 800 € in the account
+"
+        ),
+        "another order is another order"
+    );
+}
+
+/// How often the counter `visits` was changed, by its recorded state.
+fn changes(place: &Place) -> u64 {
+    let events = support::history(&place.path("counter.db"), "@counter@visits").into_iter().flat_map(|turn| turn.events);
+    let mut states = events.filter_map(|event| match event {
+        dacapo::store::Event::EntityState { state, .. } => state,
+        _ => None,
+    });
+    states.next_back().map_or(0, |state| {
+        let state: serde_json::Value = state.decode().expect("a counter");
+        state["changes"].as_u64().expect("a count")
+    })
+}
+
+#[test]
+fn a_counter_killed_while_it_adds_loses_and_doubles_nothing() {
+    let place = Place::of("counter");
+    let command = ["visits", "--add", "2", "--times", "3000"];
+    for target in [1, 1000, 2000] {
+        place.killed(&command, "additions", || changes(&place) >= target);
+        println!("killed at {} of 3000", changes(&place));
+        assert!((target..3000).contains(&changes(&place)), "killed at {} of 3000", changes(&place));
+    }
+    assert_eq!(
+        place.run(&command),
+        "going on with what was begun
+visits is 6000 after 3000 changes
+"
+    );
+    assert_eq!(
+        place.run(&["visits", "--add", "-1"]),
+        "visits is 5999 after 3001 changes
+"
+    );
+}
+
 /// Waits until `approval` shows this of a request.
 fn shows(place: &Place, worker: &mut Process, name: &str, expected: &str) {
     let runs = worker.run_until(expected, || {
