@@ -40,17 +40,21 @@ async fn a_run_is_driven_by_name_and_json_from_both_sides() -> dacapo::Result<()
     let (_folder, runtime, outside) = both().await?;
     for (client, id) in [(runtime.client(), "inside"), (outside, "outside")] {
         let request = client.start_named("TOTAL", json!({ "item": "lamp", "count": 5 })).id(id).tag("from", id).version(3);
-        assert_eq!(request.await?, id);
+        let run = request.await?;
+        assert_eq!(run.id(), id);
         client.raise_named(id, "go", 2).await?;
+        assert_eq!(run.result().await?.as_str(), "40");
+        assert_eq!(client.attach_named(id).result().await?.as_str(), "40");
         let ended = client.wait(id).await?;
         assert_eq!((ended.name(), ended.version(), ended.runtime_status()), ("total", 3, Status::Completed));
         assert_eq!(ended.output().map(|output| output.as_str()), Some("40"));
         assert_eq!(ended.tags()["from"], id);
         let again = client.start_named("total", json!({})).id(id).reuse_id(ReuseId::UseExisting);
-        assert_eq!(again.await?, id, "the options of a start are there");
+        assert_eq!(again.await?.id(), id, "the options of a start are there");
 
         let failed = client.start_named("refuses", "sold out").await?;
-        let failed = client.wait(&failed).await?;
+        assert_eq!(failed.result().await.map_err(|failure| failure.message().to_owned()).err().as_deref(), Some("sold out"));
+        let failed = client.wait(failed.id()).await?;
         assert!(failed.failure().is_some_and(|failure| failure.message() == "sold out"), "{failed:?}");
     }
     Ok(())
@@ -61,8 +65,7 @@ async fn a_name_in_other_letters_is_taken_only_where_it_is_clear() -> dacapo::Re
     let (_folder, runtime, outside) = both().await?;
     for client in [runtime.client(), outside] {
         for (name, output) in [("twice", "4"), ("Twice", "8")] {
-            let id = client.start_named(name, 4).await?;
-            assert_eq!(client.wait(&id).await?.output().map(|output| output.as_str()), Some(output));
+            assert_eq!(client.start_named(name, 4).await?.result().await?.as_str(), output);
         }
         let refused = client.start_named("TWICE", 4).await.expect_err("it is refused");
         assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
@@ -105,10 +108,10 @@ async fn before_the_first_worker_a_version_must_be_said() -> dacapo::Result<()> 
     assert_eq!(client.registered().await?, []);
     let unsaid = client.start_named("total", json!({})).await.expect_err("it is refused");
     assert!(unsaid.to_string().starts_with("no worker has opened this store yet"), "{unsaid}");
-    let id = client.start_named("total", json!({ "item": "a", "count": 1 })).version(3).await?;
-    client.raise_named(&id, "go", 7).await?;
+    let run = client.start_named("total", json!({ "item": "a", "count": 1 })).version(3).await?;
+    client.raise_named(run.id(), "go", 7).await?;
     let runtime = Runtime::open(&url).await?;
-    assert_eq!(client.wait(&id).await?.output().map(|output| output.as_str()), Some("7"));
+    assert_eq!(run.result().await?.as_str(), "7");
 
     let names = |kind| move |found: &dacapo::store::Registered| (found.kind == kind).then(|| (found.name.clone(), found.version));
     let mut orchestrators: Vec<_> = client.registered().await?.iter().filter_map(names(RegisteredKind::Orchestrator)).collect();

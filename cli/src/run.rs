@@ -29,7 +29,8 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
     if let Some(version) = start.version {
         request = request.version(version);
     }
-    let id = request.await?;
+    let run = request.await?;
+    let id = run.id();
     if !start.wait {
         if json {
             output::print_json(&json!({ "instanceId": id }))?
@@ -39,7 +40,7 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
         return Ok(End::Done);
     }
     let waiting = output::progress(None, "waiting for its end");
-    let ended = in_time(client.wait(&id), start.timeout).await;
+    let ended = in_time(client.wait(id), start.timeout).await;
     waiting.finish_and_clear();
     let Some(ended) = ended else {
         output::complain(&format_args!("`{id}` has not ended in time; it goes on"));

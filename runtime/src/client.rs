@@ -2,6 +2,7 @@
 
 mod entities;
 mod entity;
+mod handle;
 mod named;
 mod purge;
 mod query;
@@ -10,21 +11,17 @@ mod start;
 mod status;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch as notice;
 
 use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
-use crate::function::{Function, Recorded, Returned, Storable};
+use crate::function::{Function, Recorded, Storable};
 use crate::instance_id;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
@@ -35,10 +32,11 @@ use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status,
 use crate::time::Timestamp;
 use crate::worker::request::Request;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
+pub use handle::Handle;
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
 pub use start::{Named, Restart, ReuseId, Start};
-pub use status::StatusRequest;
+pub use status::{InstanceStatus, StatusRequest};
 pub use watch::Watch;
 
 use crate::worker::entities::is_entity;
@@ -135,7 +133,7 @@ impl Client {
     where
         F: Function,
     {
-        Handle { client: self.clone(), id: id.into(), function: PhantomData }
+        Handle::new(self.clone(), id.into())
     }
 
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
@@ -344,189 +342,5 @@ impl Remote {
                 Err(_) => (2 * pause).min(LONGEST_PAUSE),
             };
         }
-    }
-}
-
-/// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
-pub struct Handle<F: Function> {
-    client: Client,
-    id: String,
-    function: PhantomData<fn() -> F>,
-}
-
-impl<F: Function> Handle<F> {
-    /// The client it asks.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The instance id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Waits for the end and gives the declared result: for an orchestrator that returns `Result<T, E>` exactly that, for one
-    /// that returns `T` a `Result<T, Failure>`.
-    ///
-    /// In the process of the worker nothing polls: the commit that ends the orchestration answers.
-    ///
-    /// # Errors
-    /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
-    pub async fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
-        let recorded = self.client.outcome(&self.id).await;
-        F::Kind::result(recorded.unwrap_or_else(|error| Err(Failure::new(FailureKind::Runtime, error.to_string()))))
-    }
-
-    /// Waits until its first turn has run: at once for one that was started in the process of the worker, at the time of the
-    /// start for one that was [scheduled](Start::at), and otherwise when a worker takes it up.
-    ///
-    /// # Errors
-    /// As [`Client::status`].
-    pub async fn started(&self) -> Result<(), RuntimeError> {
-        self.client.wait_started(&self.id).await
-    }
-
-    /// What is known of the orchestration.
-    ///
-    /// # Errors
-    /// As [`Client::status`].
-    pub async fn status(&self) -> Result<InstanceStatus, RuntimeError> {
-        self.client.status(&self.id).await
-    }
-
-    /// What the orchestrator last said by [`set_custom_status`](crate::set_custom_status).
-    ///
-    /// # Errors
-    /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value is no `T`.
-    pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
-        let instance = self.client.find(&self.id).await?;
-        let status = instance.state.custom_status.map(|status| status.decode()).transpose();
-        status.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
-    }
-
-    /// Raises an external event, as [`Client::raise`].
-    ///
-    /// # Errors
-    /// As [`Client::raise`].
-    pub async fn raise<T: Storable>(&self, event: Event<T>, value: T) -> Result<(), RuntimeError> {
-        self.client.raise(&self.id, event, value).await
-    }
-
-    /// Ends the orchestration, as [`Client::terminate`].
-    ///
-    /// # Errors
-    /// As [`Client::terminate`].
-    pub async fn terminate(&self, reason: &str) -> Result<(), RuntimeError> {
-        self.client.terminate(&self.id, reason).await
-    }
-}
-
-impl<F: Function> Clone for Handle<F> {
-    fn clone(&self) -> Self {
-        Self { client: self.client.clone(), id: self.id.clone(), function: PhantomData }
-    }
-}
-
-impl<F: Function> fmt::Debug for Handle<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("orchestrator", &F::NAME).field("id", &self.id).finish()
-    }
-}
-
-/// What is known of an orchestration, from [`Client::status`].
-#[derive(Clone, Debug)]
-pub struct InstanceStatus {
-    instance: store::Instance,
-    input: Option<Payload>,
-    version: u32,
-    execution: u32,
-    outcome: Option<Recorded>,
-}
-
-impl InstanceStatus {
-    /// The instance id.
-    #[must_use]
-    pub fn instance_id(&self) -> &str {
-        &self.instance.id
-    }
-
-    /// The name of the orchestrator.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.instance.name
-    }
-
-    /// The status.
-    #[must_use]
-    pub fn runtime_status(&self) -> Status {
-        self.instance.state.status
-    }
-
-    /// The version of the orchestrator it was started with and goes on with.
-    #[must_use]
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).
-    #[must_use]
-    pub fn execution(&self) -> u32 {
-        self.execution
-    }
-
-    /// The recorded arguments, those of the last generation.
-    #[must_use]
-    pub fn input(&self) -> Option<&Payload> {
-        self.input.as_ref()
-    }
-
-    /// What it returned, when it has completed.
-    #[must_use]
-    pub fn output(&self) -> Option<&Payload> {
-        self.outcome.as_ref()?.as_ref().ok()
-    }
-
-    /// Why it failed, when it has failed or was terminated.
-    #[must_use]
-    pub fn failure(&self) -> Option<&Failure> {
-        self.outcome.as_ref()?.as_ref().err()
-    }
-
-    /// What the orchestrator last said of itself.
-    #[must_use]
-    pub fn custom_status(&self) -> Option<&Payload> {
-        self.instance.state.custom_status.as_ref()
-    }
-
-    /// Why it was parked, when it is: what its history holds, what its code does now, and where both were written.
-    #[must_use]
-    pub fn report(&self) -> Option<&str> {
-        self.instance.state.report.as_deref()
-    }
-
-    /// The id of the orchestration that called it, if one did.
-    #[must_use]
-    pub fn parent_id(&self) -> Option<&str> {
-        self.instance.parent.as_ref().map(|parent| parent.instance.as_str())
-    }
-
-    /// What it was labelled with at its start.
-    #[must_use]
-    pub fn tags(&self) -> &BTreeMap<String, String> {
-        &self.instance.tags
-    }
-
-    /// When it was asked for.
-    #[must_use]
-    pub fn created_at(&self) -> SystemTime {
-        self.instance.created_at.into()
-    }
-
-    /// When its last turn ran.
-    #[must_use]
-    pub fn last_updated_at(&self) -> SystemTime {
-        self.instance.updated_at.into()
     }
 }

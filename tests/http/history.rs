@@ -168,7 +168,10 @@ async fn a_pending_run_has_no_history() {
     let server = Server::new().await;
     let later = server.client.start(fan_out(vec![1])).id("later").after(Duration::from_secs(1_000_000)).await;
     later.expect("it is asked for");
-    let status = server.get("/instances/later?showHistory=true").await.expect(202).json();
+    let answer = server.get("/instances/later?showHistory=true").await.expect(202);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(answer.header("location"), Some(server.url("/instances/later?showHistory=true").as_str()));
+    let status = answer.json();
     assert_eq!((&status["runtimeStatus"], status.get("historyEvents")), (&json!("Pending"), None));
 }
 

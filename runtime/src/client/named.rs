@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::client::start::Named;
-use crate::client::{Backend, Client, InstanceStatus, Start};
+use crate::client::{Backend, Client, Handle, InstanceStatus, Start};
 use crate::engine::event::Event;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::Payload;
@@ -14,8 +14,8 @@ const NEWEST: u32 = 0;
 
 impl Client {
     /// Asks for a run of the orchestrator of a name, in its newest version, with JSON as its input: `null` for an orchestrator of no
-    /// argument, the argument for one of one, an object with the arguments' names for one of several. Awaiting the request starts it and
-    /// gives the instance id; whether the input fits shows when it runs.
+    /// argument, the argument for one of one, an object with the arguments' names for one of several. Awaiting the request starts it;
+    /// whether the input fits shows when it runs.
     ///
     /// The worker of the store says which names there are. As with Durable Functions the case of the letters says nothing, as long as it
     /// is clear which one is meant.
@@ -31,14 +31,18 @@ impl Client {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> dacapo::Result<()> {
     /// let runtime = dacapo::Runtime::open("memory:").await?;
-    /// let id = runtime.start_named("price", serde_json::json!({ "item": "lamp", "count": 3 })).await?;
-    /// let ended = runtime.wait(&id).await?;
-    /// assert_eq!(ended.output().map(|output| output.as_str()), Some("12"));
+    /// let run = runtime.start_named("price", serde_json::json!({ "item": "lamp", "count": 3 })).await?;
+    /// assert_eq!(run.result().await?.as_str(), "12");
     /// # Ok(())
     /// # }
     /// ```
     pub fn start_named(&self, name: impl Into<String>, input: impl Serialize) -> Start<Named> {
         Start::new(self.clone(), name.into(), NEWEST, Payload::encode(&input), None)
+    }
+
+    /// The handle of an orchestration that was started before, whatever its orchestrator is.
+    pub fn attach_named(&self, id: impl Into<String>) -> Handle<Named> {
+        Handle::new(self.clone(), id.into())
     }
 
     /// Raises an external event with a JSON value, as [`raise`](Self::raise) does with one of its type.

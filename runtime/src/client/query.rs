@@ -9,7 +9,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 
 use crate::client::{Client, InstanceStatus};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::{self, After, Status};
+use crate::store::{self, After, Status, StoreResult};
 
 /// How many are deleted together, so that they share commits.
 const PURGED_AT_ONCE: usize = 64;
@@ -46,6 +46,30 @@ impl Client {
     /// A failing store.
     pub async fn counts(&self) -> Result<Counts, RuntimeError> {
         self.store().counts().await.map(Counts)
+    }
+}
+
+impl Client {
+    /// Deletes those that can be, together, so that they share commits, and counts them.
+    fn purge_finished(&self, found: Vec<store::Instance>) -> BoxFuture<'static, StoreResult<u64>> {
+        let client = self.clone();
+        async move {
+            let purge = |instance| {
+                let client = client.clone();
+                async move { client.purge_one(&instance).await }
+            };
+            let mut purging = stream::iter(found).map(purge).buffer_unordered(PURGED_AT_ONCE);
+            let mut purged = 0;
+            while let Some(done) = purging.next().await {
+                match done {
+                    Ok(done) => purged += u64::from(done),
+                    Err(error) if error.kind() == ErrorKind::Unfinished => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(purged)
+        }
+        .boxed()
     }
 }
 
@@ -136,16 +160,7 @@ impl Query {
         let mut purged = 0;
         loop {
             let found = self.ask().await?;
-            let each: Vec<_> = found.iter().map(|instance| self.client.purge_one(instance)).collect();
-            let mut purging = stream::iter(each).buffer_unordered(PURGED_AT_ONCE);
-            while let Some(done) = purging.next().await {
-                match done {
-                    Ok(done) => purged += u64::from(done),
-                    Err(error) if error.kind() == ErrorKind::Unfinished => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            drop(purging);
+            purged += self.client.purge_finished(found.clone()).await?;
             let Some(last) = found.last().filter(|_| found.len() == self.query.limit) else { return Ok(purged) };
             self.after = Some(token_after(last));
         }
@@ -195,10 +210,7 @@ impl IntoFuture for Query {
         async move {
             let found = self.ask().await?;
             let next = found.last().filter(|_| found.len() == self.query.limit).map(token_after);
-            let instances = found
-                .into_iter()
-                .map(|instance| InstanceStatus { instance, input: None, version: 0, execution: 0, outcome: None })
-                .collect();
+            let instances = found.into_iter().map(InstanceStatus::listed).collect();
             Ok(Page { instances, next })
         }
         .boxed()

@@ -125,7 +125,7 @@ impl<F: Function> IntoFuture for Start<F> {
         async move {
             let client = self.client.clone();
             let id = self.make().await?;
-            Ok(Handle { client, id, function: PhantomData })
+            Ok(Handle::new(client, id))
         }
         .boxed()
     }
@@ -144,14 +144,15 @@ impl Start<Named> {
 }
 
 impl IntoFuture for Start<Named> {
-    /// The instance id.
-    type Output = Result<String, RuntimeError>;
+    type Output = Result<Handle<Named>, RuntimeError>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(mut self) -> Self::IntoFuture {
         async move {
+            let client = self.client.clone();
             (self.name, self.version) = self.client.orchestrator_named(&self.name, self.version).await?;
-            self.make().await
+            let id = self.make().await?;
+            Ok(Handle::new(client, id))
         }
         .boxed()
     }

@@ -1,14 +1,19 @@
 //! Asking what is known of an orchestration.
 
+use std::collections::BTreeMap;
 use std::future::IntoFuture;
+use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::client::{Client, InstanceStatus};
+use crate::client::Client;
 use crate::engine::event::Event;
 use crate::error::RuntimeError;
-use crate::store::End;
+use crate::failure::Failure;
+use crate::function::Recorded;
+use crate::payload::Payload;
+use crate::store::{self, End, Status};
 
 impl Client {
     /// What is known of an orchestration. Awaiting the request asks for it.
@@ -85,5 +90,106 @@ impl IntoFuture for StatusRequest {
 
     fn into_future(self) -> Self::IntoFuture {
         self.ask().boxed()
+    }
+}
+
+/// What is known of an orchestration, from [`Client::status`].
+#[derive(Clone, Debug)]
+pub struct InstanceStatus {
+    instance: store::Instance,
+    input: Option<Payload>,
+    version: u32,
+    execution: u32,
+    outcome: Option<Recorded>,
+}
+
+impl InstanceStatus {
+    /// What is known without the history.
+    pub(super) fn listed(instance: store::Instance) -> Self {
+        Self { instance, input: None, version: 0, execution: 0, outcome: None }
+    }
+
+    /// The instance id.
+    #[must_use]
+    pub fn instance_id(&self) -> &str {
+        &self.instance.id
+    }
+
+    /// The name of the orchestrator.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.instance.name
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn runtime_status(&self) -> Status {
+        self.instance.state.status
+    }
+
+    /// The version of the orchestrator it was started with and goes on with.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).
+    #[must_use]
+    pub fn execution(&self) -> u32 {
+        self.execution
+    }
+
+    /// The recorded arguments, those of the last generation.
+    #[must_use]
+    pub fn input(&self) -> Option<&Payload> {
+        self.input.as_ref()
+    }
+
+    /// What it returned, when it has completed.
+    #[must_use]
+    pub fn output(&self) -> Option<&Payload> {
+        self.outcome.as_ref()?.as_ref().ok()
+    }
+
+    /// Why it failed, when it has failed or was terminated.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.outcome.as_ref()?.as_ref().err()
+    }
+
+    /// What the orchestrator last said of itself.
+    #[must_use]
+    pub fn custom_status(&self) -> Option<&Payload> {
+        self.instance.state.custom_status.as_ref()
+    }
+
+    /// Why it was parked, when it is: what its history holds, what its code does now, and where both were written.
+    #[must_use]
+    pub fn report(&self) -> Option<&str> {
+        self.instance.state.report.as_deref()
+    }
+
+    /// The id of the orchestration that called it, if one did.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<&str> {
+        self.instance.parent.as_ref().map(|parent| parent.instance.as_str())
+    }
+
+    /// What it was labelled with at its start.
+    #[must_use]
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.instance.tags
+    }
+
+    /// When it was asked for.
+    #[must_use]
+    pub fn created_at(&self) -> SystemTime {
+        self.instance.created_at.into()
+    }
+
+    /// When its last turn ran.
+    #[must_use]
+    pub fn last_updated_at(&self) -> SystemTime {
+        self.instance.updated_at.into()
     }
 }

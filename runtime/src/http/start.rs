@@ -8,7 +8,6 @@ use axum::response::Response;
 
 use crate::client::{Client, Handle, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::function::Function;
 use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
 use crate::http::body;
 use crate::http::parameters::Parameters;
@@ -36,13 +35,13 @@ use crate::trace::TraceContext;
 ///     }
 /// }
 /// ```
-pub fn check_status<F: Function>(handle: &Handle<F>, request: &Parts) -> Response {
+pub fn check_status<F>(handle: &Handle<F>, request: &Parts) -> Response {
     accepted(&links(request).urls(request), handle.id())
 }
 
 /// Waits for the end of an orchestration, at most for `timeout`: 200 with its output as the whole body when it has completed, its status
 /// when it has ended in another way, and otherwise the answer of [`check_status`].
-pub async fn wait_or_check_status<F: Function>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
+pub async fn wait_or_check_status<F>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
     let links = links(request);
     Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.id()).await
 }
@@ -122,13 +121,13 @@ impl Starting<'_> {
         if let Some(trace) = trace_context(&self.parts.headers) {
             request = request.trace_context(trace);
         }
-        let id = request.await.map_err(|why| match why.kind() {
+        let run = request.await.map_err(|why| match why.kind() {
             ErrorKind::Invalid => Box::new(message(StatusCode::BAD_REQUEST, &why.to_string())),
             _ => Box::new(error(&why)),
         })?;
         let invocation = invocation(&self.parts.headers).unwrap_or_default();
-        tracing::debug!(instance = id, orchestrator = name, invocation, "started over HTTP");
-        Ok(self.answer(&id, timeout).await)
+        tracing::debug!(instance = run.id(), orchestrator = name, invocation, "started over HTTP");
+        Ok(self.answer(run.id(), timeout).await)
     }
 
     pub(super) async fn restart(self, id: &str) -> Result<Response, Refusal> {

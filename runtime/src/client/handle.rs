@@ -1,0 +1,120 @@
+//! An orchestration that was started, as who started it sees it.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use crate::client::{Client, InstanceStatus, Named};
+use crate::error::{ErrorKind, RuntimeError};
+use crate::failure::{Failure, FailureKind};
+use crate::function::{Function, Recorded, Returned, Storable};
+use crate::orchestration::event::Event;
+
+/// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
+pub struct Handle<F> {
+    client: Client,
+    id: String,
+    function: PhantomData<fn() -> F>,
+}
+
+impl<F: Function> Handle<F> {
+    /// Waits for the end and gives the declared result: for an orchestrator that returns `Result<T, E>` exactly that, for one
+    /// that returns `T` a `Result<T, Failure>`.
+    ///
+    /// In the process of the worker nothing polls: the commit that ends the orchestration answers.
+    ///
+    /// # Errors
+    /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    pub async fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
+        F::Kind::result(self.recorded().await)
+    }
+}
+
+impl Handle<Named> {
+    /// Waits for the end and gives what was recorded of it.
+    ///
+    /// # Errors
+    /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    pub async fn result(&self) -> Recorded {
+        self.recorded().await
+    }
+}
+
+impl<F> Handle<F> {
+    pub(super) fn new(client: Client, id: String) -> Self {
+        Self { client, id, function: PhantomData }
+    }
+
+    async fn recorded(&self) -> Recorded {
+        let recorded = self.client.outcome(&self.id).await;
+        recorded.unwrap_or_else(|error| Err(Failure::new(FailureKind::Runtime, error.to_string())))
+    }
+
+    /// The client it asks.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The instance id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits until its first turn has run: at once for one that was started in the process of the worker, at the time of the
+    /// start for one that was [scheduled](Start::at), and otherwise when a worker takes it up.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn started(&self) -> Result<(), RuntimeError> {
+        self.client.wait_started(&self.id).await
+    }
+
+    /// What is known of the orchestration.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn status(&self) -> Result<InstanceStatus, RuntimeError> {
+        self.client.status(&self.id).await
+    }
+
+    /// What the orchestrator last said by [`set_custom_status`](crate::set_custom_status).
+    ///
+    /// # Errors
+    /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value is no `T`.
+    pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
+        let instance = self.client.find(&self.id).await?;
+        let status = instance.state.custom_status.map(|status| status.decode()).transpose();
+        status.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
+    }
+
+    /// Raises an external event, as [`Client::raise`].
+    ///
+    /// # Errors
+    /// As [`Client::raise`].
+    pub async fn raise<T: Storable>(&self, event: Event<T>, value: T) -> Result<(), RuntimeError> {
+        self.client.raise(&self.id, event, value).await
+    }
+
+    /// Ends the orchestration, as [`Client::terminate`].
+    ///
+    /// # Errors
+    /// As [`Client::terminate`].
+    pub async fn terminate(&self, reason: &str) -> Result<(), RuntimeError> {
+        self.client.terminate(&self.id, reason).await
+    }
+}
+
+impl<F> Clone for Handle<F> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), id: self.id.clone(), function: PhantomData }
+    }
+}
+
+impl<F> fmt::Debug for Handle<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("id", &self.id).finish()
+    }
+}
