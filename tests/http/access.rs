@@ -2,6 +2,7 @@
 
 use dacapo::Runtime;
 use dacapo::http::{Api, Role};
+use reqwest::Method;
 
 use crate::server::{BASE, Response, Server};
 
@@ -29,6 +30,52 @@ async fn keys_open_what_their_roles_allow_and_are_in_the_urls() {
     server.post("/instances/w/terminate?code=manage", "").await.expect_bare(202);
 }
 
+/// Every route, and what it takes.
+const ROUTES: &[(&str, &str, Role)] = &[
+    ("POST", "/orchestrators/fan_out", Role::Start),
+    ("POST", "/orchestrators/fan_out/x", Role::Start),
+    ("GET", "/instances", Role::Read),
+    ("GET", "/instances/x", Role::Read),
+    ("POST", "/instances/x/raiseEvent/go", Role::Start),
+    ("POST", "/instances/x/suspend", Role::Manage),
+    ("POST", "/instances/x/resume", Role::Manage),
+    ("POST", "/instances/x/terminate", Role::Manage),
+    ("POST", "/instances/x/rewind", Role::Manage),
+    ("POST", "/instances/x/restart", Role::Manage),
+    ("DELETE", "/instances/x", Role::Manage),
+    ("DELETE", "/instances", Role::Manage),
+    ("GET", "/entities", Role::Read),
+    ("GET", "/entities/counter", Role::Read),
+    ("GET", "/entities/counter/x", Role::Read),
+    ("POST", "/entities/counter/x?op=reset", Role::Start),
+    ("POST", "/entities/counter/x?op=delete", Role::Manage),
+    ("DELETE", "/entities/counter/x", Role::Manage),
+    ("GET", "/makeprimary", Role::Manage),
+    ("GET", "/openapi.json", Role::Read),
+];
+
+#[tokio::test]
+async fn every_route_takes_its_role_and_no_less() {
+    let keys = |api: Api| api.key(Role::Read, "read").key(Role::Start, "start").key(Role::Manage, "manage");
+    let server = Server::with(keys, Api::router).await;
+    for (method, path, needed) in ROUTES {
+        let url = server.url(path);
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let ask = async |key: &str| {
+            let request = server.http.request(method.clone(), &url).header("content-type", "application/json");
+            server.send(request.header("x-functions-key", key).body("[]")).await
+        };
+        for nobody in ["", "wrong", "Manage", "rea", "reader"] {
+            ask(nobody).await.expect(401);
+        }
+        for (role, key) in [(Role::Read, "read"), (Role::Start, "start"), (Role::Manage, "manage")] {
+            let answer = ask(key).await;
+            assert_eq!(answer.status == 403, role < *needed, "{method} {path} with the key of {role:?}: {}", answer.status);
+            assert_ne!(answer.status, 401);
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_keys_only_this_machine_is_served() {
     let server = Server::new().await;
@@ -39,6 +86,11 @@ async fn without_keys_only_this_machine_is_served() {
     server.send(with("host", "evil.example")).await.expect(401);
     server.send(with("x-forwarded-for", "203.0.113.9")).await.expect(401);
     server.send(with("forwarded", "for=203.0.113.9")).await.expect(401);
+    for (method, path, _) in ROUTES {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let proxied = server.http.request(method, server.url(path)).header("x-forwarded-for", "203.0.113.9");
+        server.send(proxied).await.expect(401);
+    }
     let open = Server::with(|api| api.allow_anonymous(true), Api::router).await;
     open.send(open.http.get(open.url("/instances")).header("host", "evil.example")).await.expect(200);
 

@@ -14,7 +14,6 @@ mod stream;
 mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use dacapo::{Event, activity, entity, orchestrator};
 use futures::future::join_all;
@@ -59,15 +58,6 @@ async fn fails(why: String) -> dacapo::Result<()> {
     Err(dacapo::Error::msg(why))
 }
 
-/// Calls a child and waits a moment.
-#[orchestrator]
-async fn parent(n: u32) -> dacapo::Result<u32> {
-    let doubled = fan_out(vec![n]).await;
-    dacapo::sleep(Duration::from_millis(1)).await;
-    let refused = fails("no".into()).await;
-    Ok(doubled[0] + u32::from(refused.is_err()))
-}
-
 #[derive(Default, Serialize, Deserialize)]
 struct Counter {
     value: i64,
@@ -88,6 +78,10 @@ impl Counter {
     fn add_and_note(&mut self, n: i64, text: String) {
         self.value += n;
         self.note = text;
+    }
+
+    fn refuse(&mut self, why: String) -> Result<(), String> {
+        Err(why)
     }
 
     fn reset(&mut self) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dacapo::http::Api;
 use dacapo::{Client, Runtime};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::server::{BASE, Server};
 
@@ -111,23 +112,95 @@ async fn a_run_is_started_again() {
 #[tokio::test]
 async fn bodies_have_limits() {
     let server = Server::with(|api| api.max_body_bytes(10).read_timeout(Duration::from_millis(50)), Api::router).await;
+    server.waiting("w").await;
     server.post("/orchestrators/fan_out/a", "[1,2,3]").await.expect(202);
-    let refused = server.post("/orchestrators/fan_out/b", "[1,2,3,4,5]").await.expect(413).json();
-    assert_eq!(refused["Message"], "the body is longer than 10 bytes");
-    server.get("/instances/b").await.expect_bare(404);
+    for path in ["/orchestrators/fan_out/b", "/instances/w/raiseEvent/go", "/entities/counter/b?op=note"] {
+        let refused = server.post(path, "[1,2,3,4,5]").await.expect(413).json();
+        assert_eq!(refused["Message"], "the body is longer than 10 bytes");
 
-    // A body that is announced and does not come.
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut socket = tokio::net::TcpStream::connect(server.address).await.expect("it connects");
-    let head = format!("POST {BASE}/orchestrators/fan_out/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n[1");
-    socket.write_all(head.as_bytes()).await.expect("it is sent");
-    let mut answer = [0; 12];
-    socket.read_exact(&mut answer).await.expect("it is answered");
-    assert_eq!(&answer, b"HTTP/1.1 408");
-    server.get("/instances/c").await.expect_bare(404);
+        // A body that is announced and does not come.
+        let mut socket = tokio::net::TcpStream::connect(server.address).await.expect("it connects");
+        let head = format!("POST {BASE}{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n[1");
+        socket.write_all(head.as_bytes()).await.expect("it is sent");
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).await.expect("it is answered");
+        assert_eq!(&answer, b"HTTP/1.1 408");
+
+        // One of unknown length.
+        let mut socket = tokio::net::TcpStream::connect(server.address).await.expect("it connects");
+        let head = format!("POST {BASE}{path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.expect("it is sent");
+        socket.write_all(b"b\r\n[1,2,3,4,5]\r\n0\r\n\r\n").await.expect("it is sent");
+        socket.read_exact(&mut answer).await.expect("it is answered");
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    }
+    server.get("/instances/b").await.expect_bare(404);
+    server.get("/entities/counter/b").await.expect_bare(404);
+    assert_eq!(server.get("/instances/w").await.json()["customStatus"], "waiting");
 }
 
-/// A process that runs nothing itself starts what is linked into it, and the worker of another one runs it.
+#[tokio::test]
+async fn an_id_may_have_any_letters_and_is_decoded_once() {
+    let server = Server::new().await;
+    for (written, id) in
+        [("%C3%B6%20%E6%97%A5%E6%9C%AC", "ö 日本"), ("a%2520b", "a%20b"), ("a+b&c=d;e", "a+b&c=d;e"), ("%F0%9F%8E%BC", "🎼")]
+    {
+        let answer = server.post(&format!("/orchestrators/waits/{written}"), "").await.expect(202);
+        let urls = answer.json();
+        assert_eq!(urls["id"], id);
+        let url = |name: &str| urls[name].as_str().expect("a URL").to_owned();
+        let send = async |name: &str, body: &'static str| {
+            let url = url(name).replace("{eventName}", "go").replace("{text}", "%C3%A4");
+            server.send(server.http.post(url).header("content-type", "application/json").body(body)).await
+        };
+        assert_eq!(server.send(server.http.get(url("statusQueryGetUri"))).await.expect(202).json()["instanceId"], id);
+        send("suspendPostUri", "").await.expect_bare(202);
+        send("resumePostUri", "").await.expect_bare(202);
+        send("sendEventPostUri", "40").await.expect_bare(202);
+        send("sendEventPostUri", "2").await.expect_bare(202);
+        server.ended(id).await;
+        assert_eq!(server.send(server.http.get(url("statusQueryGetUri"))).await.expect(200).json()["output"], 42);
+        send("terminatePostUri", "").await.expect_bare(410);
+        send("rewindPostUri", "").await.expect(412);
+        send("restartPostUri", "").await.expect(202);
+        server.send(server.http.delete(url("purgeHistoryDeleteUri"))).await.expect(200);
+        server.send(server.http.get(url("statusQueryGetUri"))).await.expect_bare(404);
+    }
+}
+
+#[tokio::test]
+async fn a_start_may_replace_whatever_runs_where_that_is_set() {
+    let any = Server::with(|api| api.reuse_id(dacapo::ReuseId::ReplaceAny), Api::router).await;
+    any.waiting("w").await;
+    any.run("fan_out", "w", "[4]").await;
+    assert_eq!(any.get("/instances/w").await.expect(200).json()["output"], json!([8]));
+}
+
+#[tokio::test]
+async fn what_a_start_may_say_besides() {
+    let server = Server::new().await;
+    server.post("/orchestrators/fan_out?version=1&taskHub=h&connection=c", "[]").await.expect(202);
+    for id in ["2c0d6c1e-7a0b-4f3c-9a57-9d2f3a1e4b5c", "no GUID"] {
+        let start =
+            server.http.post(server.url("/orchestrators/fan_out")).header("x-azure-functions-invocationid", id).body("[]");
+        server.send(start).await.expect(202);
+    }
+    // A run that is terminated while somebody waits for its end.
+    let waited = server.post("/orchestrators/waits/w?timeout=20&pollingInterval=1", "");
+    let terminated = async {
+        while server.client.terminate("w", "enough").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (answer, ()) = futures::future::join(waited, terminated).await;
+    assert_eq!(answer.expect(200).json()["runtimeStatus"], "Terminated");
+
+    let error = server.post("/orchestrators/fan_out", "[1,").await.expect(400).json();
+    let keys: Vec<_> = error.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["ExceptionMessage", "ExceptionType", "Message", "StackTrace"]);
+    assert_eq!((&error["ExceptionType"], &error["StackTrace"]), (&json!("JsonReaderException"), &json!("")));
+}
+
 #[tokio::test]
 async fn a_client_without_a_worker_can_be_served() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -90,6 +90,8 @@ impl EntityQuery {
     async fn ask(self) -> Result<EntityPage, RuntimeError> {
         query::check_page_size(self.page_size)?;
         let prefix = match &self.name {
+            // There can be none.
+            Some(name) if name.contains('@') => return Ok(EntityPage { entities: Vec::new(), next: None }),
             Some(name) => format!("@{}@", self.client.entity_name(name).await?),
             None => "@".to_owned(),
         };

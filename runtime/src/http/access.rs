@@ -14,11 +14,11 @@ use crate::http::parameters::Parameters;
 /// What the holder of a key may do. Each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Read statuses, histories and lists.
+    /// Read statuses, histories, states of entities, and lists.
     Read,
-    /// Start orchestrations and raise events.
+    /// Start orchestrations, raise events, signal entities.
     Start,
-    /// Everything: terminate, suspend, resume, rewind, restart, purge.
+    /// Everything: terminate, suspend, resume, rewind, restart, purge, delete entities.
     Manage,
 }
 

@@ -174,9 +174,8 @@ impl Writer<'_> {
                 failure_details: Some(FailureDetails::of(failure)),
                 ..row("ExecutionCompleted")
             },
-            Event::ExecutionTerminated { reason } => {
-                Row { input: self.shown.inputs.then(|| reason.clone()), ..row("ExecutionTerminated") }
-            }
+            // A reason, though its name is that of an input.
+            Event::ExecutionTerminated { reason } => Row { input: Some(reason.clone()), ..row("ExecutionTerminated") },
             Event::ExecutionSuspended { reason } => Row { reason: Some(reason.clone()), ..row("ExecutionSuspended") },
             Event::ExecutionResumed { reason } => Row { reason: Some(reason.clone()), ..row("ExecutionResumed") },
             Event::ExecutionRewound { reason } => Row { reason: Some(reason.clone()), ..row("ExecutionRewound") },
