@@ -51,7 +51,7 @@ fn rows(kept: &Kept) -> Vec<(String, i64)> {
     let Some(path) = kept.path() else { return Vec::new() };
     let database = rusqlite::Connection::open(path).expect("it opens");
     let mut tables = database
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('claim', 'sqlite_sequence')")
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('claim', 'registered', 'sqlite_sequence')")
         .expect("SQL");
     let tables: Vec<String> = tables.query_map([], |row| row.get(0)).expect("SQL").collect::<Result<_, _>>().expect("names");
     assert!(tables.len() >= 4, "{tables:?}");
