@@ -7,7 +7,12 @@
 //! ```
 //!
 //! Kill it and run the same line again: it goes on with the additions that are left. `serve` adds for whoever asks:
-//! `curl -i localhost:7071/orchestrators/add_up --json '{"name": "visits", "add": 1, "times": 1000}'`.
+//!
+//! ```sh
+//! curl -i localhost:7071/orchestrators/add_up --json '{"name": "visits", "add": 1, "times": 1000}'
+//! curl -i 'localhost:7071/runtime/webhooks/durabletask/entities/counter/visits?op=add' --json 5
+//! curl localhost:7071/runtime/webhooks/durabletask/entities/counter/visits
+//! ```
 
 mod serve;
 

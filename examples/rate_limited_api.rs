@@ -202,7 +202,8 @@ async fn work(folder: &Path, api: String) -> dacapo::Result<()> {
     if tally.failed > 0 {
         println!("what has failed is in the queue, with the reason; run this again to try it again");
     }
-    if let Ok(counts) = http.get(format!("{api}/counts")).send().await {
+    let counts = http.get(format!("{api}/counts")).send().await;
+    if let Ok(counts) = counts.and_then(reqwest::Response::error_for_status) {
         let Counts { answered, over_limit, broken, most_in_a_minute } = counts.json().await?;
         println!(
             "the API: {answered} answered, {over_limit} over the limit, {broken} broken, {most_in_a_minute} at most in a minute"

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use support::Process;
-use support::programs::{Place, Served};
+use support::programs::Place;
 
 /// The finished files of a folder, each with what becomes another when it is written again.
 fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
@@ -131,77 +131,6 @@ fn thumbnails_goes_on_after_a_kill_and_makes_no_recorded_one_again() {
     for name in made {
         assert_eq!(before[&name], after[&name], "{name} was recorded, and is made again");
     }
-}
-
-/// The API of `rate_limited_api` on a free port, and its address.
-fn api(place: &Place, arguments: &[&str]) -> (Served, String) {
-    let api = Served::start(&mut place.program(&[&["api", "--listen", "127.0.0.1:0"], arguments].concat()));
-    let address = api.host.clone();
-    (api, address)
-}
-
-/// The results of `rate_limited_api`.
-fn labels(place: &Place) -> BTreeMap<u64, String> {
-    let text = fs::read_to_string(place.path("results.json")).unwrap_or_else(|_| "{}".to_owned());
-    serde_json::from_str(&text).expect("the results are JSON at any time")
-}
-
-/// Whether nothing is left in its queue.
-fn is_drained(place: &Place) -> bool {
-    let queue = rusqlite::Connection::open(place.path("queue.db")).expect("the queue");
-    queue.query_row("SELECT count(*) = 0 FROM messages", [], |row| row.get(0)).expect("a count")
-}
-
-#[test]
-fn rate_limited_api_stays_below_the_limit_and_gets_over_broken_calls() {
-    let place = Place::of("rate_limited_api");
-    let (_api, address) = api(&place, &["--flaky", "7"]);
-    place.run(&["fill", "--count", "35"]);
-    let text = place.run(&["work", "--api", &address]);
-    assert!(text.contains("35 labelled, 0 failed in "), "{text}");
-    assert!(text.contains("the API: 35 answered, 0 over the limit, 5 broken, 40 at most in a minute"), "{text}");
-    let labels = labels(&place);
-    assert!(labels.keys().copied().eq(1..=35) && is_drained(&place), "{labels:?}");
-    assert_eq!([&labels[&1], &labels[&2], &labels[&3]], ["complaint", "question", "praise"]);
-}
-
-#[test]
-fn rate_limited_api_loses_nothing_to_an_api_that_takes_less() {
-    let place = Place::of("rate_limited_api");
-    let (_api, address) = api(&place, &["--per-minute", "300"]);
-    place.run(&["fill", "--count", "18"]);
-    let text = place.run(&["work", "--api", &address]);
-    assert!(text.contains("18 labelled, 0 failed in ") && !text.contains(" 0 over the limit"), "{text}");
-    assert!(labels(&place).keys().copied().eq(1..=18) && is_drained(&place));
-}
-
-#[test]
-fn rate_limited_api_keeps_what_has_failed_in_the_queue() {
-    let place = Place::of("rate_limited_api");
-    place.run(&["fill", "--count", "3"]);
-    let text = place.run(&["work", "--api", "http://127.0.0.1:9"]);
-    assert!(text.contains("0 labelled, 3 failed in ") && text.contains("run this again"), "{text}");
-    assert!(labels(&place).is_empty() && !is_drained(&place));
-
-    let (_api, address) = api(&place, &[]);
-    assert!(place.run(&["work", "--api", &address]).contains("3 labelled, 0 failed in "));
-    assert!(labels(&place).keys().copied().eq(1..=3) && is_drained(&place));
-}
-
-#[test]
-fn rate_limited_api_goes_on_after_a_kill_and_loses_nothing() {
-    let place = Place::of("rate_limited_api");
-    let (_api, address) = api(&place, &[]);
-    place.run(&["fill", "--count", "50"]);
-    place.killed(&["work", "--api", &address], "a stored batch", || labels(&place).len() >= 10);
-    assert!(labels(&place).len() < 50 && !is_drained(&place));
-
-    let text = place.run(&["work", "--api", &address]);
-    assert!(text.contains("going on\n50 labelled, 0 failed in ") && text.contains(" 0 over the limit"), "{text}");
-    assert!(labels(&place).keys().copied().eq(1..=50) && is_drained(&place));
-    let answered = text.split_once("the API: ").and_then(|(_, rest)| rest.split_once(" answered")).map(|(count, _)| count);
-    let answered: u64 = answered.and_then(|count| count.parse().ok()).expect("a count");
-    assert!((50..60).contains(&answered), "only what was under way is asked again: {text}");
 }
 
 /// The instance by which `monitor` watches a file.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use dacapo::store::{Event, RegisteredKind, Turn};
-use dacapo::{Census, Client, InstanceStatus, Status};
+use dacapo::{Census, Client, EntityId, InstanceStatus, Payload, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -71,6 +71,7 @@ fn table_of(found: &[InstanceStatus]) -> Table {
 pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Result<End> {
     let status = client.status(&show.id).await?;
     let timeline = Timeline::of(&status, &client.history(&show.id).await?);
+    let state = state_of(client, &show.id).await?;
     if let Some(file) = &show.svg {
         let unwritable = |error| dacapo::Error::msg(format!("could not write the picture `{}`: {error}", file.display()));
         std::fs::write(file, svg::draw(&timeline, show.rows)).map_err(unwritable)?;
@@ -81,18 +82,29 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
         struct Shown<'a> {
             #[serde(flatten)]
             instance: View<'a>,
+            /// Of an entity.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            state: Option<Payload>,
             timeline: &'a Timeline,
         }
-        output::print_json(&Shown { instance: View::whole(&status), timeline: &timeline })?;
+        output::print_json(&Shown { instance: View::whole(&status), state, timeline: &timeline })?;
     } else {
         let columns = show.width.unwrap_or_else(text::width_of_terminal);
-        output::print(&format!("{}\n{}", summary(&status), text::draw(&timeline, show.rows, columns)))?;
+        output::print(&format!("{}\n{}", summary(&status, state.as_ref()), text::draw(&timeline, show.rows, columns)))?;
     }
     Ok(End::Done)
 }
 
+/// The state of the entity whose instance id, `@name@key`, this is.
+async fn state_of(client: &Client, id: &str) -> dacapo::Result<Option<Payload>> {
+    match id.strip_prefix('@').and_then(|entity| entity.split_once('@')) {
+        Some((name, key)) => Ok(client.state_named(&EntityId::named(name, key)).await?),
+        None => Ok(None),
+    }
+}
+
 /// What is known of an orchestration beside its course.
-fn summary(status: &InstanceStatus) -> String {
+fn summary(status: &InstanceStatus, state: Option<&Payload>) -> String {
     let runtime_status = status.runtime_status();
     let mut text = format!(
         "{}  {} v{}  {}\n",
@@ -123,7 +135,9 @@ fn summary(status: &InstanceStatus) -> String {
     for (name, value) in status.tags() {
         line("tag", format!("{name}={value}"));
     }
-    for (title, value) in [("input", status.input()), ("custom status", status.custom_status()), ("output", status.output())] {
+    let values =
+        [("input", status.input()), ("custom status", status.custom_status()), ("output", status.output()), ("state", state)];
+    for (title, value) in values {
         if let Some(value) = value {
             line(title, cut(value.as_str(), EXCERPT));
         }

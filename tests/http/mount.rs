@@ -53,3 +53,17 @@ async fn it_is_mounted_into_an_application() {
     assert_eq!(status.json()["output"], json!([2, 4, 6, 8, 10]));
     assert_eq!(nested.send(nested.http.post(format!("http://{address}/api/run"))).await.expect(200).json(), json!([10]));
 }
+
+#[tokio::test]
+async fn an_application_keeps_its_own_fallback() {
+    let mount = |api: Api| {
+        let own = Router::new().fallback(async || "the application's own page");
+        own.nest_service(BASE, api.router())
+    };
+    let server = Server::with(|api| api, mount).await;
+    let other = server.http.get(format!("http://{}/elsewhere", server.address));
+    assert_eq!(server.send(other).await.expect(200).text, "the application's own page");
+    server.send(server.http.post(server.url("/orchestrators/fan_out/n")).body("[7]")).await.expect(202);
+    server.ended("n").await;
+    assert_eq!(server.get("/instances/n").await.expect(200).json()["output"], json!([14]));
+}

@@ -3,7 +3,7 @@
 use dacapo::{Client, Runtime, Status};
 use serde_json::{Value, json};
 
-use crate::{GO, Place, reads, sum, tool, url, varied, waits};
+use crate::{Counter, GO, Place, reads, sum, tool, url, varied, waits};
 
 fn ids(listed: &Value) -> Vec<&str> {
     listed.as_array().expect("a list").iter().map(|one| one["instanceId"].as_str().expect("an id")).collect()
@@ -122,6 +122,16 @@ async fn a_run_is_shown_with_its_timeline() -> dacapo::Result<()> {
         place.refused(&["show", "nobody"]).await,
         (1, "error: there is no orchestration with the id `nobody`\n".to_owned())
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_is_shown_with_its_state() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.call(Counter::at("visits").add(3)).await?;
+    assert_eq!(place.json(&["show", "@counter@visits"]).await["state"], json!({ "value": 3 }));
+    let text = place.text(&["show", "@counter@visits"]).await;
+    assert!(text.contains(r#"state          {"value":3}"#), "{text}");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use dacapo::{Event, Retry, Runtime, activity, orchestrator};
+use dacapo::{Event, Retry, Runtime, activity, entity, orchestrator};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -55,6 +55,19 @@ async fn varied(n: u32) -> dacapo::Result<u32> {
     dacapo::sleep(Duration::from_millis(10)).await;
     let child = sum(flaky, 1).id(format!("{}-child", dacapo::instance_id())).await;
     Ok(child + GO.wait().await)
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Counter {
+    value: u32,
+}
+
+#[entity]
+impl Counter {
+    fn add(&mut self, n: u32) -> u32 {
+        self.value += n;
+        self.value
+    }
 }
 
 /// A database, a worker that has it open, and the tool in a process of its own.

@@ -64,7 +64,7 @@ impl<F> Handle<F> {
     }
 
     /// Waits until its first turn has run: at once for one that was started in the process of the worker, at the time of the
-    /// start for one that was [scheduled](Start::at), and otherwise when a worker takes it up.
+    /// start for one that was [scheduled](crate::Start::at), and otherwise when a worker takes it up.
     ///
     /// # Errors
     /// As [`Client::status`].

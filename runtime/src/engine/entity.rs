@@ -5,7 +5,8 @@
 use std::panic::Location;
 
 use crate::engine::event::{CallId, Caller, Event};
-use crate::engine::scope::{Call, Command, Scope, Work, place};
+use crate::engine::scope::{Call, Scope, place};
+use crate::engine::work::{Command, Work};
 use crate::failure::{Failure, FailureKind};
 use crate::payload::{Excerpt, Payload};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::engine::event::Event;
-use crate::engine::scope::{Command, Work};
+use crate::engine::work::{Command, Work};
 use crate::payload::Excerpt;
 
 /// What the history holds, what the code does, and where each was written.

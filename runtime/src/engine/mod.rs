@@ -9,6 +9,7 @@ pub(crate) mod execution;
 pub(crate) mod mismatch;
 pub(crate) mod scope;
 pub(crate) mod waker;
+pub(crate) mod work;
 
 #[cfg(test)]
 mod tests;

@@ -3,20 +3,27 @@
 //! Invariant: the scope is in its thread's slot during a poll and nowhere else. A call that is dropped while no scope is
 //! there was unloaded, not cancelled.
 
+mod call;
+mod wait;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use crate::engine::entity::{EntityWork, Held, Operation};
 use crate::engine::event::{CallId, Continued, Event, Raised};
+use crate::engine::work::{Attempts, Command, Work};
 use crate::failure::Failure;
 use crate::function::{Options, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
 use crate::time::Timestamp;
+pub(crate) use call::Call;
+pub(crate) use wait::Wait;
+use wait::{Arrived, Channel};
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Scope>>> = const { RefCell::new(None) };
@@ -107,86 +114,6 @@ pub(crate) struct Open {
     pub(crate) waker: Option<Waker>,
     /// When a child that has failed is to be tried again.
     pub(crate) retry_at: Option<Timestamp>,
-}
-
-/// What has to happen for a call to have an outcome.
-#[derive(Clone, Debug)]
-pub(crate) enum Work {
-    Activity {
-        name: &'static str,
-        input: Payload,
-        attempts: Attempts,
-        not_before: Option<Timestamp>,
-    },
-    Timer {
-        fire_at: Timestamp,
-    },
-    /// Nobody waits for one without attempts.
-    Child {
-        name: &'static str,
-        input: Payload,
-        instance: String,
-        attempts: Option<Attempts>,
-    },
-    SideEffect {
-        result: Payload,
-    },
-    Entity(EntityWork),
-}
-
-/// The attempts of a call.
-#[derive(Clone, Debug)]
-pub(crate) struct Attempts {
-    pub(crate) options: Options,
-    /// The number of the attempt that is under way or next, 1 for the first.
-    pub(crate) number: u32,
-    /// When the call was made.
-    pub(crate) since: Timestamp,
-}
-
-impl Attempts {
-    /// When to try again after the attempt has failed, if at all.
-    pub(crate) fn again(&self, instance: &str, call: CallId, failure: &Failure, now: Timestamp) -> Option<Timestamp> {
-        if !self.options.retries(failure) {
-            return None;
-        }
-        let name = format!("{instance}\n{call}\n{}", self.number);
-        let (high, _) = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).as_u64_pair();
-        let chance = (high >> 11) as f64 / (1_u64 << 53) as f64;
-        self.options.retry.delay_of(self.number, now.since(self.since), chance).map(|delay| now.after(delay))
-    }
-}
-
-/// A call made during a poll and not yet recorded.
-#[derive(Debug)]
-pub(crate) struct Command {
-    pub(crate) id: CallId,
-    pub(crate) work: Work,
-    pub(crate) at: String,
-}
-
-/// The events of one name: buffered, or waited for, never both.
-#[derive(Default)]
-struct Channel {
-    buffered: VecDeque<Arrived>,
-    waiters: VecDeque<Waiter>,
-    /// Whether a value has the type that the last wait has asked for.
-    check: Option<Check>,
-}
-
-/// Whether a payload can be read as some type.
-pub(crate) type Check = fn(&Payload) -> Result<(), Failure>;
-
-/// An event and its place among those of its execution.
-struct Arrived {
-    number: u64,
-    payload: Payload,
-}
-
-struct Waiter {
-    id: u64,
-    arrived: Option<Arrived>,
-    waker: Waker,
 }
 
 impl Scope {
@@ -408,19 +335,6 @@ impl Scope {
     }
 }
 
-impl Channel {
-    /// Gives an event to the longest waiter that has none, or keeps it in its place.
-    fn put(&mut self, arrived: Arrived) -> Option<Waker> {
-        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.arrived.is_none()) {
-            waiter.arrived = Some(arrived);
-            return Some(waiter.waker.clone());
-        }
-        let later = self.buffered.partition_point(|earlier| earlier.number < arrived.number);
-        self.buffered.insert(later, arrived);
-        None
-    }
-}
-
 /// Runs `work` on the scope of the orchestrator that is polled on this thread, if there is one.
 pub(crate) fn with<R>(work: impl FnOnce(&mut Scope) -> R) -> Option<R> {
     CURRENT.with_borrow_mut(|current| current.as_deref_mut().map(work))
@@ -460,132 +374,4 @@ pub(crate) fn fail(failure: Failure) {
     with(|scope| {
         scope.fatal.get_or_insert(failure);
     });
-}
-
-/// A recorded call, held by the future that made it.
-pub(crate) struct Call {
-    token: u64,
-    id: CallId,
-    done: bool,
-}
-
-impl Call {
-    /// Which execution made it.
-    pub(crate) fn token(&self) -> u64 {
-        self.token
-    }
-
-    /// The number of the call.
-    pub(crate) fn id(&self) -> CallId {
-        self.id
-    }
-
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<Recorded> {
-        self.poll_attempt(cx, what).map(|(outcome, _)| outcome)
-    }
-
-    /// The outcome, and when to try again where it is a failure that the policy tries again.
-    pub(crate) fn poll_attempt(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<(Recorded, Option<Timestamp>)> {
-        let polled = with(|scope| {
-            if scope.token != self.token {
-                return Err(scope.orchestrator.name());
-            }
-            scope.leaf_polls += 1;
-            let Some(open) = scope.open.get_mut(&self.id) else {
-                return Ok(Poll::Pending);
-            };
-            match open.outcome.take() {
-                Some(outcome) => {
-                    let retry_at = open.retry_at;
-                    scope.open.remove(&self.id);
-                    Ok(Poll::Ready((outcome, retry_at)))
-                }
-                None => {
-                    match &mut open.waker {
-                        Some(waker) => waker.clone_from(cx.waker()),
-                        empty => *empty = Some(cx.waker().clone()),
-                    }
-                    Ok(Poll::Pending)
-                }
-            }
-        });
-        match polled {
-            Some(Ok(poll)) => {
-                self.done = poll.is_ready();
-                poll
-            }
-            Some(Err(other)) => panic!(
-                "a call of `{what}` was made in one orchestration and polled in another, `{other}`; \
-                 await a call where it was made"
-            ),
-            None => panic!(
-                "a call of `{what}` was made in an orchestration and polled outside it; \
-                 await a call in the orchestrator that made it"
-            ),
-        }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if !self.done {
-            let _ = with(|scope| (scope.token == self.token).then(|| scope.cancel(self.id)));
-        }
-    }
-}
-
-/// A wait for an external event, held by the future that waits.
-#[derive(Default)]
-pub(crate) struct Wait {
-    token: u64,
-    id: u64,
-}
-
-impl Wait {
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str, check: Check) -> Poll<Payload> {
-        with(|scope| {
-            scope.leaf_polls += 1;
-            let next = (scope.token, scope.last_wait + 1);
-            let channel = scope.channel(name);
-            channel.check = Some(check);
-            if self.id != 0 {
-                let Some(index) = channel.waiters.iter().position(|waiter| waiter.id == self.id) else {
-                    return Poll::Pending;
-                };
-                if let Some(arrived) = channel.waiters[index].arrived.take() {
-                    channel.waiters.remove(index);
-                    self.id = 0;
-                    return Poll::Ready(arrived.payload);
-                }
-                channel.waiters[index].waker.clone_from(cx.waker());
-                return Poll::Pending;
-            }
-            if let Some(arrived) = channel.buffered.pop_front() {
-                return Poll::Ready(arrived.payload);
-            }
-            (self.token, self.id) = next;
-            channel.waiters.push_back(Waiter { id: self.id, arrived: None, waker: cx.waker().clone() });
-            scope.last_wait = self.id;
-            Poll::Pending
-        })
-        .unwrap_or_else(|| {
-            panic!("the event `{name}` was awaited outside an orchestrator; wait for events in an `#[orchestrator]`")
-        })
-    }
-
-    /// Gives up the wait. An event that was already given to it goes to the next waiter.
-    pub(crate) fn leave(&mut self, name: &str) {
-        if self.id == 0 {
-            return;
-        }
-        let next = with(|scope| {
-            let channel = (scope.token == self.token).then(|| scope.events.get_mut(name))??;
-            let index = channel.waiters.iter().position(|waiter| waiter.id == self.id)?;
-            let waiter = channel.waiters.remove(index)?;
-            channel.put(waiter.arrived?)
-        });
-        if let Some(Some(waker)) = next {
-            waker.wake();
-        }
-    }
 }

@@ -124,7 +124,7 @@ impl Api {
     /// The router, to be served, merged into an application, or nested.
     ///
     /// It takes every path that nothing else takes, and answers 404 for those that are not its own. An application with a fallback of its
-    /// own nests it, or routes to it: `app.route_service("/runtime/webhooks/durabletask/{*rest}", api.router())`.
+    /// own nests it: `app.nest_service("/runtime/webhooks/durabletask", api.router())`.
     pub fn router(self) -> Router {
         router::of(self)
     }

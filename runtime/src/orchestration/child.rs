@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::scope::{self, Attempts, Call};
+use crate::engine::scope::{self, Call};
+use crate::engine::work::Attempts;
 use crate::failure::Failure;
 use crate::function::{Function, Options, Recorded, Returned};
 use crate::instance_id;
@@ -66,16 +67,28 @@ impl<F: Function> Orchestration<F> {
     ///
     /// Each attempt is an instance of its own: the second has the id of the first with `:retry-2` behind it, and so on.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use std::time::Duration;
-    /// use dacapo::Retry;
+    /// use dacapo::{Error, Retry};
     ///
-    /// # #[dacapo::orchestrator] async fn ship(order: String) -> dacapo::Result<u64> { Ok(1) }
     /// #[dacapo::orchestrator]
-    /// async fn fulfil(order: String) -> dacapo::Result<u64> {
-    ///     let id = format!("ship-{order}");
-    ///     ship(order).id(id).retry(Retry::fixed(Duration::from_secs(60)).max_attempts(3)).await
+    /// async fn ship(order: String) -> dacapo::Result<String> {
+    ///     let id = dacapo::instance_id();
+    ///     if id.ends_with(":retry-2") { Ok(id) } else { Err(Error::msg(format!("{order}: no carrier"))) }
     /// }
+    ///
+    /// #[dacapo::orchestrator]
+    /// async fn fulfil(order: String) -> dacapo::Result<String> {
+    ///     let id = format!("ship-{order}");
+    ///     ship(order).id(id).retry(Retry::fixed(Duration::from_millis(1)).max_attempts(3)).await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// assert_eq!(runtime.start(fulfil("42".into())).await?.result().await?, "ship-42:retry-2");
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options = self.options.retry(retry);
@@ -101,12 +114,22 @@ impl<F: Function> Orchestration<F> {
     /// # Panics
     /// Outside an orchestrator; start it with [`Client::start`](crate::Client::start) there.
     ///
-    /// ```
-    /// # #[dacapo::orchestrator] async fn send_survey(order: String) {}
+    /// ```standalone_crate
+    /// #[dacapo::orchestrator]
+    /// async fn send_survey(order: String) -> String { format!("how was {order}?") }
+    ///
     /// #[dacapo::orchestrator]
     /// async fn close(order: String) -> String {
     ///     send_survey(order).detach()
     /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let survey = runtime.start(close("order 42".into())).await?.result().await?;
+    /// assert_eq!(runtime.attach(send_survey, survey).result().await?, "how was order 42?");
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn detach(mut self) -> String {
         match &mut self.state {

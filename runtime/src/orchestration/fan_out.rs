@@ -119,17 +119,27 @@ where
     /// Goes on while at most `failures` items have failed, and then gives all results in the order of the items. One more failure
     /// ends it at once with all failures so far, each with the index of its item; what still runs is cancelled.
     ///
-    /// ```
-    /// use dacapo::{activity, fan_out, orchestrator};
+    /// ```standalone_crate
+    /// use dacapo::{Error, Retry, activity, fan_out, orchestrator};
     ///
-    /// #[activity]
-    /// async fn notify(user: u32) -> dacapo::Result<()> { Ok(()) }
+    /// #[activity(retry = Retry::none())]
+    /// async fn notify(user: u32) -> dacapo::Result<()> {
+    ///     if user % 4 == 3 { Err(Error::msg("no address")) } else { Ok(()) }
+    /// }
     ///
     /// #[orchestrator]
-    /// async fn notify_all(users: Vec<u32>) -> dacapo::Result<usize> {
-    ///     let results = fan_out(users, notify).limit(50).tolerate_failures(10).await?;
+    /// async fn notify_all(users: u32, failures: usize) -> dacapo::Result<usize> {
+    ///     let results = fan_out(0..users, notify).limit(50).tolerate_failures(failures).await?;
     ///     Ok(results.iter().filter(|result| result.is_ok()).count())
     /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// assert_eq!(runtime.start(notify_all(20, 10)).await?.result().await?, 15);
+    /// assert!(runtime.start(notify_all(20, 4)).await?.result().await.is_err());
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn tolerate_failures(self, failures: usize) -> TolerateFailures<I, G, F> {
         TolerateFailures::new(self.window.counting(Result::is_err), failures)
@@ -138,17 +148,27 @@ where
     /// Is done as soon as `successes` items have succeeded, and gives them with the indexes of their items, in the order of the items.
     /// What still runs is cancelled. When so many cannot succeed any more it ends at once with all failures so far.
     ///
-    /// ```
-    /// use dacapo::{activity, fan_out, orchestrator};
+    /// ```standalone_crate
+    /// use dacapo::{Error, Retry, activity, fan_out, orchestrator};
     ///
-    /// #[activity]
-    /// async fn write_replica(host: String) -> dacapo::Result<u64> { Ok(1) }
+    /// #[activity(retry = Retry::none())]
+    /// async fn write_replica(host: String) -> dacapo::Result<u64> {
+    ///     if host == "b" { Err(Error::msg("b is down")) } else { Ok(7) }
+    /// }
     ///
     /// #[orchestrator]
-    /// async fn quorum(hosts: Vec<String>) -> dacapo::Result<u64> {
+    /// async fn quorum(hosts: Vec<String>) -> dacapo::Result<Vec<usize>> {
     ///     let written = fan_out(hosts, write_replica).need_successes(2).await?;
-    ///     Ok(written.into_iter().map(|(_, version)| version).max().unwrap_or(0))
+    ///     Ok(written.into_iter().map(|(host, _version)| host).collect())
     /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let hosts = ["a", "b", "c"].map(String::from).to_vec();
+    /// assert_eq!(runtime.start(quorum(hosts)).await?.result().await?, [0, 2]);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn need_successes(self, successes: usize) -> NeedSuccesses<I, G, F> {
         NeedSuccesses::new(self.window.counting(Result::is_err), successes)

@@ -26,6 +26,7 @@ pub(crate) struct Entities {
 }
 
 impl Entities {
+    /// Whoever holds the map locks no entity: an entity looks into the map while it is locked.
     fn loaded(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Entity>>> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }

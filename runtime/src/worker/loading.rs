@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::event::{Event, Turn};
 use crate::engine::execution::Action;
-use crate::error::RuntimeError;
-use crate::store::{State, Status, Stored, Timestamp};
-use crate::worker::Worker;
+use crate::error::{ErrorKind, RuntimeError};
+use crate::store::kept::is_unreadable;
+use crate::store::{self, Lookup, State, Status, StoreResult, Stored, Timestamp};
 use crate::worker::instance::{Instance, Phase};
 use crate::worker::message::Message;
+use crate::worker::{Worker, not_found};
 
 impl Instance {
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
@@ -153,4 +155,58 @@ fn unstarted(history: &[Turn], state: &State) -> Option<Timestamp> {
     let only_started =
         matches!(events[..], [Event::ExecutionStarted { .. }] | [Event::ContinueAsNew { .. }, Event::ExecutionStarted { .. }]);
     (only_started && (state.busy || state.status != Status::Running)).then_some(*at)
+}
+
+impl Worker {
+    /// Reads an instance and hands it its history.
+    pub(crate) fn load(self: &Arc<Self>, instance: Arc<Instance>) {
+        let worker = self.clone();
+        self.spawn(async move {
+            let id = instance.id().to_string();
+            let error = match worker.read(&id).await {
+                Ok(Some((stored, messages, unreadable))) if !stored.instance.state.status.is_terminal() => {
+                    return instance.loaded(&worker, stored, messages, unreadable);
+                }
+                Ok(Some((stored, messages, _))) => {
+                    worker.discard(messages);
+                    let status = stored.instance.state.status.as_str().to_lowercase();
+                    RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
+                }
+                Ok(None) => not_found(&id),
+                Err(error) => {
+                    tracing::error!(instance = id, %error, "an instance could not be read; it is tried again");
+                    let again = worker.clone();
+                    worker.spawn(async move {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        again.route(&id.into(), Message::nudge());
+                    });
+                    error
+                }
+            };
+            instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
+            // Whoever took it for one that runs looks again.
+            worker.waiters().remove(instance.id());
+        });
+    }
+
+    /// An instance, what waits for it, and why it cannot be replayed if it cannot.
+    async fn read(&self, id: &str) -> StoreResult<Option<(store::Stored, Vec<store::Message>, Option<RuntimeError>)>> {
+        let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned())).await? else {
+            return Ok(None);
+        };
+        let mut messages = self.store.messages(Some(stored.instance.key), 0).await?;
+        if messages.iter_mut().any(|message| is_unreadable(&mut message.event)) {
+            let message = "an event that waits for it cannot be decoded; was it encoded with another key?";
+            unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message));
+        }
+        Ok(Some((stored, messages, unreadable)))
+    }
+
+    /// Deletes messages that came too late.
+    fn discard(&self, messages: Vec<store::Message>) {
+        if !messages.is_empty() {
+            let consume = messages.into_iter().map(|message| message.number).collect();
+            self.store.apply(store::Batch { epoch: Some(self.epoch), consume, ..store::Batch::default() }, Box::new(|_| {}));
+        }
+    }
 }

@@ -6,10 +6,12 @@
 
 mod backlog;
 mod calls;
+mod children;
 pub(crate) mod clock;
 mod commit;
 pub(crate) mod entities;
 mod entity;
+mod inbox;
 pub(crate) mod instance;
 mod lanes;
 mod letter;
@@ -20,10 +22,11 @@ pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
 pub(crate) mod time;
+mod waiting;
 pub(crate) mod watchers;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -33,16 +36,15 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::activity::States;
-use crate::engine::event::{CallId, Event, Parent, Turn};
-use crate::engine::execution::{Action, Execution, GivenUp, Progress};
+use crate::engine::event::Event;
+use crate::engine::execution::{Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
 use crate::instance_id;
 use crate::registry::{Registration, Registry};
-use crate::store::kept::{Kept, is_unreadable};
-use crate::store::{self, Batch, Epoch, Lookup, NewInstance, Role, State, StoreResult, Timestamp};
-use crate::trace::TraceContext;
+use crate::store::kept::Kept;
+use crate::store::{self, Batch, Epoch, Role, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
@@ -54,6 +56,7 @@ use request::Request;
 use retention::Ended;
 pub use retention::Retention;
 use time::Time;
+pub(crate) use waiting::outcome_of;
 use watchers::Watchers;
 
 /// What a worker is told when it is made.
@@ -280,183 +283,6 @@ impl Worker {
         }
     }
 
-    /// Reads an instance and hands it its history.
-    pub(crate) fn load(self: &Arc<Self>, instance: Arc<Instance>) {
-        let worker = self.clone();
-        self.spawn(async move {
-            let id = instance.id().to_string();
-            let error = match worker.read(&id).await {
-                Ok(Some((stored, messages, unreadable))) if !stored.instance.state.status.is_terminal() => {
-                    return instance.loaded(&worker, stored, messages, unreadable);
-                }
-                Ok(Some((stored, messages, _))) => {
-                    worker.discard(messages);
-                    let status = stored.instance.state.status.as_str().to_lowercase();
-                    RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
-                }
-                Ok(None) => not_found(&id),
-                Err(error) => {
-                    tracing::error!(instance = id, %error, "an instance could not be read; it is tried again");
-                    let again = worker.clone();
-                    worker.spawn(async move {
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                        again.route(&id.into(), Message::nudge());
-                    });
-                    error
-                }
-            };
-            instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
-            // Whoever took it for one that runs looks again.
-            worker.waiters().remove(instance.id());
-        });
-    }
-
-    /// An instance, what waits for it, and why it cannot be replayed if it cannot.
-    async fn read(&self, id: &str) -> StoreResult<Option<(store::Stored, Vec<store::Message>, Option<RuntimeError>)>> {
-        let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned())).await? else {
-            return Ok(None);
-        };
-        let mut messages = self.store.messages(Some(stored.instance.key), 0).await?;
-        if messages.iter_mut().any(|message| is_unreadable(&mut message.event)) {
-            let message = "an event that waits for it cannot be decoded; was it encoded with another key?";
-            unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message));
-        }
-        Ok(Some((stored, messages, unreadable)))
-    }
-
-    /// Deletes messages that came too late.
-    fn discard(&self, messages: Vec<store::Message>) {
-        if !messages.is_empty() {
-            let consume = messages.into_iter().map(|message| message.number).collect();
-            self.store.apply(store::Batch { epoch: Some(self.epoch), consume, ..store::Batch::default() }, Box::new(|_| {}));
-        }
-    }
-
-    /// The instances of the sub-orchestrations among `actions`, in their order.
-    pub(crate) fn children(
-        &self,
-        parent: &Arc<str>,
-        now: Timestamp,
-        actions: &[Action],
-        trace: Option<&TraceContext>,
-    ) -> Vec<NewInstance> {
-        let child = |action: &Action| {
-            let Action::StartChild { id, name, instance, input, detached } = action else {
-                return None;
-            };
-            let parent = (!detached).then(|| Parent { instance: parent.to_string(), id: *id });
-            let registered = self.registry.orchestrator(name);
-            let (version, shape) = registered.map_or((1, 0), |registered| (registered.version(), registered.shape()));
-            let started = Event::ExecutionStarted {
-                name: (*name).to_owned(),
-                version,
-                input: input.clone(),
-                shape,
-                parent: parent.clone(),
-                continued: None,
-                trace: trace.cloned().map(Box::new),
-            };
-            Some(NewInstance {
-                id: instance.clone(),
-                name: (*name).to_owned(),
-                parent,
-                created_at: now,
-                turn: Turn { at: now, events: vec![started] },
-                state: State::pending(),
-                tags: BTreeMap::new(),
-            })
-        };
-        actions.iter().filter_map(child).collect()
-    }
-
-    /// Looks whether a sub-orchestration has ended while its caller was not loaded.
-    pub(crate) fn check_child(self: &Arc<Self>, parent: &Arc<str>, call: CallId, child: String) {
-        let (worker, parent) = (self.clone(), parent.clone());
-        self.spawn(async move {
-            let found = match worker.store.find(Lookup::Id(child.clone())).await {
-                Ok(found) => found,
-                Err(error) => return tracing::error!(instance = child, %error, "a sub-orchestration could not be read"),
-            };
-            let ours = Parent { instance: parent.to_string(), id: call };
-            let Some(found) = found.filter(|found| found.parent.as_ref() == Some(&ours)) else {
-                return worker.route(&parent, Message::of(instance::id_taken(call, &child)));
-            };
-            if !found.state.status.is_terminal() {
-                return;
-            }
-            if let Ok(Some(turn)) = worker.store.turn(found.key, store::End::Last).await
-                && let Some(outcome) = turn.events.last().and_then(Event::outcome)
-            {
-                worker.route(&parent, Message::of(Event::for_parent(call, outcome)));
-            }
-        });
-    }
-
-    /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
-    pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, key: store::InstanceKey, parent: Option<Parent>, outcome: Recorded) {
-        if let Some(ended) = &self.ended {
-            ended.notify();
-        }
-        let waiters = self.waiters().remove(id);
-        for waiter in waiters.into_iter().flatten() {
-            let _ = waiter.send(outcome.clone());
-        }
-        if let Some(parent) = parent {
-            let ended = Some(key);
-            self.route_later(parent.instance, Message { ended, ..Message::of(Event::for_parent(parent.id, outcome)) });
-        }
-    }
-
-    /// Waits for the end of an instance.
-    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
-        let id: Arc<str> = id.into();
-        loop {
-            let (waiter, ended) = oneshot::channel();
-            self.waiters().entry(id.clone()).or_default().push(waiter);
-            let mut wait = Wait { worker: self, id: id.clone(), ended };
-            self.check_running()?;
-            // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
-            let is_loaded = self.instances().contains_key(&id);
-            if !is_loaded && let Some(outcome) = outcome_of(&self.store, &id).await? {
-                return Ok(outcome);
-            }
-            if let Ok(outcome) = (&mut wait.ended).await {
-                return Ok(outcome);
-            }
-        }
-    }
-
-    /// Waits for the first turn of an instance.
-    pub(crate) async fn wait_started(&self, id: &str, look: impl Future<Output = StoreResult<Option<()>>>) -> StoreResult<()> {
-        let (waiter, started) = oneshot::channel();
-        {
-            let mut starts = self.starts();
-            let waiters = starts.entry(id.into()).or_default();
-            waiters.retain(|waiter| !waiter.is_closed());
-            waiters.push(waiter);
-        }
-        self.check_running()?;
-        if look.await?.is_some() {
-            return Ok(());
-        }
-        started.await.map_err(|_| shutting_down())
-    }
-
-    fn starts(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<()>>>> {
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells everybody who waits for it that an instance has begun, or will not begin any more.
-    pub(crate) fn begun(&self, id: &str) {
-        for waiter in self.starts().remove(id).into_iter().flatten() {
-            let _ = waiter.send(());
-        }
-    }
-
-    fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How long a cancelled activity may clean up.
     pub(crate) fn cancel_grace(&self) -> Duration {
         self.pool.cancel_grace()
@@ -547,77 +373,6 @@ impl Worker {
         }
     }
 
-    /// Takes up what was just put into the inbox.
-    pub(crate) fn scan_later(self: &Arc<Self>) {
-        let worker = self.clone();
-        self.spawn(async move { worker.scan().await });
-    }
-
-    /// Ends what an orchestration still waited for that was terminated while it was set aside.
-    pub(crate) fn dismiss_children(self: &Arc<Self>, id: &Arc<str>) {
-        let (worker, id) = (self.clone(), id.to_string());
-        self.spawn(async move {
-            let query = store::Query { parent: Some(id.clone()), limit: u32::MAX as usize, ..store::Query::default() };
-            match worker.store.query(query).await {
-                Ok(children) => {
-                    for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
-                        let posted_for = Some(child.key);
-                        worker.route(&child.id.into(), Message { posted_for, ..Message::of(instance::no_longer_awaited(&id)) });
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(instance = id, %error, "the sub-orchestrations of a terminated run could not be read")
-                }
-            }
-        });
-    }
-
-    /// Takes up what clients of other processes have asked for.
-    pub(crate) async fn scan(self: &Arc<Self>) {
-        let _one_at_a_time = self.scanning.lock().await;
-        self.backlog.add_unseen();
-        self.take_messages().await;
-    }
-
-    /// Hands on what is in the inbox and was not handed on yet. One at a time.
-    async fn take_messages(self: &Arc<Self>) {
-        match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {
-            Ok(messages) => {
-                for mut message in messages {
-                    if is_unreadable(&mut message.event) {
-                        tracing::error!(instance = message.id, "an event cannot be decoded; it is left in the inbox");
-                        self.wake(&message.id);
-                        continue;
-                    }
-                    let posted_for = Some(message.instance);
-                    let deliver = Message { inbox: Some(message.number), posted_for, ..Message::of(message.event) };
-                    self.route(&message.id.into(), deliver);
-                    self.scanned.fetch_max(message.number, Ordering::Relaxed);
-                }
-            }
-            Err(error) => tracing::error!(%error, "requests of other processes could not be read"),
-        }
-        let scanned = self.scanned.load(Ordering::Relaxed);
-        self.taken().retain(|number| *number > scanned);
-    }
-
-    fn taken(&self) -> MutexGuard<'_, BTreeSet<i64>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes messages of the inbox that a turn delivers.
-    pub(crate) fn take(&self, numbers: &[i64]) {
-        let scanned = self.scanned.load(Ordering::Relaxed);
-        if numbers.iter().any(|number| *number > scanned) {
-            self.taken().extend(numbers);
-        }
-    }
-
-    /// Whether a turn has delivered a message of the inbox already.
-    pub(crate) fn has_taken(&self, number: i64) -> bool {
-        self.taken().contains(&number)
-    }
-
     /// Wakes what is due.
     fn ring(self: &Arc<Self>, ring: clock::Ring) {
         for id in ring.instances {
@@ -682,44 +437,12 @@ impl Worker {
     }
 }
 
-/// One who waits for the end of an instance, until it is told or gives up.
-struct Wait<'w> {
-    worker: &'w Worker,
-    id: Arc<str>,
-    ended: oneshot::Receiver<Recorded>,
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.ended.close();
-        let mut waiters = self.worker.waiters();
-        if let Some(waiting) = waiters.get_mut(&self.id) {
-            waiting.retain(|waiter| !waiter.is_closed());
-            if waiting.is_empty() {
-                waiters.remove(&self.id);
-            }
-        }
-    }
-}
-
 async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
     while let Some(ring) = clock.ring().await
         && let Some(worker) = worker.upgrade()
     {
         worker.ring(ring);
     }
-}
-
-/// The outcome of an instance that has ended, read from the store.
-pub(crate) async fn outcome_of(store: &Kept, id: &str) -> StoreResult<Option<Recorded>> {
-    let Some(found) = store.find(Lookup::Id(id.to_owned())).await? else {
-        return Err(not_found(id));
-    };
-    if !found.state.status.is_terminal() {
-        return Ok(None);
-    }
-    let turn = store.turn(found.key, store::End::Last).await?;
-    Ok(turn.and_then(|turn| turn.events.last().and_then(Event::outcome)))
 }
 
 pub(crate) fn not_found(id: &str) -> RuntimeError {

@@ -1,0 +1,80 @@
+//! The future of a recorded call.
+
+use std::task::{Context, Poll};
+
+use crate::engine::event::CallId;
+use crate::engine::scope::with;
+use crate::function::Recorded;
+use crate::time::Timestamp;
+
+/// A recorded call, held by the future that made it.
+pub(crate) struct Call {
+    pub(super) token: u64,
+    pub(super) id: CallId,
+    pub(super) done: bool,
+}
+
+impl Call {
+    /// Which execution made it.
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// The number of the call.
+    pub(crate) fn id(&self) -> CallId {
+        self.id
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<Recorded> {
+        self.poll_attempt(cx, what).map(|(outcome, _)| outcome)
+    }
+
+    /// The outcome, and when to try again where it is a failure that the policy tries again.
+    pub(crate) fn poll_attempt(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<(Recorded, Option<Timestamp>)> {
+        let polled = with(|scope| {
+            if scope.token != self.token {
+                return Err(scope.orchestrator.name());
+            }
+            scope.leaf_polls += 1;
+            let Some(open) = scope.open.get_mut(&self.id) else {
+                return Ok(Poll::Pending);
+            };
+            match open.outcome.take() {
+                Some(outcome) => {
+                    let retry_at = open.retry_at;
+                    scope.open.remove(&self.id);
+                    Ok(Poll::Ready((outcome, retry_at)))
+                }
+                None => {
+                    match &mut open.waker {
+                        Some(waker) => waker.clone_from(cx.waker()),
+                        empty => *empty = Some(cx.waker().clone()),
+                    }
+                    Ok(Poll::Pending)
+                }
+            }
+        });
+        match polled {
+            Some(Ok(poll)) => {
+                self.done = poll.is_ready();
+                poll
+            }
+            Some(Err(other)) => panic!(
+                "a call of `{what}` was made in one orchestration and polled in another, `{other}`; \
+                 await a call where it was made"
+            ),
+            None => panic!(
+                "a call of `{what}` was made in an orchestration and polled outside it; \
+                 await a call in the orchestrator that made it"
+            ),
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = with(|scope| (scope.token == self.token).then(|| scope.cancel(self.id)));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! External events: the future that waits for one, and what came before anybody waited.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use crate::engine::scope::with;
+use crate::failure::Failure;
+use crate::payload::Payload;
+
+/// The events of one name: buffered, or waited for, never both.
+#[derive(Default)]
+pub(super) struct Channel {
+    pub(super) buffered: VecDeque<Arrived>,
+    pub(super) waiters: VecDeque<Waiter>,
+    /// Whether a value has the type that the last wait has asked for.
+    pub(super) check: Option<Check>,
+}
+
+/// Whether a payload can be read as some type.
+pub(crate) type Check = fn(&Payload) -> Result<(), Failure>;
+
+/// An event and its place among those of its execution.
+pub(super) struct Arrived {
+    pub(super) number: u64,
+    pub(super) payload: Payload,
+}
+
+pub(super) struct Waiter {
+    pub(super) id: u64,
+    pub(super) arrived: Option<Arrived>,
+    waker: Waker,
+}
+
+impl Channel {
+    /// Gives an event to the longest waiter that has none, or keeps it in its place.
+    pub(super) fn put(&mut self, arrived: Arrived) -> Option<Waker> {
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.arrived.is_none()) {
+            waiter.arrived = Some(arrived);
+            return Some(waiter.waker.clone());
+        }
+        let later = self.buffered.partition_point(|earlier| earlier.number < arrived.number);
+        self.buffered.insert(later, arrived);
+        None
+    }
+}
+
+/// A wait for an external event, held by the future that waits.
+#[derive(Default)]
+pub(crate) struct Wait {
+    token: u64,
+    id: u64,
+}
+
+impl Wait {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str, check: Check) -> Poll<Payload> {
+        with(|scope| {
+            scope.leaf_polls += 1;
+            let next = (scope.token, scope.last_wait + 1);
+            let channel = scope.channel(name);
+            channel.check = Some(check);
+            if self.id != 0 {
+                let Some(index) = channel.waiters.iter().position(|waiter| waiter.id == self.id) else {
+                    return Poll::Pending;
+                };
+                if let Some(arrived) = channel.waiters[index].arrived.take() {
+                    channel.waiters.remove(index);
+                    self.id = 0;
+                    return Poll::Ready(arrived.payload);
+                }
+                channel.waiters[index].waker.clone_from(cx.waker());
+                return Poll::Pending;
+            }
+            if let Some(arrived) = channel.buffered.pop_front() {
+                return Poll::Ready(arrived.payload);
+            }
+            (self.token, self.id) = next;
+            channel.waiters.push_back(Waiter { id: self.id, arrived: None, waker: cx.waker().clone() });
+            scope.last_wait = self.id;
+            Poll::Pending
+        })
+        .unwrap_or_else(|| {
+            panic!("the event `{name}` was awaited outside an orchestrator; wait for events in an `#[orchestrator]`")
+        })
+    }
+
+    /// Gives up the wait. An event that was already given to it goes to the next waiter.
+    pub(crate) fn leave(&mut self, name: &str) {
+        if self.id == 0 {
+            return;
+        }
+        let next = with(|scope| {
+            let channel = (scope.token == self.token).then(|| scope.events.get_mut(name))??;
+            let index = channel.waiters.iter().position(|waiter| waiter.id == self.id)?;
+            let waiter = channel.waiters.remove(index)?;
+            channel.put(waiter.arrived?)
+        });
+        if let Some(Some(waker)) = next {
+            waker.wake();
+        }
+    }
+}

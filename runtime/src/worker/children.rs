@@ -1,0 +1,92 @@
+//! The sub-orchestrations of the orchestrations of a worker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::event::{CallId, Event, Parent, Turn};
+use crate::engine::execution::Action;
+use crate::store::{self, Lookup, NewInstance, State, Timestamp};
+use crate::trace::TraceContext;
+use crate::worker::message::Message;
+use crate::worker::{Worker, instance};
+
+impl Worker {
+    /// The instances of the sub-orchestrations among `actions`, in their order.
+    pub(crate) fn children(
+        &self,
+        parent: &Arc<str>,
+        now: Timestamp,
+        actions: &[Action],
+        trace: Option<&TraceContext>,
+    ) -> Vec<NewInstance> {
+        let child = |action: &Action| {
+            let Action::StartChild { id, name, instance, input, detached } = action else {
+                return None;
+            };
+            let parent = (!detached).then(|| Parent { instance: parent.to_string(), id: *id });
+            let registered = self.registry.orchestrator(name);
+            let (version, shape) = registered.map_or((1, 0), |registered| (registered.version(), registered.shape()));
+            let started = Event::ExecutionStarted {
+                name: (*name).to_owned(),
+                version,
+                input: input.clone(),
+                shape,
+                parent: parent.clone(),
+                continued: None,
+                trace: trace.cloned().map(Box::new),
+            };
+            Some(NewInstance {
+                id: instance.clone(),
+                name: (*name).to_owned(),
+                parent,
+                created_at: now,
+                turn: Turn { at: now, events: vec![started] },
+                state: State::pending(),
+                tags: BTreeMap::new(),
+            })
+        };
+        actions.iter().filter_map(child).collect()
+    }
+
+    /// Looks whether a sub-orchestration has ended while its caller was not loaded.
+    pub(crate) fn check_child(self: &Arc<Self>, parent: &Arc<str>, call: CallId, child: String) {
+        let (worker, parent) = (self.clone(), parent.clone());
+        self.spawn(async move {
+            let found = match worker.store.find(Lookup::Id(child.clone())).await {
+                Ok(found) => found,
+                Err(error) => return tracing::error!(instance = child, %error, "a sub-orchestration could not be read"),
+            };
+            let ours = Parent { instance: parent.to_string(), id: call };
+            let Some(found) = found.filter(|found| found.parent.as_ref() == Some(&ours)) else {
+                return worker.route(&parent, Message::of(instance::id_taken(call, &child)));
+            };
+            if !found.state.status.is_terminal() {
+                return;
+            }
+            if let Ok(Some(turn)) = worker.store.turn(found.key, store::End::Last).await
+                && let Some(outcome) = turn.events.last().and_then(Event::outcome)
+            {
+                worker.route(&parent, Message::of(Event::for_parent(call, outcome)));
+            }
+        });
+    }
+
+    /// Ends what an orchestration still waited for that was terminated while it was set aside.
+    pub(crate) fn dismiss_children(self: &Arc<Self>, id: &Arc<str>) {
+        let (worker, id) = (self.clone(), id.to_string());
+        self.spawn(async move {
+            let query = store::Query { parent: Some(id.clone()), limit: u32::MAX as usize, ..store::Query::default() };
+            match worker.store.query(query).await {
+                Ok(children) => {
+                    for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
+                        let posted_for = Some(child.key);
+                        worker.route(&child.id.into(), Message { posted_for, ..Message::of(instance::no_longer_awaited(&id)) });
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(instance = id, %error, "the sub-orchestrations of a terminated run could not be read")
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! Those who wait for an orchestration to begin or to end.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::engine::event::{Event, Parent};
+use crate::function::Recorded;
+use crate::store::kept::Kept;
+use crate::store::{self, Lookup, StoreResult};
+use crate::worker::message::Message;
+use crate::worker::{Worker, not_found, shutting_down};
+
+impl Worker {
+    /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
+    pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, key: store::InstanceKey, parent: Option<Parent>, outcome: Recorded) {
+        if let Some(ended) = &self.ended {
+            ended.notify();
+        }
+        let waiters = self.waiters().remove(id);
+        for waiter in waiters.into_iter().flatten() {
+            let _ = waiter.send(outcome.clone());
+        }
+        if let Some(parent) = parent {
+            let ended = Some(key);
+            self.route_later(parent.instance, Message { ended, ..Message::of(Event::for_parent(parent.id, outcome)) });
+        }
+    }
+
+    /// Waits for the end of an instance.
+    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
+        let id: Arc<str> = id.into();
+        loop {
+            let (waiter, ended) = oneshot::channel();
+            self.waiters().entry(id.clone()).or_default().push(waiter);
+            let mut wait = Wait { worker: self, id: id.clone(), ended };
+            self.check_running()?;
+            // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
+            let is_loaded = self.instances().contains_key(&id);
+            if !is_loaded && let Some(outcome) = outcome_of(&self.store, &id).await? {
+                return Ok(outcome);
+            }
+            if let Ok(outcome) = (&mut wait.ended).await {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Waits for the first turn of an instance.
+    pub(crate) async fn wait_started(&self, id: &str, look: impl Future<Output = StoreResult<Option<()>>>) -> StoreResult<()> {
+        let (waiter, started) = oneshot::channel();
+        {
+            let mut starts = self.starts();
+            let waiters = starts.entry(id.into()).or_default();
+            waiters.retain(|waiter| !waiter.is_closed());
+            waiters.push(waiter);
+        }
+        self.check_running()?;
+        if look.await?.is_some() {
+            return Ok(());
+        }
+        started.await.map_err(|_| shutting_down())
+    }
+
+    pub(super) fn starts(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<()>>>> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who waits for it that an instance has begun, or will not begin any more.
+    pub(crate) fn begun(&self, id: &str) {
+        for waiter in self.starts().remove(id).into_iter().flatten() {
+            let _ = waiter.send(());
+        }
+    }
+
+    pub(super) fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits for the end of an instance, until it is told or gives up.
+struct Wait<'w> {
+    worker: &'w Worker,
+    id: Arc<str>,
+    ended: oneshot::Receiver<Recorded>,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.ended.close();
+        let mut waiters = self.worker.waiters();
+        if let Some(waiting) = waiters.get_mut(&self.id) {
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// The outcome of an instance that has ended, read from the store.
+pub(crate) async fn outcome_of(store: &Kept, id: &str) -> StoreResult<Option<Recorded>> {
+    let Some(found) = store.find(Lookup::Id(id.to_owned())).await? else {
+        return Err(not_found(id));
+    };
+    if !found.state.status.is_terminal() {
+        return Ok(None);
+    }
+    let turn = store.turn(found.key, store::End::Last).await?;
+    Ok(turn.and_then(|turn| turn.events.last().and_then(Event::outcome)))
+}
