@@ -40,8 +40,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API of a client. A client of the worker's process starts what is registered there; one that is
-    /// [connected](Client::connect) starts what is linked into its own process, for the worker to run.
+    /// The API of a client: that of a worker, or one that is [connected](Client::connect) and leaves the work to a worker elsewhere.
     pub fn new(client: Client) -> Self {
         Self {
             client,
