@@ -46,12 +46,12 @@ async fn open(kept: &Kept) -> Runtime {
     kept.runtime().open().await.expect("it opens")
 }
 
-/// The rows of every table but those of counters.
+/// The rows of every table but those of counters, and of what the worker can run.
 fn rows(kept: &Kept) -> Vec<(String, i64)> {
     let Some(path) = kept.path() else { return Vec::new() };
     let database = rusqlite::Connection::open(path).expect("it opens");
     let mut tables = database
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('claim', 'sqlite_sequence')")
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('claim', 'registered', 'sqlite_sequence')")
         .expect("SQL");
     let tables: Vec<String> = tables.query_map([], |row| row.get(0)).expect("SQL").collect::<Result<_, _>>().expect("names");
     assert!(tables.len() >= 4, "{tables:?}");
