@@ -46,7 +46,7 @@ async fn open(kept: &Kept) -> Runtime {
     kept.runtime().open().await.expect("it opens")
 }
 
-/// The rows of every table but those of counters.
+/// The rows of every table but those of counters, and of what the worker can run.
 fn rows(kept: &Kept) -> Vec<(String, i64)> {
     let Some(path) = kept.path() else { return Vec::new() };
     let database = rusqlite::Connection::open(path).expect("it opens");
