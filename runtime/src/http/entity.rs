@@ -22,7 +22,7 @@ const NOT_JSON: &str = "Could not parse JSON content: ";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Entity<'a> {
+struct Listed<'a> {
     entity_id: Id<'a>,
     last_operation_time: String,
     state: Option<&'a Payload>,
@@ -72,7 +72,7 @@ pub(super) async fn list(
     }
     let found = query.await.map_err(|why| Box::new(error(&why)))?;
     let fetch_state = parameters.flag("fetchState", false);
-    let bodies = found.entities().iter().map(|entity| Entity {
+    let bodies = found.entities().iter().map(|entity| Listed {
         entity_id: Id { name: entity.id().name(), key: entity.id().key() },
         last_operation_time: to_ticks(entity.last_operation_at().into()),
         state: fetch_state.then_some(entity.state()),
