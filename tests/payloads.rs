@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use dacapo::{Codec, ErrorKind, Event, Failure, FailureKind, Payload, Payloads, Runtime, Status, activity, orchestrator};
+use dacapo::{Codec, ErrorKind, Event, Failure, FailureKind, Payload, Payloads, Runtime, Status, activity, entity, orchestrator};
 
 mod both;
 use both::{Kept, on_both_stores, reaches, until};
@@ -280,6 +280,76 @@ async fn nothing_is_in_clear_where_there_is_a_codec() -> dacapo::Result<()> {
         runtime.shutdown().await?;
         assert!(!is_in_clear(&folder, "hush"));
     }
+    Ok(())
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Vault {
+    secrets: Vec<String>,
+}
+
+#[entity]
+impl Vault {
+    fn keep(&mut self, secret: String) -> String {
+        self.secrets.push(secret.clone());
+        secret
+    }
+
+    fn refuse(&mut self, secret: String) -> dacapo::Result<()> {
+        Err(dacapo::Error::msg(secret))
+    }
+}
+
+#[orchestrator]
+async fn locks_away(secret: String) -> dacapo::Result<String> {
+    let refused = Vault::at("v").refuse(secret.clone()).await.err().map(|error| error.to_string()).unwrap_or_default();
+    let kept = Vault::at("v").keep(secret).await;
+    Ok(kept + &refused + &GO.wait().await)
+}
+
+#[tokio::test]
+async fn an_entity_keeps_its_secrets_and_its_large_values_as_everybody_does() -> dacapo::Result<()> {
+    for secret in ["hush".to_owned(), "hush".repeat(30_000)] {
+        let kept = Kept::file();
+        let folder = kept.path().and_then(|path| path.parent().map(Path::to_owned)).expect("a folder");
+        let runtime = kept.runtime().payloads(coded(7)).open().await?;
+        runtime.start(locks_away(secret.clone())).id("a").await?;
+        until("it waits", async || both::events(&runtime, "a").await.contains(&"EntityOperationCompleted".to_owned())).await;
+        drop(runtime);
+        assert!(!is_in_clear(&folder, "hush"));
+        let client = kept.client().await.payloads(coded(7));
+        client.signal(Vault::at("v").keep(secret.clone())).await?;
+        assert!(!is_in_clear(&folder, "hush"));
+        // Who has no key leaves the entity, and what waits for it, as they are.
+        let runtime = kept.runtime().open().await?;
+        let refused = runtime.call(Vault::at("v").keep("!".into())).await.expect_err("there is no key");
+        assert!(refused.to_string().contains("codec"), "{refused}");
+        runtime.shutdown().await?;
+
+        let runtime = kept.runtime().payloads(coded(7)).open().await?;
+        until("the signal is done", async || {
+            let state = runtime.state_of::<Vault>("v").await.expect("it is readable").expect("it has one");
+            state.secrets == [secret.clone(), secret.clone()]
+        })
+        .await;
+        runtime.attach(locks_away, "a").raise(GO, "hush".into()).await?;
+        assert_eq!(runtime.attach(locks_away, "a").result().await?, format!("{secret}{secret}hush"));
+        runtime.shutdown().await?;
+        assert!(!is_in_clear(&folder, "hush"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_large_state_of_an_entity_takes_the_place_of_the_one_before() -> dacapo::Result<()> {
+    let kept = Kept::file();
+    let runtime = kept.runtime().open().await?;
+    for _ in 0..5 {
+        runtime.call(Vault::at("v").keep(large())).await?;
+    }
+    assert_eq!(runtime.state_of::<Vault>("v").await?.map(|state| state.secrets.len()), Some(5));
+    runtime.shutdown().await?;
+    assert_eq!(rows(&kept), 1);
     Ok(())
 }
 

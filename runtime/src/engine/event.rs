@@ -404,15 +404,19 @@ impl Event {
                 let events = continued.iter_mut().flat_map(|continued| &mut continued.events);
                 events.for_each(|raised| visit(Part::Value(&mut raised.input)));
             }
-            Self::TaskScheduled { input, .. } | Self::SubOrchestrationInstanceCreated { input, .. } => {
-                visit(Part::CallInput(input));
-            }
+            Self::TaskScheduled { input, .. }
+            | Self::SubOrchestrationInstanceCreated { input, .. }
+            | Self::EntityOperationCalled { input, .. }
+            | Self::EntityOperationSignaled { input, .. } => visit(Part::CallInput(input)),
             Self::TaskCompleted { result, .. }
             | Self::SubOrchestrationInstanceCompleted { result, .. }
             | Self::SideEffect { result, .. }
             | Self::EventRaised { input: result, .. }
+            | Self::EntityOperationCompleted { result, .. }
+            | Self::EntityState { state: Some(result), .. }
             | Self::ExecutionCompleted { result } => visit(Part::Value(result)),
             Self::TaskFailed { failure, .. }
+            | Self::EntityOperationFailed { failure, .. }
             | Self::SubOrchestrationInstanceFailed { failure, .. }
             | Self::ExecutionFailed { failure } => {
                 let (value, texts) = failure.parts();

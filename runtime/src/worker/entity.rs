@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::payload::Payload;
+use crate::store::kept::is_unreadable;
 use crate::store::{self, Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
 use crate::worker::entities::letters;
@@ -149,7 +150,11 @@ impl Entity {
                 lookup().await?.ok_or_else(|| super::not_found(&self.id))?
             }
         };
-        let messages = worker.store().messages(Some(stored.instance.key), 0).await?;
+        let mut messages = worker.store().messages(Some(stored.instance.key), 0).await?;
+        if messages.iter_mut().any(|message| is_unreadable(&mut message.event)) {
+            let message = format!("what `{}` is asked for cannot be decoded; was it encoded with another key?", self.id);
+            return Err(RuntimeError::new(ErrorKind::Unreadable, message));
+        }
         let event = stored.history.into_iter().flat_map(|turn| turn.events).next_back();
         let Some(Event::EntityState { state, lock }) = event else {
             return Err(RuntimeError::new(ErrorKind::Invalid, format!("`{}` has the history of no entity", self.id)));
