@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use dacapo::store::{Event, RegisteredKind, Turn};
-use dacapo::{Census, Client, EntityId, InstanceStatus, Payload, Status};
+use dacapo::{Census, Client, EntityId, ErrorKind, InstanceStatus, Payload, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -95,11 +95,12 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
     Ok(End::Done)
 }
 
-/// The state of the entity whose instance id, `@name@key`, this is.
+/// The state of the entity whose instance id, `@name@key`, this is, if it can be decoded here.
 async fn state_of(client: &Client, id: &str) -> dacapo::Result<Option<Payload>> {
-    match id.strip_prefix('@').and_then(|entity| entity.split_once('@')) {
-        Some((name, key)) => Ok(client.state_named(&EntityId::named(name, key)).await?),
-        None => Ok(None),
+    let Some((name, key)) = id.strip_prefix('@').and_then(|entity| entity.split_once('@')) else { return Ok(None) };
+    match client.state_named(&EntityId::named(name, key)).await {
+        Err(error) if error.kind() == ErrorKind::Unreadable => Ok(None),
+        state => Ok(state?),
     }
 }
 

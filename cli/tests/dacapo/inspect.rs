@@ -199,7 +199,10 @@ async fn what_only_a_key_opens_is_shown_closed() -> dacapo::Result<()> {
     let payloads = dacapo::Payloads::default().codec(Mask);
     let runtime = Runtime::builder(url(&folder)).payloads(payloads).open().await?;
     runtime.start(reads("a secret path".into())).id("secret").await?.result().await.expect_err("the file is not there");
+    runtime.call(Counter::at("secret").add(77_077)).await?;
     let place = Place { folder, runtime };
+    let text = place.text(&["show", "@counter@secret"]).await;
+    assert!(text.contains("counter v1  Running") && !text.contains("77077"), "{text}");
     for command in ["show", "history"] {
         let text = place.text(&[command, "secret"]).await;
         assert!(text.contains("needs") && !text.contains("a secret path"), "{command}: {text}");
