@@ -146,6 +146,22 @@ async fn a_client_starts_asks_and_waits_beside_a_worker_and_before_one() -> daca
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn programs_that_open_a_new_database_at_once_agree_on_it() -> dacapo::Result<()> {
+    for _ in 0..50 {
+        let folder = tempfile::tempdir()?;
+        let url = url(folder.path());
+        let programs = (0..8).map(|n| {
+            let url = url.clone();
+            tokio::spawn(async move { Client::connect(&url).await?.start(add_two(n)).await })
+        });
+        for started in futures::future::join_all(programs).await {
+            started??;
+        }
+    }
+    Ok(())
+}
+
 /// Runs in a process that may write files of a few blocks only.
 #[test]
 fn child_with_a_full_disk() {

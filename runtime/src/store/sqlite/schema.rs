@@ -1,7 +1,7 @@
 //! Opening a database: pragmas, migration by version, refusal of what is not ours.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -27,10 +27,10 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> StoreResult<Connect
         Synchronous::Normal => "NORMAL",
     };
     // The writer folds the log into the database before SQLite would do so within a commit.
-    connection
-        .execute_batch(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 4000;"
-        ))
+    write_ahead(&connection)
+        .and_then(|()| {
+            connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 4000;"))
+        })
         .map_err(|error| failed("prepare", path, &error))?;
     migrate(&mut connection, path)?;
     Ok(connection)
@@ -55,6 +55,22 @@ fn connect(path: &Path, flags: OpenFlags) -> StoreResult<Connection> {
     Ok(connection)
 }
 
+/// Turns a new database to WAL. Two connections that do so at once would wait for each other, so SQLite answers one of them busy without
+/// its timeout.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && begun.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done => return done,
+        }
+    }
+}
+
 fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
     let ours = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
@@ -63,8 +79,10 @@ fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
         }
         _ => failed("read", path, &error),
     };
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(ours)?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(ours)?;
+    // One snapshot, so that a database another process is creating is seen empty or whole.
+    let snapshot = connection.unchecked_transaction().map_err(ours)?;
+    let application: i32 = snapshot.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(ours)?;
+    let tables: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(ours)?;
     if tables > 0 && application != APPLICATION_ID {
         let message = format!("`{}` is a database of another program; name another file", path.display());
         return Err(RuntimeError::new(ErrorKind::Incompatible, message));
