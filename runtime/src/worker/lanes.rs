@@ -168,11 +168,15 @@ mod tests {
     use std::time::Duration;
 
     use futures::future::join_all;
+    use tokio::sync::Semaphore;
 
     use crate::{PerSecond, Runtime};
 
+    static GATE: Semaphore = Semaphore::const_new(0);
+
     #[dacapo::activity(rate_limit = PerSecond(20), limit_key = key)]
     async fn keyed(key: u32) -> u32 {
+        let _is_closed = GATE.acquire().await;
         key
     }
 
@@ -184,15 +188,16 @@ mod tests {
     #[tokio::test]
     async fn keys_that_are_idle_take_no_memory() -> crate::Result<()> {
         let runtime = Runtime::builder("memory:").only_registered().register(keyed).register(all_keys).open().await?;
-        assert_eq!(runtime.start(all_keys(500)).await?.result().await?, 500);
-        let lines = || runtime.worker().pool().lanes().lines.len();
-        assert!(lines() > 0, "a key is remembered until its rate has nothing to say any more");
-        let forgotten = async {
-            while lines() > 0 {
+        let remembered = async |count| {
+            while runtime.worker().pool().lanes().lines.len() != count {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), forgotten).await.expect("all keys are forgotten");
+        let run = runtime.start(all_keys(500)).await?;
+        tokio::time::timeout(Duration::from_secs(20), remembered(500)).await.expect("all keys are remembered");
+        GATE.close();
+        assert_eq!(run.result().await?, 500);
+        tokio::time::timeout(Duration::from_secs(20), remembered(0)).await.expect("all keys are forgotten");
         Ok(())
     }
 }

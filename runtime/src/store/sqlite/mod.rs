@@ -12,7 +12,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -123,7 +123,7 @@ impl SqliteStore {
         let files = Arc::new(Files { database: path.clone() });
         let bell = files.clone();
         let writer = Writer::spawn(connection, path.clone(), move || claim::ring(&bell))?;
-        let readers = Readers { path, idle: Mutex::new(Vec::new()) };
+        let readers = Readers { path, idle: Mutex::default(), reading: RwLock::default() };
         Ok(Self {
             files,
             writer: Arc::new(writer),
@@ -147,10 +147,13 @@ impl SqliteStore {
 struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    /// Held by who reads, and alone by who closes.
+    reading: RwLock<()>,
 }
 
 impl Readers {
     fn with<T>(&self, query: impl FnOnce(&Connection) -> Result<T, ReadError>) -> StoreResult<T> {
+        let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -361,7 +364,8 @@ impl Store for SqliteStore {
             *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = None;
             let (writer, readers) = (self.writer.clone(), self.readers.clone());
             let close = move || {
-                // The writer goes last: only a connection that may write folds the log into the database.
+                // The writer goes last: only the last connection folds the log into the database, if it may write.
+                let _nobody_reads = readers.reading.write().unwrap_or_else(PoisonError::into_inner);
                 readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 writer.close();
                 Ok(())
