@@ -296,21 +296,21 @@ async fn a_lock_ends_with_its_holder_and_survives_a_restart(kept: Kept) -> dacap
 
 /// Gives up its wait for a lock that another run has.
 #[orchestrator]
-async fn gives_up(keys: Vec<String>) -> bool {
+async fn gives_up(keys: Vec<String>, after_ms: u64) -> bool {
     let lock = dacapo::lock(keys.iter().map(Counter::at).collect::<Vec<_>>());
-    dacapo::timeout(Duration::from_millis(20), lock).await.is_ok()
+    dacapo::timeout(Duration::from_millis(after_ms), lock).await.is_ok()
 }
 
 async fn a_wait_for_a_lock_can_be_given_up(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await?;
     let holder = runtime.start(holds(vec!["b".into()])).id("holder").await?;
     is_held(&runtime, "holder").await;
-    assert!(!runtime.start(gives_up(vec!["a".into(), "b".into(), "c".into()])).await?.result().await?);
+    assert!(!runtime.start(gives_up(vec!["a".into(), "b".into(), "c".into()], 20)).await?.result().await?);
     assert_eq!(runtime.call(Counter::at("a").add(1)).await?, 1, "what it had of the lock is free");
     holder.raise(GO, ()).await?;
     assert_eq!(runtime.call(Counter::at("b").add(1)).await?, 1);
     assert_eq!(runtime.call(Counter::at("c").add(1)).await?, 1, "and it comes no further");
-    assert!(runtime.start(gives_up(vec!["c".into(), "b".into(), "a".into()])).await?.result().await?);
+    assert!(runtime.start(gives_up(vec!["c".into(), "b".into(), "a".into()], 60_000)).await?.result().await?);
     Ok(())
 }
 
