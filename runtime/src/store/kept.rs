@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use crate::engine::event::{Event, Part, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::{Envelope, Payload};
@@ -106,8 +108,9 @@ impl Kept {
         }
     }
 
-    /// Opens all values of turns, those beside the history too, but for the arguments of calls, unless they are asked for.
-    async fn open_turns(&self, turns: &mut [Turn], call_inputs: bool) -> StoreResult<()> {
+    /// Opens all values of turns, those beside the history too, but for the arguments of calls, unless they are asked for. The answer is
+    /// the key of one that is not there.
+    async fn open_turns(&self, turns: &mut [Turn], call_inputs: bool) -> StoreResult<Option<i64>> {
         let mut wanted = Vec::new();
         let mut opened = Ok(());
         let mut open = |part: Part<'_>| {
@@ -129,14 +132,12 @@ impl Kept {
         turns.iter_mut().flat_map(|turn| &mut turn.events).for_each(|event| event.visit(&mut open));
         opened?;
         if wanted.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let contents = self.store.beside(wanted.clone()).await?;
         let mut values = BTreeMap::new();
         for key in wanted {
-            let content = contents
-                .get(&key)
-                .ok_or_else(|| RuntimeError::new(ErrorKind::Store, "a value was deleted while it was read; ask again"))?;
+            let Some(content) = contents.get(&key) else { return Ok(Some(key)) };
             values.insert(key, self.payloads.unpacked(content.clone())?);
         }
         let mut fill = |part: Part<'_>| {
@@ -148,57 +149,71 @@ impl Kept {
             }
         };
         turns.iter_mut().flat_map(|turn| &mut turn.events).for_each(|event| event.visit(&mut fill));
-        Ok(())
+        Ok(None)
+    }
+
+    /// Reads turns and opens their values, again when one was deleted in between, as those of an entity are when its state changes. With
+    /// what is read comes why a value cannot be decoded, if one cannot.
+    async fn read<'a, T>(
+        &'a self,
+        read: impl Fn() -> BoxFuture<'a, StoreResult<Option<T>>>,
+        turns: impl Fn(&mut T) -> &mut [Turn],
+        call_inputs: bool,
+    ) -> StoreResult<Option<(T, Option<RuntimeError>)>> {
+        let mut missed = None;
+        loop {
+            let Some(mut found) = read().await? else { return Ok(None) };
+            match self.open_turns(turns(&mut found), call_inputs).await {
+                Ok(None) => return Ok(Some((found, None))),
+                Ok(missing) if missing == missed => {
+                    let message = "a large value, kept beside the history that names it, is missing in the store; restore the store from a backup";
+                    return Err(RuntimeError::new(ErrorKind::Store, message));
+                }
+                Ok(missing) => missed = missing,
+                Err(error) if error.kind() == ErrorKind::Unreadable => return Ok(Some((found, Some(error)))),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn read_instance(&self, which: Lookup, call_inputs: bool) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
+        let read = || self.store.load(which.clone());
+        let Some((mut stored, unreadable)) = self.read(read, |stored| &mut stored.history, call_inputs).await? else {
+            return Ok(None);
+        };
+        let status = stored.instance.state.custom_status.as_mut();
+        status.into_iter().chain(stored.heartbeats.values_mut()).for_each(|payload| self.open_or_leave(payload));
+        Ok(Some((stored, unreadable)))
+    }
+
+    async fn read_turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<(Turn, Option<RuntimeError>)>> {
+        self.read(|| self.store.turn(instance, end), std::slice::from_mut, false).await
     }
 
     /// As [`Store::load`], with all values.
     pub(crate) async fn load(&self, which: Lookup) -> StoreResult<Option<Stored>> {
-        let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };
-        self.open_turns(&mut stored.history, true).await?;
-        self.open_rest(&mut stored);
-        Ok(Some(stored))
+        self.read_instance(which, true).await?.map(all_readable).transpose()
     }
 
     /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in.
     pub(crate) async fn load_to_show(&self, which: Lookup) -> StoreResult<Option<Stored>> {
-        let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };
-        match self.open_turns(&mut stored.history, true).await {
-            Err(error) if error.kind() != ErrorKind::Unreadable => return Err(error),
-            _ => {}
-        }
-        self.open_rest(&mut stored);
-        Ok(Some(stored))
+        Ok(self.read_instance(which, true).await?.map(|(stored, _)| stored))
     }
 
     /// As [`Store::load`], with the values that a replay needs. With it comes why it cannot be replayed, if a value cannot be decoded.
     pub(crate) async fn load_to_replay(&self, which: Lookup) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
-        let Some(mut stored) = self.store.load(which).await? else { return Ok(None) };
-        let unreadable = match self.open_turns(&mut stored.history, false).await {
-            Err(error) if error.kind() == ErrorKind::Unreadable => Some(error),
-            opened => opened.map(|()| None)?,
-        };
-        self.open_rest(&mut stored);
-        Ok(Some((stored, unreadable)))
-    }
-
-    fn open_rest(&self, stored: &mut Stored) {
-        let status = stored.instance.state.custom_status.as_mut();
-        status.into_iter().chain(stored.heartbeats.values_mut()).for_each(|payload| self.open_or_leave(payload));
+        self.read_instance(which, false).await
     }
 
     /// As [`Store::turn`], without the arguments of calls.
     pub(crate) async fn turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
-        let mut turn = self.store.turn(instance, end).await?;
-        self.open_turns(turn.as_mut_slice(), false).await?;
-        Ok(turn)
+        self.read_turn(instance, end).await?.map(all_readable).transpose()
     }
 
     /// The same; nothing when a value in it cannot be decoded, so that all else can be told.
     pub(crate) async fn turn_if_readable(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
-        match self.turn(instance, end).await {
-            Err(error) if error.kind() == ErrorKind::Unreadable => Ok(None),
-            read => read,
-        }
+        let read = self.read_turn(instance, end).await?;
+        Ok(read.and_then(|(turn, unreadable)| unreadable.is_none().then_some(turn)))
     }
 
     /// As [`Store::turn`], with envelopes in the place of values.
@@ -228,6 +243,10 @@ impl Kept {
         }
         Ok(messages)
     }
+}
+
+fn all_readable<T>((read, unreadable): (T, Option<RuntimeError>)) -> StoreResult<T> {
+    unreadable.map_or(Ok(read), Err)
 }
 
 /// Whether a message holds a value that could not be decoded.
