@@ -326,6 +326,9 @@ async fn an_entity_keeps_its_secrets_and_its_large_values_as_everybody_does() ->
         let runtime = kept.runtime().open().await?;
         let refused = runtime.call(Vault::at("v").keep("!".into())).await.expect_err("there is no key");
         assert!(refused.to_string().contains("codec"), "{refused}");
+        let listed = runtime.entities().await?;
+        let [vault] = listed.entities() else { panic!("there is one: {listed:?}") };
+        assert_eq!((vault.id().key(), vault.state()), ("v", None), "and sees that it is there");
         runtime.shutdown().await?;
 
         let runtime = kept.runtime().payloads(coded(7)).open().await?;

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::client::entity::state_in;
 use crate::client::{Client, query};
 use crate::entity::EntityId;
 use crate::error::RuntimeError;
 use crate::payload::Payload;
-use crate::store::{After, Query, Timestamp};
+use crate::store::{After, End, Query, Timestamp};
 
 impl Client {
     /// Lists the entities that have a state, by name and key. Awaiting the query gives its first [`EntityPage`].
@@ -111,8 +112,9 @@ impl EntityQuery {
                 let at = instance.updated_at;
                 let is_wanted = self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to);
                 if let Some(id) = EntityId::of(&place.id).filter(|_| is_wanted)
-                    && let Some(state) = self.client.state_at(place.key).await?
+                    && let Some(state) = state_in(self.client.store().turn_to_show(place.key, End::Last).await?)
                 {
+                    let state = Some(state).filter(|state| !state.is_sealed());
                     entities.push(EntityStatus { id, last_operation_at: at.into(), state });
                 }
                 if entities.len() == self.page_size {
@@ -162,7 +164,7 @@ impl EntityPage {
 pub struct EntityStatus {
     id: EntityId,
     last_operation_at: SystemTime,
-    state: Payload,
+    state: Option<Payload>,
 }
 
 impl EntityStatus {
@@ -178,9 +180,9 @@ impl EntityStatus {
         self.last_operation_at
     }
 
-    /// Its state, as it is recorded.
+    /// Its state, as it is recorded; nothing when it cannot be decoded here, as where the key of a codec is missing.
     #[must_use]
-    pub fn state(&self) -> &Payload {
-        &self.state
+    pub fn state(&self) -> Option<&Payload> {
+        self.state.as_ref()
     }
 }

@@ -11,7 +11,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Recorded, Returned};
 use crate::orchestration::entity::EntityCall;
 use crate::payload::Payload;
-use crate::store::{Batch, End, InstanceKey, Lookup, StoreResult, Timestamp};
+use crate::store::{Batch, End, Lookup, StoreResult, Timestamp, Turn};
 use crate::worker::entities::new_entity;
 
 impl Client {
@@ -173,16 +173,16 @@ impl Client {
 
     async fn recorded_state(&self, id: String) -> StoreResult<Option<Payload>> {
         let Some(found) = self.store().find(Lookup::Id(id)).await? else { return Ok(None) };
-        self.state_at(found.key).await
+        Ok(state_in(self.store().turn(found.key, End::Last).await?))
     }
+}
 
-    pub(super) async fn state_at(&self, key: InstanceKey) -> StoreResult<Option<Payload>> {
-        let turn = self.store().turn(key, End::Last).await?;
-        Ok(turn.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
-            Event::EntityState { state, .. } => state,
-            _ => None,
-        }))
-    }
+/// The state that the last turn of an entity tells.
+pub(super) fn state_in(last: Option<Turn>) -> Option<Payload> {
+    last?.events.into_iter().find_map(|event| match event {
+        Event::EntityState { state, .. } => state,
+        _ => None,
+    })
 }
 
 fn invalid(failure: Failure) -> RuntimeError {

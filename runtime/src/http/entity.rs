@@ -75,7 +75,7 @@ pub(super) async fn list(
     let bodies = found.entities().iter().map(|entity| Listed {
         entity_id: Id { name: entity.id().name(), key: entity.id().key() },
         last_operation_time: to_ticks(entity.last_operation_at().into()),
-        state: fetch_state.then_some(entity.state()),
+        state: entity.state().filter(|_| fetch_state),
     });
     Ok(page::answer(&bodies.collect::<Vec<_>>(), found.next()))
 }

@@ -210,6 +210,11 @@ impl Kept {
         self.read_turn(instance, end).await?.map(all_readable).transpose()
     }
 
+    /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in.
+    pub(crate) async fn turn_to_show(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
+        Ok(self.read_turn(instance, end).await?.map(|(turn, _)| turn))
+    }
+
     /// The same; nothing when a value in it cannot be decoded, so that all else can be told.
     pub(crate) async fn turn_if_readable(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
         let read = self.read_turn(instance, end).await?;
