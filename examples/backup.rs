@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 
 use axum::Router;
@@ -189,8 +189,9 @@ async fn copy(source: String, destination: String, path: String) -> dacapo::Resu
         Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(&source).is_dir() => return Ok(None),
         Err(error) => return Err(because(failed)(error)),
     };
-    let (store, root) = dacapo::state::<Shared>().store(&destination)?;
-    clear_staged(&destination, &path);
+    let shared = dacapo::state::<Shared>();
+    let (store, root) = shared.store(&destination)?;
+    clear_staged(&destination, &path, shared.begun);
 
     // At most three parts of 5 MiB, the least that S3 takes, are in memory for one file.
     let key = Key::parse(format!("{root}/{path}"))?;
@@ -216,6 +217,8 @@ struct Shared {
     stores: Mutex<HashMap<String, Target>>,
     /// Where the copies go of directories that are asked for over HTTP, while they are served.
     served: Option<String>,
+    /// When this program began.
+    begun: SystemTime,
 }
 
 impl Shared {
@@ -240,13 +243,15 @@ impl Shared {
     }
 }
 
-/// Removes what earlier attempts of this copy left in a folder. `LocalFileSystem` writes `name` to `name#1`, or the next free
-/// number, before it renames it, and has no other use for such names.
-fn clear_staged(destination: &str, path: &str) {
-    let folder = Url::parse(destination).ok().and_then(|url| url.to_file_path().ok());
-    if let Some(folder) = folder {
-        let staged = |number: u32| folder.join(format!("{path}#{number}"));
-        let _ = (1..).try_for_each(|number| fs::remove_file(staged(number)));
+/// Removes what copies of this file left in a folder that were interrupted before this program began; what is newer may be written
+/// just now, for another backup. `LocalFileSystem` writes `name` to `name#1`, or the next free number, before it renames it, and has no
+/// other use for such names.
+fn clear_staged(destination: &str, path: &str, begun: SystemTime) {
+    let Some(folder) = Url::parse(destination).ok().and_then(|url| url.to_file_path().ok()) else { return };
+    let numbered = (1..).map(|number: u32| folder.join(format!("{path}#{number}")));
+    let staged = numbered.map_while(|name| fs::metadata(&name).and_then(|file| file.modified()).ok().map(|at| (name, at)));
+    for (name, _) in staged.filter(|(_, at)| *at < begun).collect::<Vec<_>>() {
+        let _ = fs::remove_file(name);
     }
 }
 
@@ -259,7 +264,9 @@ fn is_part_of(database: &Path, path: &Path) -> bool {
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let Args { command, backup, store: serve::Store { url } } = Args::parse();
-    let shared = |served| Ok::<_, Error>(Shared { database: database_of(&url)?, stores: Mutex::default(), served });
+    let shared = |served| {
+        Ok::<_, Error>(Shared { database: database_of(&url)?, stores: Mutex::default(), served, begun: SystemTime::now() })
+    };
     match (command, backup) {
         (Some(Command::Serve { listen, destination }), _) => {
             let runtime = Runtime::builder(&url).state(shared(Some(destination))?);

@@ -3,8 +3,10 @@
 mod support;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use dacapo::store::Event;
+use futures::future::join_all;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use support::block_on;
@@ -145,6 +147,35 @@ fn a_served_backup_goes_on_after_a_kill_and_copies_no_recorded_file_again() {
     assert_eq!(block_on(output(&moved(&location, &server))), json!((0..600).sum::<u32>()));
     for (at, name) in before {
         assert_eq!(written(&name), at, "{name} was recorded, and is copied again");
+    }
+}
+
+#[test]
+fn backups_of_one_directory_at_once_are_in_nobodys_way() {
+    let place = Place::of("backup");
+    fs::create_dir_all(place.path("site")).expect("a folder");
+    for number in 0..200 {
+        fs::write(place.path(&format!("site/{number}")), vec![b'x'; number]).expect("a file");
+    }
+    let (server, site) = (place.served(&[]), place.path("site").canonicalize().expect("a path"));
+    let copies = place.path("backups").join(site.strip_prefix("/").expect("it is absolute"));
+    fs::create_dir_all(&copies).expect("a folder");
+    // What a backup left that a crash ended.
+    let left = fs::File::create(copies.join("7#1")).expect("a file");
+    left.set_modified(SystemTime::now() - Duration::from_secs(60)).expect("a file has a time");
+    block_on(async {
+        let route = "/orchestrators/E2_BackupSiteContent";
+        let run = async |id: u32| output(&start(&server, &format!("{route}/{id}"), json!(site)).await).await;
+        for bytes in join_all((0..4).map(run)).await {
+            assert_eq!(bytes, json!((0..200).sum::<u32>()));
+        }
+    });
+    assert_eq!(fs::read_dir(&copies).expect("copies").count(), 200, "each has its name, and nothing is left between");
+    assert!(server.kill());
+    for id in ["0", "1", "2", "3"] {
+        let history = support::history(&place.path("backup.db"), id);
+        let failed = |event: &&Event| matches!(event, Event::TaskFailed { .. });
+        assert_eq!(history.iter().flat_map(|turn| &turn.events).filter(failed).count(), 0, "no copy was tried twice");
     }
 }
 
