@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use dacapo::store::{Event, Turn};
 use support::Process;
 use support::programs::Place;
 
@@ -87,6 +88,31 @@ fn batch_orders_goes_on_after_a_kill_and_prices_no_recorded_line_again() {
     assert!(!priced.is_empty());
     for name in priced {
         assert_eq!(before[&name], after[&name], "{name} was recorded, and is written again");
+    }
+}
+
+/// How many calls were under way at once, at most.
+fn at_once(turns: &[Turn]) -> usize {
+    let (mut running, mut most) = (0, 0);
+    for event in turns.iter().flat_map(|turn| &turn.events) {
+        match event {
+            Event::TaskScheduled { name, .. } if name == "thumbnail" => running += 1,
+            Event::TaskCompleted { .. } | Event::TaskFailed { .. } if running > 0 => running -= 1,
+            _ => {}
+        }
+        most = most.max(running);
+    }
+    most
+}
+
+#[test]
+fn thumbnails_makes_as_many_at_once_as_it_is_told() {
+    let place = Place::of("thumbnails");
+    place.run(&["--sample", "photos", "--images", "8"]);
+    for parallel in ["1", "3", "5"] {
+        place.run(&["photos", "small", "--parallel", parallel, "--id", parallel]);
+        let history = support::history(&place.path("thumbnails.db"), parallel);
+        assert_eq!(at_once(&history).to_string(), parallel);
     }
 }
 
