@@ -1,0 +1,139 @@
+//! Replay: the code must make the calls its history tells, in that order, and no others.
+
+use crate::engine::event::{Event, Turn};
+use crate::engine::execution::Execution;
+use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
+use crate::engine::scope::Foreseen;
+use crate::engine::work::Work;
+
+impl Execution {
+    /// Brings a new execution to where its history ends.
+    pub(crate) fn replay(&mut self, history: Vec<Turn>) -> Result<(), Box<Mismatch>> {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.replay(history.clone())?;
+        }
+        history.iter().for_each(|turn| self.scope_mut().foreseen.add(&turn.events));
+        let is_rewind = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
+        let mut history = history;
+        let since = history.iter().rposition(is_rewind).map_or(0, |last| last + 1);
+        let rest = history.split_off(since);
+        let goes_on = rest.is_empty();
+        self.replay_rewound(history);
+        rest.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
+        // What the code asks for since a rewind is decided by its first turn.
+        if goes_on {
+            self.scope_mut().cancelled.clear();
+        } else {
+            self.check_settled()?;
+        }
+        let scope = self.scope_mut();
+        scope.replaying = false;
+        scope.foreseen = Foreseen::default();
+        scope.custom_status = None;
+        Ok(())
+    }
+
+    pub(super) fn replay_turn(&mut self, turn: Turn) -> Result<(), Box<Mismatch>> {
+        let scope = self.scope_mut();
+        scope.replaying = true;
+        scope.now = turn.at;
+        for event in turn.events {
+            self.position += 1;
+            self.replay_event(self.position, event)?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the code does more than its history tells.
+    pub(super) fn check_settled(&mut self) -> Result<(), Box<Mismatch>> {
+        let next = self.position + 1;
+        if let Some(command) = self.scope_mut().commands.front() {
+            let actual = describe_command(command);
+            return Err(self.mismatch(next, "nothing further".to_owned(), actual));
+        }
+        let continues = self.scope_mut().continuation.is_some();
+        if continues || self.outcome.is_some() && self.future.is_some() {
+            return Err(self.mismatch(
+                next,
+                "nothing further: the run goes on".to_owned(),
+                if continues { "it continues as new" } else { "the orchestrator returned" }.to_owned(),
+            ));
+        }
+        self.scope_mut().cancelled.clear();
+        Ok(())
+    }
+
+    fn replay_event(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
+        match &event {
+            Event::TaskScheduled { .. }
+            | Event::TimerCreated { .. }
+            | Event::SubOrchestrationInstanceCreated { .. }
+            | Event::EntityOperationCalled { .. }
+            | Event::EntityOperationSignaled { .. }
+            | Event::EntityLockRequested { .. }
+            | Event::EntityUnlockSent { .. }
+            | Event::SideEffect { .. } => {
+                let command = self.scope_mut().commands.pop_front();
+                match command {
+                    Some(command) if is_same(&event, &command) => {
+                        self.adopt(event);
+                        Ok(())
+                    }
+                    Some(command) => Err(self.mismatch(position, describe_event(&event), describe_command(&command))),
+                    None if self.outcome.is_some() => {
+                        Err(self.mismatch(position, describe_event(&event), "the orchestrator returned".to_owned()))
+                    }
+                    None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
+                }
+            }
+            Event::Patched { .. } => Ok(()),
+            Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
+            Event::ContinueAsNew { .. } => {
+                if self.scope_mut().continuation.take().is_none() {
+                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator goes on".to_owned()));
+                }
+                Ok(())
+            }
+            Event::ExecutionCompleted { .. } | Event::ExecutionFailed { .. } => {
+                if self.outcome.is_none() {
+                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator waits".to_owned()));
+                }
+                self.future = None;
+                // A side effect that panicked has no record.
+                self.scope_mut().commands.retain(|command| !matches!(command.work, Work::SideEffect { .. }));
+                Ok(())
+            }
+            _ => {
+                if let Some(command) = self.scope_mut().commands.front() {
+                    let actual = describe_command(command);
+                    return Err(self.mismatch(position, describe_event(&event), actual));
+                }
+                self.deliver(event, None, &mut Vec::new());
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes from a recorded call what the code may not decide again.
+    pub(super) fn adopt(&mut self, event: Event) {
+        if let Event::TimerCreated { id, fire_at: recorded, .. } = event
+            && let Some(open) = self.scope_mut().open.get_mut(&id)
+            && let Work::Timer { fire_at } = &mut open.work
+        {
+            *fire_at = recorded;
+        }
+    }
+
+    fn mismatch(&self, position: usize, recorded: String, actual: String) -> Box<Mismatch> {
+        let scope = self.scope.as_deref().expect("the scope is here between polls");
+        Box::new(Mismatch {
+            orchestrator: scope.orchestrator.name(),
+            instance: scope.instance.to_string(),
+            position,
+            recorded,
+            actual,
+            recorded_shape: self.recorded_shape,
+            actual_shape: self.orchestrator.shape(),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! A turn: what has arrived is delivered, and what the code decides then is collected.
+
+use crate::engine::event::{Caller, Event, Turn};
+use crate::engine::execution::{Action, Execution};
+use crate::engine::scope::Foreseen;
+use crate::engine::work::{Command, Work};
+use crate::payload::Payload;
+use crate::registry::Registration;
+use crate::time::Timestamp;
+
+/// A turn that was given up: the orchestrator cannot be trusted to do the same again.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    /// What the user is told.
+    pub(crate) report: String,
+    /// What was delivered in vain.
+    pub(crate) incoming: Vec<Event>,
+}
+
+/// What one turn did.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// The time the orchestrator saw.
+    pub(crate) at: Timestamp,
+    pub(crate) events: Vec<Event>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) custom_status: Option<Payload>,
+    pub(crate) finished: bool,
+    /// The generation that follows the one that has ended.
+    pub(crate) next: Option<Next>,
+}
+
+/// The generation that follows one that has continued as new.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) orchestrator: Registration,
+    /// Its first event.
+    pub(crate) started: Event,
+}
+
+impl Execution {
+    /// Delivers events one by one, in order, and polls after each that woke somebody.
+    ///
+    /// # Errors
+    /// The report for the user when something outside the turn woke the orchestrator, or when, in verify mode, a replay of the
+    /// turn differs from it; the execution is then of no use.
+    pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+        let progress = self.run_turn(now, incoming)?;
+        if let Some(shadow) = &mut self.shadow {
+            let turn = Turn { at: progress.at, events: progress.events.clone() };
+            shadow.scope_mut().foreseen = Foreseen::default();
+            shadow.scope_mut().foreseen.add(&turn.events);
+            if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {
+                let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+                return Err(GivenUp { report: mismatch.to_string(), incoming });
+            }
+        }
+        Ok(progress)
+    }
+
+    fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+        let mut progress =
+            Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
+        let scope = self.scope_mut();
+        // A clock that was set back must not make an orchestrator see time run backwards, nor make its next timer late.
+        scope.clock = now;
+        scope.now = scope.now.max(now);
+        progress.at = scope.now;
+        // What was asked for since a rewind.
+        self.collect(&mut progress);
+        self.deliver_aside(&mut progress);
+        for event in incoming {
+            if self.outcome.is_some() {
+                break;
+            }
+            let recorded = self.deliver(event, Some(now), &mut progress.actions);
+            progress.events.extend(recorded);
+            self.collect(&mut progress);
+            self.deliver_aside(&mut progress);
+        }
+        if self.root.was_foreign() {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
+            return Err(GivenUp { report: self.foreign_wake(), incoming });
+        }
+        if let Some(outcome) = &self.outcome
+            && self.future.take().is_some()
+        {
+            progress.finished = true;
+            progress.events.push(match outcome.clone() {
+                Ok(result) => Event::ExecutionCompleted { result },
+                Err(failure) => Event::ExecutionFailed { failure },
+            });
+        }
+        if self.outcome.is_none()
+            && let Some((orchestrator, input)) = self.scope_mut().continuation.take()
+        {
+            progress.finished = true;
+            progress.events.push(Event::ContinueAsNew { execution: self.scope_mut().execution });
+            progress.next = Some(self.next(orchestrator, input));
+        }
+        if progress.events.last().is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. })) {
+            progress.finished = true;
+        }
+        if progress.finished {
+            let scope = self.scope_mut();
+            let open = std::mem::take(&mut scope.open);
+            scope.cancelled.extend(open.into_iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| id));
+            if let Some(work) = scope.abandon_lock() {
+                let message = work.event(0, String::new(), Some(scope.caller()));
+                progress.actions.push(Action::TellEntity { id: 0, work, message });
+            }
+        }
+        let scope = self.scope_mut();
+        progress.custom_status = scope.custom_status.take();
+        for id in scope.cancelled.drain(..) {
+            let planned = progress.actions.len();
+            progress.actions.retain(|action| action.starts() != Some(id) || matches!(action, Action::StartChild { .. }));
+            if progress.actions.len() == planned {
+                progress.actions.push(Action::Cancel { id });
+            }
+        }
+        Ok(progress)
+    }
+
+    /// How the next generation starts: as this one did, but for what has changed.
+    fn next(&mut self, orchestrator: Registration, next_input: Payload) -> Next {
+        let left = self.scope_mut().leave();
+        let mut next = self.started.clone().expect("what has ended was started");
+        if let Event::ExecutionStarted { name, version, input, shape, continued, .. } = &mut next {
+            orchestrator.name().clone_into(name);
+            *version = orchestrator.version();
+            (*input, *shape, *continued) = (next_input, orchestrator.shape(), Some(left));
+        }
+        Next { orchestrator, started: next }
+    }
+
+    /// Moves the calls of the last poll into the history and among the actions.
+    pub(super) fn collect(&mut self, progress: &mut Progress) {
+        let scope = self.scope_mut();
+        for Command { id, work, at } in scope.commands.drain(..) {
+            progress.events.push(match &work {
+                Work::Activity { name, input, .. } => Event::TaskScheduled { id, name: (*name).into(), input: input.clone(), at },
+                Work::Timer { fire_at } => Event::TimerCreated { id, fire_at: *fire_at, at },
+                Work::Child { name, input, instance, attempts } => Event::SubOrchestrationInstanceCreated {
+                    id,
+                    name: (*name).into(),
+                    instance: instance.clone(),
+                    input: input.clone(),
+                    at,
+                    detached: attempts.is_none(),
+                },
+                Work::SideEffect { result } => Event::SideEffect { id, result: result.clone(), at },
+                Work::Entity(work) => work.event(id, at, None),
+            });
+            progress.actions.extend(match work {
+                Work::Entity(work) => {
+                    let caller = Caller { instance: scope.instance.to_string(), run: scope.started_at };
+                    let message = work.event(id, String::new(), Some(caller));
+                    Some(Action::TellEntity { id, work, message })
+                }
+                work => Action::of(id, work),
+            });
+        }
+        progress.events.extend(scope.patched_now.drain(..).map(|name| Event::Patched { name }));
+    }
+
+    fn foreign_wake(&self) -> String {
+        let scope = self.scope.as_deref().expect("the scope is here between polls");
+        format!(
+            "the orchestrator `{}` of `{}` was woken by something that is not in its history\n  \
+             usual causes: a tokio timer, channel or task, or another thread, hidden behind a type of your own that claims to be `Durable`\n  \
+             nothing is lost: the run is parked; move that work into an `#[activity]` or wait for an `Event`, then resume the instance \
+             or restart the worker",
+            scope.orchestrator.name(),
+            scope.instance
+        )
+    }
+}
