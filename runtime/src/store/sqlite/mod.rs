@@ -1,12 +1,16 @@
 //! The embedded store: one SQLite file in WAL mode.
 //!
-//! * `schema` opens and migrates, `writer` is the group commit, `claim` keeps a second worker out.
+//! * `schema` opens and migrates, `claim` keeps a second worker out; a batch becomes a `request`, `writer` is the group commit that has
+//!   `apply` write it; `query` holds every statement, and `rows` reads what they give.
 //! * Reads use connections of their own, on tokio's pool for blocking work.
 
+mod apply;
 mod claim;
 mod page;
 mod purge;
 mod query;
+mod request;
+mod rows;
 mod schema;
 mod writer;
 
@@ -20,10 +24,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Parent, Query, Registered, Reply, Role, Runnable, State,
-    Status, Store, StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Query, Registered, Reply, Role, Runnable, Status, Store,
+    StoreResult, Stored, Timestamp, Turn,
 };
-use writer::{Request, Writer};
+use request::Request;
+use writer::Writer;
 
 /// How hard SQLite pushes a commit to the disk (`PRAGMA synchronous`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -216,10 +221,10 @@ impl Store for SqliteStore {
                 return Ok(None);
             };
             let mut turns = snapshot.prepare_cached(query::TURNS)?;
-            let mut rows = turns.query(params![turn_key(instance.key, 0), turn_key(instance.key, u32::MAX)])?;
+            let mut rows = turns.query(params![rows::turn_key(instance.key, 0), rows::turn_key(instance.key, u32::MAX)])?;
             let mut history = Vec::new();
             while let Some(row) = rows.next()? {
-                history.push(read_turn(row)?);
+                history.push(rows::turn(row)?);
             }
             let mut beats = snapshot.prepare_cached(query::HEARTBEATS)?;
             let mut rows = beats.query([instance.key])?;
@@ -246,8 +251,8 @@ impl Store for SqliteStore {
                 End::Last => query::LAST_TURN,
             };
             let mut turns = connection.prepare_cached(query)?;
-            let mut rows = turns.query(params![turn_key(instance, 0), turn_key(instance, u32::MAX)])?;
-            rows.next()?.map(read_turn).transpose()
+            let mut rows = turns.query(params![rows::turn_key(instance, 0), rows::turn_key(instance, u32::MAX)])?;
+            rows.next()?.map(rows::turn).transpose()
         })
     }
 
@@ -261,7 +266,7 @@ impl Store for SqliteStore {
             let mut statement = connection.prepare_cached(query::COUNTS)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                counts.insert(read_status(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.unsigned_abs());
+                counts.insert(rows::status(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.unsigned_abs());
             }
             Ok(counts)
         })
@@ -378,65 +383,12 @@ impl Store for SqliteStore {
 }
 
 fn find(connection: &Connection, which: &Lookup) -> Result<Option<Instance>, ReadError> {
-    let read = |row: &Row<'_>| read_instance(row);
+    let read = |row: &Row<'_>| rows::instance(row);
     let found = match which {
         Lookup::Key(key) => connection.prepare_cached(query::FIND_BY_KEY)?.query_row([key], read).optional()?,
         Lookup::Id(id) => connection.prepare_cached(query::FIND_BY_ID)?.query_row([id], read).optional()?,
     };
     Ok(found.transpose()?)
-}
-
-fn read_instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
-    let status = match read_status(&row.get::<_, String>(4)?) {
-        Ok(status) => status,
-        Err(error) => return Ok(Err(error)),
-    };
-    let tags: String = row.get(12)?;
-    let Ok(tags) = serde_json::from_str(&tags) else {
-        return Ok(Err(RuntimeError::new(ErrorKind::Store, "the tags of an instance in the database are no texts")));
-    };
-    let custom_status: Option<String> = row.get(7)?;
-    let custom_status = match custom_status.map(|text| serde_json::from_str(&text)).transpose() {
-        Ok(custom_status) => custom_status,
-        Err(error) => {
-            return Ok(Err(RuntimeError::new(ErrorKind::Store, "a custom status in the database is no JSON").caused_by(&error)));
-        }
-    };
-    let call: Option<i64> = row.get(10)?;
-    let parent: Option<String> = row.get(9)?;
-    let created_at = Timestamp(row.get(3)?);
-    Ok(Ok(Instance {
-        key: row.get(0)?,
-        id: row.get(1)?,
-        name: row.get(2)?,
-        parent: parent.zip(call).map(|(instance, id)| Parent { instance, id: id.unsigned_abs() }),
-        created_at,
-        updated_at: row.get::<_, Option<i64>>(11)?.map_or(created_at, Timestamp),
-        state: State {
-            status,
-            busy: row.get(5)?,
-            wake_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
-            custom_status,
-            report: row.get(8)?,
-        },
-        tags,
-    }))
-}
-
-fn read_status(status: &str) -> StoreResult<Status> {
-    Status::parse(status).ok_or_else(|| {
-        let message = format!("an instance has the status `{status}`, which this build does not know");
-        RuntimeError::new(ErrorKind::Incompatible, message)
-    })
-}
-
-fn read_turn(row: &Row<'_>) -> Result<Turn, ReadError> {
-    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Turn { at: Timestamp(row.get(0)?), events: writer::decode(text)? })
-}
-
-fn turn_key(instance: InstanceKey, number: u32) -> i64 {
-    (instance << 32) | i64::from(number)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::store::sqlite::{ReadError, query, read_instance};
+use crate::store::sqlite::{ReadError, query, rows};
 use crate::store::{Instance, Query, Status};
 
 /// A page of what `query` is about.
@@ -15,7 +15,7 @@ pub(super) fn read(connection: &Connection, query: &Query) -> Result<Vec<Instanc
         let mut statement = connection.prepare_cached(&text)?;
         let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         while let Some(row) = rows.next()? {
-            page.push(read_instance(row)??);
+            page.push(rows::instance(row)??);
         }
     }
     if query.id_prefix.is_some() {

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::sqlite::{query, turn_key};
+use crate::store::sqlite::query;
+use crate::store::sqlite::rows::turn_key;
 use crate::store::{Batch, InstanceKey, StoreResult, already_exists, unfinished};
 
 /// Whether the purge of a batch is allowed. Nothing has been written yet.

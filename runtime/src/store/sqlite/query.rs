@@ -10,7 +10,7 @@ macro_rules! statements {
     };
 }
 
-/// The columns of an instance, as `read_instance` takes them.
+/// The columns of an instance, as `rows::instance` takes them.
 macro_rules! instance {
     ($condition:literal) => {
         concat!(
