@@ -77,6 +77,58 @@ async fn an_unfinished_one_is_replaced_only_when_that_is_asked_for(kept: Kept) -
     Ok(())
 }
 
+/// Who has started a run asks for that one, whatever has its id by now.
+async fn a_handle_stands_for_the_run_it_has_started(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    for client in [runtime.client(), kept.client().await] {
+        let first = client.start(double(1)).id("h").reuse_id(ReuseId::ReplaceTerminal).await?;
+        assert_eq!(first.result().await?, 2);
+        let second = client.start(double(2)).id("h").reuse_id(ReuseId::ReplaceTerminal).await?;
+        assert_eq!(second.result().await?, 4);
+        let gone = "this run of `h` was purged, or a later start has taken its place";
+        assert_eq!(first.result().await.expect_err("it is gone").message(), gone);
+        assert_eq!(first.status().await.expect_err("it is gone").to_string(), gone);
+        assert_eq!(client.attach(double, "h").result().await?, 4);
+    }
+    Ok(())
+}
+
+async fn starts_of_one_id_at_one_time_all_end_well(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    for client in [runtime.client(), kept.client().await] {
+        for reuse in [ReuseId::UseExisting, ReuseId::ReplaceAny] {
+            for round in 0..5 {
+                let id = format!("{reuse:?} {round}");
+                let starts = (0..6).map(|_| client.start(waits()).id(&id).reuse_id(reuse).into_future());
+                for started in futures::future::join_all(starts).await {
+                    assert_eq!(started?.id(), id);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whoever asks for an id that does not exist yet is told so, and holds up nobody who starts it.
+async fn questions_for_an_id_do_not_hold_up_its_start(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    for round in 0..30 {
+        let id = format!("asked for {round}");
+        let asks = async {
+            while let Err(error) = runtime.raise(&id, GO, 1).await {
+                assert!(error.is_not_found(), "{error}");
+            }
+        };
+        let starts = async {
+            tokio::task::yield_now().await;
+            runtime.start(waits()).id(&id).await
+        };
+        let ((), run) = futures::join!(asks, starts);
+        assert_eq!(run?.result().await?, 1);
+    }
+    Ok(())
+}
+
 async fn a_client_of_another_process_replaces_too(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await;
     let client = kept.client().await;
@@ -151,6 +203,9 @@ async fn a_restart_has_the_same_input(kept: Kept) -> dacapo::Result<()> {
 both::on_both_stores! {
     an_id_is_used_again_as_the_policy_says
     an_unfinished_one_is_replaced_only_when_that_is_asked_for
+    a_handle_stands_for_the_run_it_has_started
+    starts_of_one_id_at_one_time_all_end_well
+    questions_for_an_id_do_not_hold_up_its_start
     a_client_of_another_process_replaces_too
     a_scheduled_start_waits_over_a_restart
     a_scheduled_start_can_be_told_things_before

@@ -1,6 +1,8 @@
 //! What the programs share that serve: their arguments, their routes, and how they end.
 
+use std::future::IntoFuture as _;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,8 +10,11 @@ use axum::extract::{OriginalUri, Request};
 use axum::http::Uri;
 use axum::middleware::map_request;
 use dacapo::{Client, Error, http};
+use futures::FutureExt as _;
+use futures::future::FusedFuture as _;
 use tokio::net::TcpListener;
 use tokio::signal::ctrl_c;
+use tokio::time::{sleep, timeout};
 
 /// Which database.
 #[derive(clap::Args)]
@@ -45,11 +50,17 @@ pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Rout
     println!("listening on http://{}", listener.local_addr()?);
 
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+    let server = server.with_graceful_shutdown(async { drop(ctrl_c().await) }).into_future();
+    let mut server = pin!(server.fuse());
     tokio::select! {
-        ended = server.with_graceful_shutdown(async { drop(ctrl_c().await) }) => ended?,
-        () = async { drop(ctrl_c().await); tokio::time::sleep(GRACE).await } => {}
+        ended = &mut server => ended?,
+        () = async { drop(ctrl_c().await); sleep(GRACE).await } => {}
     }
     runtime.shutdown().await?;
+    // Who still waits for a run has been told meanwhile where to ask for it.
+    if !server.is_terminated() {
+        timeout(GRACE, server).await.unwrap_or(Ok(()))?;
+    }
     println!("stopped");
     Ok(())
 }

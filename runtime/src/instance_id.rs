@@ -3,7 +3,7 @@
 use crate::failure::{Failure, FailureKind};
 use crate::payload::Excerpt;
 
-/// The rule of Durable Functions, so that every id fits into a URL.
+/// The rule of Durable Functions, so that every id fits into a URL, and beyond it none of the two that a URL takes for a way up.
 pub(crate) fn check(id: &str) -> Result<(), Failure> {
     let wrong = if id.is_empty() {
         "it is empty"
@@ -11,6 +11,8 @@ pub(crate) fn check(id: &str) -> Result<(), Failure> {
         "it is longer than 256 characters"
     } else if id.starts_with('@') {
         "it begins with `@`"
+    } else if is_way(id) {
+        "in a URL it means a folder, whichever way it is written"
     } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
         "it has one of `/ \\ # ?` or a control character in it"
     } else {
@@ -27,9 +29,17 @@ pub(crate) fn check_entity(id: &str, name: &str, key: &str) -> Result<(), Failur
     if key.is_empty() {
         return Err(refused(id, "its key is empty"));
     }
+    if is_way(key) {
+        return Err(refused(id, "its key means a folder in a URL"));
+    }
     // One character stands for the first `@`.
     check(&id.replacen('@', "_", 1))
         .map_err(|_| check(key).err().unwrap_or_else(|| refused(id, "it is longer than 256 characters")))
+}
+
+/// Clients resolve these before they send a path (RFC 3986, 5.2.4), percent-encoded or not.
+fn is_way(id: &str) -> bool {
+    matches!(id, "." | "..")
 }
 
 /// Whether an id is that of an entity, which no orchestration can have.

@@ -8,7 +8,8 @@ use crate::server::{BASE, Response, Server};
 
 #[tokio::test]
 async fn keys_open_what_their_roles_allow_and_are_in_the_urls() {
-    let keys = |api: Api| api.key(Role::Read, "r&d").key(Role::Start, "start").key(Role::Manage, "manage");
+    let keys =
+        |api: Api| api.key(Role::Read, "r&d").key(Role::Start, "start").key(Role::Manage, "manage").key(Role::Read, "schlüssel");
     let server = Server::with(keys, Api::router).await;
     for path in ["/instances", "/instances?code=wrong", "/instances?code=", "/openapi.json"] {
         let refused = server.get(path).await;
@@ -16,8 +17,9 @@ async fn keys_open_what_their_roles_allow_and_are_in_the_urls() {
         refused.expect(401);
     }
     server.get("/instances?CODE=r%26d").await.expect(200);
-    let by_header = server.http.get(server.url("/instances?code=wrong")).header("x-functions-key", "manage");
-    server.send(by_header).await.expect(200);
+    let by_header = |key: &str| server.http.get(server.url("/instances?code=wrong")).header("x-functions-key", key.as_bytes());
+    server.send(by_header("manage")).await.expect(200);
+    server.send(by_header("schlüssel")).await.expect(200);
     server.post("/orchestrators/waits/w?code=r%26d", "").await.expect(403);
     let started = server.post("/orchestrators/waits/w?code=start", "").await.expect(202).json();
     assert!(
@@ -86,6 +88,11 @@ async fn without_keys_only_this_machine_is_served() {
     server.send(with("host", "evil.example")).await.expect(401);
     server.send(with("x-forwarded-for", "203.0.113.9")).await.expect(401);
     server.send(with("forwarded", "for=203.0.113.9")).await.expect(401);
+    for name in ["x-forwarded-proto", "x-real-ip", "via", "cf-connecting-ip"] {
+        server.send(with(name, "1.1 proxy")).await.expect(401);
+    }
+    server.send(with("sec-fetch-site", "same-origin")).await.expect(200);
+    server.send(with("sec-fetch-site", "cross-site")).await.expect(401);
     for (method, path, _) in ROUTES {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let proxied = server.http.request(method, server.url(path)).header("x-forwarded-for", "203.0.113.9");
@@ -121,6 +128,8 @@ async fn urls_follow_the_proxy_only_when_told_to() {
     assert!(location(behind.send(start(&behind, &headers[..1])).await).starts_with(&format!("http://{}", behind.address)));
     let rfc = [("forwarded", "for=1.2.3.4;host=\"a.example:8443\";proto=https, for=5.6.7.8")];
     assert!(location(behind.send(start(&behind, &rfc)).await).starts_with("https://a.example:8443/"));
+    let spaced = [("forwarded", "for=\"a,b;host=evil\"; Host = r.example ;proto=https")];
+    assert!(location(behind.send(start(&behind, &spaced)).await).starts_with("https://r.example/"));
     let evil = [("x-forwarded-host", "evil.example/path?"), ("x-forwarded-proto", "https")];
     assert!(location(behind.send(start(&behind, &evil)).await).starts_with(&format!("http://{}", behind.address)));
 
@@ -130,7 +139,7 @@ async fn urls_follow_the_proxy_only_when_told_to() {
     public.post("/orchestrators/waits/w?code=k", "").await.expect(202);
     let status = public.get("/instances/w?code=k").await;
     assert_eq!(location(status), format!("https://public.example/api{BASE}/instances/w?code=k"));
-    for wrong in ["orders.example", "/api", "https://a/?b"] {
+    for wrong in ["orders.example", "/api", "https://a/?b", "https://a/b#c", "ftp://a"] {
         assert!(Api::new(public.client.clone()).public_url(wrong).is_err(), "{wrong}");
     }
 }

@@ -70,6 +70,9 @@ async fn a_wrong_signal_is_refused_and_makes_nothing() {
     says("/entities/counter/a?op=subtract", "no operation `subtract` in this process; those it has: add, ").await;
     says("/entities/counter/a", "write its name as `?op=`").await;
     says("/entities/counter/a%2Fb?op=add", "cannot be an instance id").await;
+    says("/entities/counter/$?op=add", "`$` is how a path spells the empty key").await;
+    assert!(server.delete("/entities/counter/%24").await.expect(400).text.contains("the empty key"));
+    server.post("/entities/counter/a?op=delete", "{").await.expect_error(400, "Could not parse JSON content: ");
     says(&format!("/entities/counter/{}?op=add", "x".repeat(250)), "longer than 256 characters").await;
     assert!(server.delete("/entities/nobody/a").await.expect(400).text.contains("no entity named `nobody`"));
     let bytes = server.http.post(server.url("/entities/counter/a?op=note")).body(vec![0xFF]);

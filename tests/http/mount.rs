@@ -29,12 +29,16 @@ async fn run_fan_out(State(client): State<Client>, request: Parts) -> Answer {
 #[tokio::test]
 async fn it_is_mounted_into_an_application() {
     let mount = |api: Api| {
-        let links = api.links().nested_at("/durable").key("k");
+        let links = api.links().nested_at("durable/").key("k");
         Router::new().nest("/durable", api.router()).layer(axum::Extension(links))
     };
     let nested = Server::with(|api| api.key(Role::Manage, "k"), mount).await;
     let nested_url = |path: &str| format!("http://{}/durable{BASE}{path}", nested.address);
     let started = nested.send(nested.http.post(nested_url("/orchestrators/fan_out/n?code=k")).body("[7]")).await.expect(202);
+    let beside = nested.http.get(format!("http://{}/other{BASE}/instances/n?code=k", nested.address));
+    nested.send(beside).await.expect(404);
+    let below = nested.http.get(format!("http://{}/durable/other{BASE}/instances/n?code=k", nested.address));
+    nested.send(below).await.expect(404);
     let location = nested_url("/instances/n?taskHub=dacapo&connection=Storage&code=k");
     assert_eq!(started.header("location"), Some(location.as_str()));
     nested.ended("n").await;

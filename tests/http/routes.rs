@@ -33,9 +33,14 @@ async fn what_is_no_route_is_404_and_the_rest_of_the_table() {
 
     server.run("fan_out", "f", "[1]").await;
     let url = |path: &str| format!("http://{}{path}", server.address);
-    for path in ["/Runtime/WEBHOOKS/durableTask/Instances/f/", "/admin/extensions/durabletaskextension/instances/f"] {
+    for path in [
+        "/Runtime/WEBHOOKS/durableTask/Instances/f/",
+        "/admin/extensions/durabletaskextension/instances/f",
+        "/%72untime/webhooks/durabletask/instances/f",
+    ] {
         server.send(server.http.get(url(path))).await.expect(200);
     }
+    server.send(server.http.get(url("/public/runtime/webhooks/durabletask/instances/f"))).await.expect_bare(404);
     let started =
         server.send(server.http.post(url("/admin/extensions/DurableTaskExtension/orchestrators/fan_out/g")).body("[]")).await;
     assert!(

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use dacapo::http::Api;
 use dacapo::{Client, Runtime};
+use futures::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use crate::server::{BASE, Server};
 
@@ -133,6 +135,13 @@ async fn bodies_have_limits() {
         socket.write_all(b"b\r\n[1,2,3,4,5]\r\n0\r\n\r\n").await.expect("it is sent");
         socket.read_exact(&mut answer).await.expect("it is answered");
         assert_eq!(&answer, b"HTTP/1.1 413");
+
+        // One that is none.
+        let mut socket = tokio::net::TcpStream::connect(server.address).await.expect("it connects");
+        socket.write_all(head.as_bytes()).await.expect("it is sent");
+        socket.write_all(b"no length\r\n").await.expect("it is sent");
+        socket.read_exact(&mut answer).await.expect("it is answered");
+        assert_eq!(&answer, b"HTTP/1.1 400");
     }
     server.get("/instances/b").await.expect_bare(404);
     server.get("/entities/counter/b").await.expect_bare(404);
@@ -174,6 +183,48 @@ async fn a_start_may_replace_whatever_runs_where_that_is_set() {
     any.waiting("w").await;
     any.run("fan_out", "w", "[4]").await;
     assert_eq!(any.get("/instances/w").await.expect(200).json()["output"], json!([8]));
+}
+
+#[tokio::test]
+async fn starts_of_one_id_at_one_time_are_all_answered() {
+    let any = Server::with(|api| api.reuse_id(dacapo::ReuseId::ReplaceAny), Api::router).await;
+    for round in 0..20 {
+        let path = format!("/orchestrators/waits/{round}");
+        let starts = join_all((0..8).map(|_| any.post(&path, "")));
+        let answers = timeout(Duration::from_secs(30), starts).await.expect("no start waits for the end of another's run");
+        answers.into_iter().for_each(|answer| drop(answer.expect(202)));
+        assert_eq!(any.client.status(round.to_string()).await.expect("it is there").runtime_status(), dacapo::Status::Running);
+    }
+}
+
+#[tokio::test]
+async fn who_starts_and_waits_gets_the_output_of_that_run() {
+    let server = Server::new().await;
+    let asks = async |caller: u32| {
+        for n in caller..caller + 25 {
+            let path = "/orchestrators/fan_out/shared?timeout=20&pollingInterval=1";
+            let answer = server.post(path, &format!("[{n}]")).await;
+            // Another's run has not ended.
+            if answer.status != 409 {
+                assert_eq!(answer.expect(200).json(), json!([2 * n]));
+            }
+        }
+    };
+    join_all([100, 200, 300, 400].map(asks)).await;
+}
+
+#[tokio::test]
+async fn who_waits_when_the_server_ends_is_told_where_to_ask() {
+    let server = Server::new().await;
+    let url = server.url("/orchestrators/waits/w?timeout=20&pollingInterval=1");
+    let waiting = tokio::spawn(server.http.post(url).send());
+    while server.get("/instances/w").await.status == 404 {
+        tokio::task::yield_now().await;
+    }
+    server.runtime.shutdown().await.expect("it closes");
+    let answer = waiting.await.expect("it is sent").expect("it is answered");
+    assert_eq!(answer.status(), 202);
+    assert!(answer.headers()["location"].to_str().is_ok_and(|url| url.contains("/instances/w?")));
 }
 
 #[tokio::test]

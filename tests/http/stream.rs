@@ -35,6 +35,16 @@ async fn a_status_can_be_a_stream() {
     assert_eq!((&last["runtimeStatus"], &last["output"]), (&json!("Completed"), &json!(42)));
     assert!(next().await.is_none());
 
+    // Whoever takes JSON, too, gets that.
+    for (accepts, content_type) in [
+        ("application/json, text/event-stream", "application/json; charset=utf-8"),
+        ("text/event-stream;q=0", "application/json; charset=utf-8"),
+        ("Text/Event-Stream", "text/event-stream"),
+    ] {
+        let answer = server.send(server.http.get(server.url("/instances/w")).header("accept", accepts)).await;
+        assert_eq!(answer.header("content-type"), Some(content_type), "{accepts}");
+    }
+
     // It ends with the server, too.
     server.waiting("x").await;
     let request = server.http.get(server.url("/instances/x")).header("accept", "text/event-stream");

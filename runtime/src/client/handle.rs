@@ -10,11 +10,15 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Function, Recorded, Returned, Storable};
 use crate::orchestration::event::Event;
+use crate::worker::run::Run;
 
 /// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
+///
+/// One from a start stands for that run: when [another start](crate::ReuseId) or a [restart](Client::restart) has taken its place, there is
+/// nothing more to be learnt of it. One that was attached stands for whichever run has the id.
 pub struct Handle<F> {
     client: Client,
-    id: String,
+    run: Run,
     function: PhantomData<fn() -> F>,
 }
 
@@ -42,12 +46,12 @@ impl Handle<Named> {
 }
 
 impl<F> Handle<F> {
-    pub(super) fn new(client: Client, id: String) -> Self {
-        Self { client, id, function: PhantomData }
+    pub(super) fn new(client: Client, run: Run) -> Self {
+        Self { client, run, function: PhantomData }
     }
 
     async fn recorded(&self) -> Recorded {
-        let recorded = self.client.outcome(&self.id).await;
+        let recorded = self.client.outcome(&self.run).await;
         recorded.unwrap_or_else(|error| Err(Failure::new(FailureKind::Runtime, error.to_string())))
     }
 
@@ -60,7 +64,13 @@ impl<F> Handle<F> {
     /// The instance id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.run.id
+    }
+
+    /// The run it stands for.
+    #[cfg(feature = "http")]
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
     }
 
     /// Waits until its first turn has run: at once for one that was started in the process of the worker, at the time of the
@@ -69,7 +79,7 @@ impl<F> Handle<F> {
     /// # Errors
     /// As [`Client::status`].
     pub async fn started(&self) -> Result<(), RuntimeError> {
-        self.client.wait_started(&self.id).await
+        self.client.wait_started(self.id()).await
     }
 
     /// What is known of the orchestration.
@@ -77,7 +87,7 @@ impl<F> Handle<F> {
     /// # Errors
     /// As [`Client::status`].
     pub async fn status(&self) -> Result<InstanceStatus, RuntimeError> {
-        self.client.status(&self.id).await
+        self.client.status_of(self.run.clone(), true).await
     }
 
     /// What the orchestrator last said by [`set_custom_status`](crate::set_custom_status).
@@ -85,7 +95,7 @@ impl<F> Handle<F> {
     /// # Errors
     /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value is no `T`.
     pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
-        let instance = self.client.find(&self.id).await?;
+        let instance = self.run.find(self.client.store()).await?;
         let status = instance.state.custom_status.map(|status| status.decode()).transpose();
         status.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
     }
@@ -95,7 +105,7 @@ impl<F> Handle<F> {
     /// # Errors
     /// As [`Client::raise`].
     pub async fn raise<T: Storable>(&self, event: Event<T>, value: T) -> Result<(), RuntimeError> {
-        self.client.raise(&self.id, event, value).await
+        self.client.raise(self.id(), event, value).await
     }
 
     /// Ends the orchestration, as [`Client::terminate`].
@@ -103,18 +113,18 @@ impl<F> Handle<F> {
     /// # Errors
     /// As [`Client::terminate`].
     pub async fn terminate(&self, reason: &str) -> Result<(), RuntimeError> {
-        self.client.terminate(&self.id, reason).await
+        self.client.terminate(self.id(), reason).await
     }
 }
 
 impl<F> Clone for Handle<F> {
     fn clone(&self) -> Self {
-        Self { client: self.client.clone(), id: self.id.clone(), function: PhantomData }
+        Self { client: self.client.clone(), run: self.run.clone(), function: PhantomData }
     }
 }
 
 impl<F> fmt::Debug for Handle<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("id", &self.id).finish()
+        f.debug_struct("Handle").field("id", &self.run.id).finish()
     }
 }

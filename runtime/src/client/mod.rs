@@ -31,6 +31,7 @@ use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
 use crate::worker::request::Request;
+use crate::worker::run::Run;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
 pub use handle::Handle;
 pub use purge::Purge;
@@ -133,7 +134,7 @@ impl Client {
     where
         F: Function,
     {
-        Handle::new(self.clone(), id.into())
+        Handle::new(self.clone(), Run::any(id))
     }
 
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
@@ -249,12 +250,14 @@ impl Client {
         }
     }
 
-    async fn create(&self, request: Request) -> StoreResult<()> {
+    async fn create(&self, request: Request) -> StoreResult<Run> {
         self.check_length(format_args!("the input of `{}`", request.name), &request.input)?;
-        match &self.backend {
-            Backend::Worker(worker) => worker.create(request).await,
-            Backend::Store(_) => self.apply(request.into_batch(0, self.now())).await.map(|_| ()),
-        }
+        let id = request.id.clone();
+        let key = match &self.backend {
+            Backend::Worker(worker) => Some(worker.create(request).await?),
+            Backend::Store(_) => self.apply(request.into_batch(0, self.now())).await?.created,
+        };
+        Ok(Run { id, key })
     }
 
     /// Applies a batch as whoever this client is.
@@ -307,10 +310,10 @@ impl Client {
         }
     }
 
-    pub(crate) async fn outcome(&self, id: &str) -> StoreResult<Recorded> {
+    pub(crate) async fn outcome(&self, run: &Run) -> StoreResult<Recorded> {
         match &self.backend {
-            Backend::Worker(worker) => worker.wait(id).await,
-            Backend::Store(remote) => remote.look_until(|| outcome_of(&remote.store, id).boxed()).await,
+            Backend::Worker(worker) => worker.wait(run).await,
+            Backend::Store(remote) => remote.look_until(|| outcome_of(&remote.store, run).boxed()).await,
         }
     }
 

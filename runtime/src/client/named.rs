@@ -8,6 +8,7 @@ use crate::engine::event::Event;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::Payload;
 use crate::store::{Registered, RegisteredKind, StoreResult};
+use crate::worker::run::Run;
 
 /// No version asked for: the newest.
 const NEWEST: u32 = 0;
@@ -42,7 +43,7 @@ impl Client {
 
     /// The handle of an orchestration that was started before, whatever its orchestrator is.
     pub fn attach_named(&self, id: impl Into<String>) -> Handle<Named> {
-        Handle::new(self.clone(), id.into())
+        Handle::new(self.clone(), Run::any(id))
     }
 
     /// Raises an external event with a JSON value, as [`raise`](Self::raise) does with one of its type.
@@ -59,8 +60,13 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store; [`ErrorKind::ShuttingDown`] when the runtime ends first.
     pub async fn wait(&self, id: &str) -> Result<InstanceStatus, RuntimeError> {
-        let _ = self.outcome(id).await?;
-        self.status(id).await
+        self.wait_run(Run::any(id)).await
+    }
+
+    /// The same for one run.
+    pub(crate) async fn wait_run(&self, run: Run) -> StoreResult<InstanceStatus> {
+        let _ = self.outcome(&run).await?;
+        self.status_of(run, true).await
     }
 
     /// What can be run by name: what is registered with the worker of this process, or with the worker that had the store last.

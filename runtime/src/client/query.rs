@@ -232,6 +232,11 @@ impl Page {
         &self.instances
     }
 
+    #[cfg(feature = "http")]
+    pub(crate) fn into_instances(self) -> impl Iterator<Item = store::Instance> {
+        self.instances.into_iter().map(InstanceStatus::into_instance)
+    }
+
     /// What to give to [`Query::after`] for the next page; nothing when there is none.
     #[must_use]
     pub fn next(&self) -> Option<&str> {

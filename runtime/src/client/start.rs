@@ -14,9 +14,10 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
 use crate::function::Function;
 use crate::payload::Payload;
-use crate::store::{End, Lookup, StoreResult, Timestamp, already_exists};
+use crate::store::{End, Instance, StoreResult, Timestamp, already_exists};
 use crate::trace::TraceContext;
 use crate::worker::request::Request;
+use crate::worker::run::Run;
 
 /// What to do when the instance id of a start exists already. The words are Temporal's and Durable Task's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl<F> Start<F> {
     /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
     ///
     /// At most 256 characters, not beginning with `@`, without `/`, `\`, `#`, `?` and control characters: the rule of Durable
-    /// Functions, so that every id fits into a URL.
+    /// Functions, so that every id fits into a URL; for the same reason neither `.` nor `..`.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
@@ -124,8 +125,7 @@ impl<F: Function> IntoFuture for Start<F> {
     fn into_future(self) -> Self::IntoFuture {
         async move {
             let client = self.client.clone();
-            let id = self.make().await?;
-            Ok(Handle::new(client, id))
+            Ok(Handle::new(client, self.make().await?))
         }
         .boxed()
     }
@@ -151,23 +151,21 @@ impl IntoFuture for Start<Named> {
         async move {
             let client = self.client.clone();
             (self.name, self.version) = self.client.orchestrator_named(&self.name, self.version).await?;
-            let id = self.make().await?;
-            Ok(Handle::new(client, id))
+            Ok(Handle::new(client, self.make().await?))
         }
         .boxed()
     }
 }
 
 impl<F> Start<F> {
-    async fn make(self) -> StoreResult<String> {
+    async fn make(self) -> StoreResult<Run> {
         let Self { client, name, version, input, id, reuse, at, tags, trace, .. } = self;
         let input = input.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         let id = id.unwrap_or_else(new_id);
         check_id(&id)?;
         check_tags(&tags)?;
-        let request = Request { id: id.clone(), name, version, input, at, tags, trace, replaces: Vec::new() };
-        client.create_or(request, reuse).await?;
-        Ok(id)
+        let request = Request { id, name, version, input, at, tags, trace, replaces: Vec::new() };
+        client.create_or(request, reuse).await
     }
 }
 
@@ -192,24 +190,24 @@ impl Client {
         Restart { client: self.clone(), id: id.into(), new: None }
     }
 
-    pub(crate) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<()> {
+    pub(crate) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<Run> {
         loop {
-            let found = match reuse {
-                ReuseId::Refuse => return self.create(request).await,
-                ReuseId::UseExisting => match self.create(request.clone()).await {
-                    Err(error) if error.is_already_exists() => self.find(&request.id).await?,
-                    created => return created,
-                },
-                ReuseId::ReplaceTerminal | ReuseId::ReplaceAny => {
-                    match self.store().find(Lookup::Id(request.id.clone())).await? {
-                        Some(found) => found,
-                        None => return self.create(request).await,
+            let looks_first = matches!(reuse, ReuseId::ReplaceTerminal | ReuseId::ReplaceAny);
+            let mut found = if looks_first { self.find_any(&request.id).await? } else { None };
+            if found.is_none() {
+                request.replaces.clear();
+                match self.create(request.clone()).await {
+                    Err(error) if error.is_already_exists() && reuse != ReuseId::Refuse => {
+                        found = self.find_any(&request.id).await?;
                     }
+                    created => return created,
                 }
-            };
+            }
+            // It was there a moment ago.
+            let Some(found) = found else { continue };
             if reuse == ReuseId::UseExisting {
                 if found.name == request.name {
-                    return Ok(());
+                    return Ok(Run::of(&found));
                 }
                 let message = format!(
                     "the orchestration `{}` exists already, and is a run of `{}`, not of `{}`; give another `.id(..)`",
@@ -223,10 +221,7 @@ impl Client {
             let mut family = self.descendants(&found.id).await?;
             family.insert(0, found);
             for living in family.iter().filter(|instance| !instance.state.status.is_terminal()) {
-                match self.terminate(&living.id, "it is replaced by a new start").await {
-                    Err(error) if error.kind() != ErrorKind::Finished => return Err(error),
-                    _ => drop(self.outcome(&living.id).await?),
-                }
+                self.end(living, "it is replaced by a new start").await?;
             }
             request.replaces = family.iter().map(|instance| instance.key).collect();
             match self.create(request.clone()).await {
@@ -234,6 +229,21 @@ impl Client {
                 Err(error) if error.is_already_exists() => {}
                 created => return created,
             }
+        }
+    }
+}
+
+impl Client {
+    /// Terminates a run and waits for its end, however it comes.
+    pub(crate) async fn end(&self, living: &Instance, reason: &str) -> StoreResult<()> {
+        match self.terminate(&living.id, reason).await {
+            // It has ended, and may even have been purged.
+            Err(error) if ![ErrorKind::Finished, ErrorKind::NotFound].contains(&error.kind()) => return Err(error),
+            _ => {}
+        }
+        match self.outcome(&Run::of(living)).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
         }
     }
 }
@@ -267,31 +277,25 @@ impl IntoFuture for Restart {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let earlier = self.client.find(&self.id).await?;
-            let first = self.client.store().turn(earlier.key, End::First).await?;
-            let started = first.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
-                Event::ExecutionStarted { input, version, .. } => Some((input, version)),
-                _ => None,
-            });
-            let (input, version) = started.unwrap_or_else(|| (Payload::null(), 1));
-            let reuse = if self.new.is_some() { ReuseId::Refuse } else { ReuseId::ReplaceTerminal };
-            let id = self.new.unwrap_or(self.id);
-            check_id(&id)?;
-            let request = Request {
-                id: id.clone(),
-                name: earlier.name,
-                version,
-                input,
-                at: None,
-                tags: earlier.tags,
-                trace: None,
-                replaces: Vec::new(),
-            };
-            self.client.create_or(request, reuse).await?;
-            Ok(id)
-        }
-        .boxed()
+        async move { Ok(self.make().await?.id) }.boxed()
+    }
+}
+
+impl Restart {
+    pub(crate) async fn make(self) -> StoreResult<Run> {
+        let earlier = self.client.find(&self.id).await?;
+        let first = self.client.store().turn(earlier.key, End::First).await?;
+        let started = first.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
+            Event::ExecutionStarted { input, version, .. } => Some((input, version)),
+            _ => None,
+        });
+        let (input, version) = started.unwrap_or_else(|| (Payload::null(), 1));
+        let reuse = if self.new.is_some() { ReuseId::Refuse } else { ReuseId::ReplaceTerminal };
+        let id = self.new.unwrap_or(self.id);
+        check_id(&id)?;
+        let request =
+            Request { id, name: earlier.name, version, input, at: None, tags: earlier.tags, trace: None, replaces: Vec::new() };
+        self.client.create_or(request, reuse).await
     }
 }
 

@@ -8,12 +8,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::client::Client;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Turn};
 use crate::error::RuntimeError;
 use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::payload::Payload;
-use crate::store::{self, End, Status};
+use crate::store::{End, Instance, Status, StoreResult, Stored};
+use crate::worker::run::Run;
 
 impl Client {
     /// What is known of an orchestration. Awaiting the request asks for it.
@@ -36,7 +37,41 @@ impl Client {
     /// # }
     /// ```
     pub fn status(&self, id: impl Into<String>) -> StatusRequest {
-        StatusRequest { client: self.clone(), id: id.into(), show_input: true }
+        StatusRequest { client: self.clone(), run: Run::any(id), show_input: true }
+    }
+
+    /// The same for one run.
+    pub(crate) async fn status_of(&self, run: Run, show_input: bool) -> StoreResult<InstanceStatus> {
+        StatusRequest { client: self.clone(), run, show_input }.await
+    }
+
+    /// What is known of an instance that was found a moment ago. When it is another one meanwhile, it is read anew, as it is at one time.
+    pub(crate) async fn completed(&self, instance: Instance, show_input: bool) -> StoreResult<InstanceStatus> {
+        let (store, run) = (self.store(), Run::of(&instance));
+        let first = match show_input {
+            true => store.turn_to_show(instance.key, End::First).await?,
+            false => store.closed_turn(instance.key, End::First).await?,
+        };
+        let last = match instance.state.status.is_terminal() {
+            true => store.turn_to_show(instance.key, End::Last).await?,
+            false => None,
+        };
+        let status = first.map(|first| InstanceStatus::new(instance, first, last));
+        let is_sound = |status: &InstanceStatus| status.outcome.is_some() || !status.runtime_status().is_terminal();
+        let status = match status.filter(is_sound) {
+            Some(status) => status,
+            None => self.status_with_history(&run).await?.0,
+        };
+        Ok(if show_input { status } else { InstanceStatus { input: None, ..status } })
+    }
+
+    /// What is known of an orchestration, and its history, as both were at one time. A value that cannot be decoded here is left encoded in
+    /// the history.
+    pub(crate) async fn status_with_history(&self, run: &Run) -> StoreResult<(InstanceStatus, Vec<Turn>)> {
+        let Stored { instance, history, .. } = self.store().load_to_show(run.lookup()).await?.ok_or_else(|| run.missing())?;
+        let ends = [history.first(), history.last()].map(Option::<&Turn>::cloned);
+        let [Some(first), last] = ends else { return Ok((InstanceStatus::listed(instance), history)) };
+        Ok((InstanceStatus::new(instance, first, last), history))
     }
 }
 
@@ -44,7 +79,7 @@ impl Client {
 #[must_use = "nothing is asked until the request is awaited"]
 pub struct StatusRequest {
     client: Client,
-    id: String,
+    run: Run,
     show_input: bool,
 }
 
@@ -56,31 +91,8 @@ impl StatusRequest {
     }
 
     async fn ask(self) -> Result<InstanceStatus, RuntimeError> {
-        let store = self.client.store();
-        let instance = self.client.find(&self.id).await?;
-        let opened = match self.show_input {
-            true => store.turn_if_readable(instance.key, End::First).await?,
-            false => None,
-        };
-        let show_input = opened.is_some();
-        let first = match opened {
-            Some(first) => Some(first),
-            None => store.closed_turn(instance.key, End::First).await?,
-        };
-        let (mut input, mut version, mut execution) = (None, 1, 1);
-        for event in first.into_iter().flat_map(|turn| turn.events) {
-            if let Event::ExecutionStarted { input: started_with, version: started_as, continued, .. } = event {
-                (input, version) = (Some(started_with).filter(|_| show_input), started_as);
-                execution = continued.map_or(1, |continued| continued.execution);
-            }
-        }
-        let mut outcome = None;
-        if instance.state.status.is_terminal()
-            && let Some(last) = store.turn_if_readable(instance.key, End::Last).await?
-        {
-            outcome = last.events.last().and_then(Event::outcome);
-        }
-        Ok(InstanceStatus { instance, input, version, execution, outcome })
+        let instance = self.run.find(self.client.store()).await?;
+        self.client.completed(instance, self.show_input).await
     }
 }
 
@@ -96,7 +108,7 @@ impl IntoFuture for StatusRequest {
 /// What is known of an orchestration, from [`Client::status`].
 #[derive(Clone, Debug)]
 pub struct InstanceStatus {
-    instance: store::Instance,
+    instance: Instance,
     input: Option<Payload>,
     version: u32,
     execution: u32,
@@ -104,9 +116,30 @@ pub struct InstanceStatus {
 }
 
 impl InstanceStatus {
+    /// With what its first turn tells, and its last one when it has ended.
+    fn new(instance: Instance, first: Turn, last: Option<Turn>) -> Self {
+        let mut status = Self { version: 1, execution: 1, ..Self::listed(instance) };
+        for event in first.events {
+            if let Event::ExecutionStarted { input, version, continued, .. } = event {
+                (status.input, status.version) = (Some(input), version);
+                status.execution = continued.map_or(1, |continued| continued.execution);
+            }
+        }
+        if status.runtime_status().is_terminal() {
+            status.outcome = last.and_then(|last| last.events.last().and_then(Event::outcome));
+        }
+        status
+    }
+
     /// What is known without the history.
-    pub(super) fn listed(instance: store::Instance) -> Self {
+    pub(super) fn listed(instance: Instance) -> Self {
         Self { instance, input: None, version: 0, execution: 0, outcome: None }
+    }
+
+    /// The instance, of one of a list.
+    #[cfg(feature = "http")]
+    pub(crate) fn into_instance(self) -> Instance {
+        self.instance
     }
 
     /// The instance id.
@@ -139,16 +172,16 @@ impl InstanceStatus {
         self.execution
     }
 
-    /// The recorded arguments, those of the last generation.
+    /// The recorded arguments, those of the last generation, if they can be decoded here.
     #[must_use]
     pub fn input(&self) -> Option<&Payload> {
-        self.input.as_ref()
+        self.input.as_ref().filter(|input| !input.is_sealed())
     }
 
-    /// What it returned, when it has completed.
+    /// What it returned, when it has completed, if that can be decoded here.
     #[must_use]
     pub fn output(&self) -> Option<&Payload> {
-        self.outcome.as_ref()?.as_ref().ok()
+        self.outcome.as_ref()?.as_ref().ok().filter(|output| !output.is_sealed())
     }
 
     /// Why it failed, when it has failed or was terminated.
@@ -157,10 +190,10 @@ impl InstanceStatus {
         self.outcome.as_ref()?.as_ref().err()
     }
 
-    /// What the orchestrator last said of itself.
+    /// What the orchestrator last said of itself, if that can be decoded here.
     #[must_use]
     pub fn custom_status(&self) -> Option<&Payload> {
-        self.instance.state.custom_status.as_ref()
+        self.instance.state.custom_status.as_ref().filter(|status| !status.is_sealed())
     }
 
     /// Why it was parked, when it is: what its history holds, what its code does now, and where both were written.

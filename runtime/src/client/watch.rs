@@ -47,7 +47,7 @@ impl Client {
             Backend::Worker(worker) => Source::Worker(worker.watchers().watch(&id)),
             Backend::Store(remote) => Source::Store { changed: remote.changed.clone(), pause: SHORTEST_PAUSE },
         };
-        Watch { client: self.clone(), id, source, last: None }
+        Watch { client: self.clone(), id, show_input: true, source, last: None }
     }
 }
 
@@ -56,6 +56,7 @@ impl Client {
 pub struct Watch {
     client: Client,
     id: String,
+    show_input: bool,
     source: Source,
     /// What was told last, and when it was looked for.
     last: Option<(InstanceStatus, Instant)>,
@@ -72,6 +73,12 @@ enum Source {
 }
 
 impl Watch {
+    /// Whether the statuses tell the input, as [`StatusRequest::show_input`](crate::StatusRequest::show_input) says it. Default: yes.
+    pub fn show_input(mut self, show: bool) -> Self {
+        self.show_input = show;
+        self
+    }
+
     /// The status, at once the first time and then when it is another one; nothing after that of the end.
     ///
     /// # Errors
@@ -86,7 +93,7 @@ impl Watch {
                 self.source.changed().await?;
                 sleep_until(looked + REST).await;
             }
-            let status = self.client.status(&self.id).await?;
+            let status = self.client.status(&self.id).show_input(self.show_input).await?;
             let news = self.last.as_ref().is_none_or(|(last, _)| seen(last) != seen(&status));
             self.last = Some((status.clone(), Instant::now()));
             if news {

@@ -59,7 +59,7 @@ impl Access {
 
 /// The key that a request shows, right or wrong.
 pub(super) fn presented_key<'a>(headers: &'a HeaderMap, parameters: &'a Parameters) -> Option<&'a str> {
-    let header = headers.get("x-functions-key").and_then(|value| value.to_str().ok());
+    let header = headers.get("x-functions-key").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     header.filter(|key| !key.is_empty()).or_else(|| parameters.get("code"))
 }
 
@@ -69,14 +69,20 @@ fn is_local(parts: &Parts) -> bool {
     let from_here =
         parts.extensions.get::<ConnectInfo<SocketAddr>>().is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
     let headers = &parts.headers;
-    let is_forwarded = ["forwarded", "x-forwarded-for", "x-forwarded-host"].iter().any(|name| headers.contains_key(*name));
+    let is_forwarded =
+        headers.keys().any(|name| OF_PROXIES.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"));
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     let host = host.or_else(|| parts.uri.authority().map(Authority::as_str));
     let is_page_of_another = headers
         .get(header::ORIGIN)
         .is_some_and(|origin| origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, origin)| origin) != host);
-    from_here && !is_forwarded && !is_page_of_another && host.is_none_or(is_loopback_name)
+    // What browsers say of the page, also where they name no origin.
+    let is_of_another_site = headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin");
+    from_here && !is_forwarded && !is_page_of_another && !is_of_another_site && host.is_none_or(is_loopback_name)
 }
+
+/// What proxies add to a request, beside `X-Forwarded-…`.
+const OF_PROXIES: [&str; 6] = ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
 
 fn is_loopback_name(host: &str) -> bool {
     host.parse::<Authority>().is_ok_and(|authority| {

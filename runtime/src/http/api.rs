@@ -71,10 +71,14 @@ impl Api {
     /// How the server is reached from outside, for the URLs in its answers. Default: as the request says.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when it has no scheme and host, or a query.
+    /// [`ErrorKind::Invalid`] when it is not of `http` or `https`, has no host, or has a query or a fragment.
     pub fn public_url(mut self, url: &str) -> Result<Self, RuntimeError> {
-        let is_base = |uri: &Uri| uri.scheme().is_some() && uri.authority().is_some() && uri.query().is_none();
-        if url.parse().as_ref().is_ok_and(is_base) {
+        let is_base = |uri: &Uri| {
+            let is_web = uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
+            is_web && uri.authority().is_some() && uri.query().is_none()
+        };
+        // A `Uri` forgets its fragment.
+        if !url.contains('#') && url.parse().as_ref().is_ok_and(is_base) {
             self.links.public_url = Some(url.trim_end_matches('/').to_owned());
             return Ok(self);
         }

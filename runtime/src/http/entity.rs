@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::entity::EntityId;
-use crate::error::{ErrorKind, RuntimeError};
+use crate::error::ErrorKind;
 use crate::http::answer::{Refusal, empty, error, json, message};
 use crate::http::body;
 use crate::http::page;
@@ -91,7 +91,17 @@ pub(super) async fn signal(
     let Some(operation) = operation else {
         return Ok(message(StatusCode::BAD_REQUEST, "the operation is missing: write its name as `?op=`"));
     };
-    let input = if body.is_empty() {
+    signalled(client, (name, key), operation, input(headers, body)?).await
+}
+
+/// `DELETE /entities/{name}/{key}`, and the signal `delete`, the input of which says nothing.
+pub(super) async fn delete(client: &Client, headers: &HeaderMap, place: (&str, &str), body: &[u8]) -> Result<Response, Refusal> {
+    input(headers, body)?;
+    signalled(client, place, "delete", Payload::null()).await
+}
+
+fn input(headers: &HeaderMap, body: &[u8]) -> Result<Payload, Refusal> {
+    Ok(if body.is_empty() {
         Payload::null()
     } else if body::is_json(headers) {
         body::json(body, NOT_JSON)?
@@ -100,17 +110,15 @@ pub(super) async fn signal(
             |why: &dyn std::fmt::Display| Box::new(message(StatusCode::BAD_REQUEST, &format!("the body is no text: {why}")));
         let text = std::str::from_utf8(body).map_err(|why| refused(&why))?;
         Payload::encode(text).map_err(|why| refused(&why))?
-    };
-    signalled(client.signal_named(&EntityId::named(name, key), operation, input).await)
+    })
 }
 
-/// `DELETE /entities/{name}/{key}`.
-pub(super) async fn delete(client: &Client, (name, key): (&str, &str)) -> Result<Response, Refusal> {
-    signalled(client.signal_named(&EntityId::named(name, key), "delete", Payload::null()).await)
-}
-
-fn signalled(result: Result<(), RuntimeError>) -> Result<Response, Refusal> {
-    match result {
+async fn signalled(client: &Client, (name, key): (&str, &str), operation: &str, input: Payload) -> Result<Response, Refusal> {
+    if key == EMPTY_KEY {
+        let why = "`$` is how a path spells the empty key, which no entity has here; give the entity another key";
+        return Err(Box::new(message(StatusCode::BAD_REQUEST, why)));
+    }
+    match client.signal_named(&EntityId::named(name, key), operation, input).await {
         Err(why) if why.kind() == ErrorKind::Invalid => Err(Box::new(message(StatusCode::BAD_REQUEST, &why.to_string()))),
         Err(why) => Err(Box::new(error(&why))),
         Ok(()) => Ok(empty(StatusCode::ACCEPTED)),

@@ -163,14 +163,14 @@ impl Writer<'_> {
             }
             Event::TimerCreated { fire_at, .. } => Row { fire_at: Some(to_ticks(*fire_at)), ..row("TimerCreated") },
             Event::TimerFired { id } => Row { fire_at: self.timers.get(id).copied().map(to_ticks), ..row("TimerFired") },
-            Event::EventRaised { name, input } => {
-                Row { name: Some(name.clone()), input: self.input(input), ..row("EventRaised") }
-            }
+            // Only the inputs of runs and of calls are left out where inputs are not asked for.
+            Event::EventRaised { name, input } => Row { name: Some(name.clone()), input: text(input), ..row("EventRaised") },
             Event::ExecutionCompleted { result } => {
                 Row { orchestration_status: Some("Completed"), result: self.output(result), ..row("ExecutionCompleted") }
             }
             Event::ExecutionFailed { failure } => Row {
                 orchestration_status: Some("Failed"),
+                result: Payload::encode(failure.message()).ok().and_then(|message| self.output(&message)),
                 failure_details: Some(FailureDetails::of(failure)),
                 ..row("ExecutionCompleted")
             },
@@ -188,7 +188,7 @@ impl Writer<'_> {
             | Event::EntityOperationSignaled { entity, operation, input, .. } => Row {
                 name: Some(operation.to_string()),
                 instance_id: Some(entity.clone()),
-                input: self.input(input),
+                input: text(input),
                 ..row("EventSent")
             },
             Event::EntityLockRequested { entities, .. } => {
@@ -198,7 +198,7 @@ impl Writer<'_> {
                 Row { name: Some("release".to_owned()), instance_id: entities.first().cloned(), ..row("EventSent") }
             }
             Event::EntityOperationCompleted { id, result, .. } => {
-                Row { name: Some(id.to_string()), input: self.input(result), ..row("EventRaised") }
+                Row { name: Some(id.to_string()), input: text(result), ..row("EventRaised") }
             }
             Event::EntityOperationFailed { id, failure, .. } => {
                 failed(Row { name: Some(id.to_string()), ..row("EventRaised") }, failure)
@@ -211,11 +211,11 @@ impl Writer<'_> {
     }
 
     fn input(&self, input: &Payload) -> Option<String> {
-        self.shown.inputs.then(|| input.to_string())
+        text(input).filter(|_| self.shown.inputs)
     }
 
     fn output(&self, result: &Payload) -> Option<Payload> {
-        self.shown.outputs.then(|| result.clone())
+        Some(result).filter(|result| self.shown.outputs && !result.is_sealed()).cloned()
     }
 
     fn of_call(&self, id: CallId, row: Row) -> Row {
@@ -229,6 +229,11 @@ impl Writer<'_> {
             None => row,
         }
     }
+}
+
+/// A value as text; nothing for one that cannot be decoded here.
+fn text(value: &Payload) -> Option<String> {
+    Some(value).filter(|value| !value.is_sealed()).map(Payload::to_string)
 }
 
 fn failed(row: Row, failure: &Failure) -> Row {

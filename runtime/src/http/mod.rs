@@ -45,6 +45,11 @@
 //! do what it says. No keys and no URLs are logged, and what went wrong inside the server is in the log, not in the answer. Nothing is
 //! said about CORS, so browsers keep other origins out; an application that wants them in adds a layer of its own.
 //!
+//! # Ending
+//!
+//! [`Runtime::shutdown`](crate::Runtime::shutdown) ends the streams and answers those who wait for an end with 202. So a server that is to
+//! finish what is under way stops taking requests, shuts the runtime down, and then waits for its connections.
+//!
 //! # Beyond the original
 //!
 //! `GET {base}/instances/{id}` with `Accept: text/event-stream` is a stream of events named `status`: the status as it is, and each

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures::TryStreamExt as _;
 
 use crate::client::Client;
 use crate::http::access::Role;
@@ -108,7 +109,7 @@ impl Api {
         let (parts, body) = request.into_parts();
         let uri = original(&parts);
         let parameters = Parameters::of(&uri);
-        let Some((path, segments)) = split(uri.path()) else { return Ok(status::nothing()) };
+        let Some((path, segments)) = split(&parts) else { return Ok(status::nothing()) };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some(mut route) = Route::of(&parts.method, &segments) else { return Ok(status::nothing()) };
         let operation = parameters.get("op");
@@ -120,7 +121,8 @@ impl Api {
         let (client, links) = (&self.client, &self.links);
         let body = match &route {
             Route::Start { .. } | Route::Raise { .. } | Route::Signal(..) => self.read(body, &parts.headers).await?,
-            _ => axum::body::Bytes::new(),
+            Route::DeleteEntity(..) if parts.method == Method::POST => self.read(body, &parts.headers).await?,
+            _ => Vec::new(),
         };
         let reason = parameters.get("reason").unwrap_or_default();
         let longest_wait = self.longest_wait;
@@ -140,24 +142,33 @@ impl Api {
             Route::Entity(name, key) => entity::state(client, name, key).await,
             Route::Entities(name) => entity::list(client, &parts.headers, &parameters, name).await?,
             Route::Signal(name, key) => entity::signal(client, &parts.headers, (name, key), operation, &body).await?,
-            Route::DeleteEntity(name, key) => entity::delete(client, (name, key)).await?,
+            Route::DeleteEntity(name, key) => entity::delete(client, &parts.headers, (name, key), &body).await?,
             Route::MakePrimary => empty(StatusCode::OK),
             Route::Description => ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], OPENAPI).into_response(),
         })
     }
 
     /// The whole body, if it is small enough and comes soon enough.
-    async fn read(&self, body: axum::body::Body, headers: &axum::http::HeaderMap) -> Result<axum::body::Bytes, Refusal> {
+    async fn read(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
         let limit = self.max_body_bytes;
         let too_large = || Box::new(message(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is longer than {limit} bytes")));
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        match tokio::time::timeout(self.read_timeout, to_bytes(body, limit)).await {
-            Ok(read) => read.map_err(|_| too_large()),
-            Err(_) => Err(Box::new(message(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))),
-        }
+        let whole = async {
+            let (mut chunks, mut whole) = (body.into_data_stream(), Vec::new());
+            let broken = |why| Box::new(message(StatusCode::BAD_REQUEST, &format!("the body could not be read: {why}")));
+            while let Some(chunk) = chunks.try_next().await.map_err(broken)? {
+                if whole.len() + chunk.len() > limit {
+                    return Err(too_large());
+                }
+                whole.extend_from_slice(&chunk);
+            }
+            Ok(whole)
+        };
+        let late = |_| Box::new(message(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"));
+        tokio::time::timeout(self.read_timeout, whole).await.map_err(late)?
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use crate::client::{Client, Handle, ReuseId};
-use crate::error::{ErrorKind, RuntimeError};
+use crate::error::ErrorKind;
 use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
 use crate::http::body;
 use crate::http::parameters::Parameters;
@@ -15,6 +15,7 @@ use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
 use crate::store::Status;
 use crate::trace::TraceContext;
+use crate::worker::run::Run;
 
 /// Answers a request that has started an orchestration: 202, with the URL to ask for its status as the `Location`, `Retry-After: 10`,
 /// and the management URLs as the body.
@@ -43,7 +44,7 @@ pub fn check_status<F>(handle: &Handle<F>, request: &Parts) -> Response {
 /// when it has ended in another way, and otherwise the answer of [`check_status`].
 pub async fn wait_or_check_status<F>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
     let links = links(request);
-    Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.id()).await
+    Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.run()).await
 }
 
 fn links(request: &Parts) -> Links {
@@ -66,21 +67,26 @@ struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    async fn answer(self, id: &str) -> Response {
+    async fn answer(self, run: &Run) -> Response {
         let ended = async {
-            let status = self.client.wait(id).await?;
+            let status = self.client.wait_run(run.clone()).await?;
             match status.output().filter(|_| status.runtime_status() == Status::Completed) {
                 Some(output) => Ok(json(StatusCode::OK, output)),
                 None => {
                     let parameters = Parameters::of(&original(self.parts));
                     let shows_failure = self.urls.shows_failure();
-                    status::of(self.client, &status, self.links, self.parts, &parameters, shows_failure).await
+                    status::of(self.client, run, self.links, self.parts, &parameters, shows_failure).await
                 }
             }
         };
         match tokio::time::timeout(self.timeout, ended).await {
-            Ok(answer) => answer.unwrap_or_else(|why: RuntimeError| error(&why)),
-            Err(_) => accepted(&self.urls, id),
+            Ok(Ok(answer)) => answer,
+            // It was started, and is to be asked for when the server is back, or was purged since.
+            Ok(Err(why)) if run.key.is_some() && [ErrorKind::ShuttingDown, ErrorKind::NotFound].contains(&why.kind()) => {
+                accepted(&self.urls, &run.id)
+            }
+            Ok(Err(why)) => error(&why),
+            Err(_) => accepted(&self.urls, &run.id),
         }
     }
 }
@@ -127,25 +133,25 @@ impl Starting<'_> {
         })?;
         let invocation = invocation(&self.parts.headers).unwrap_or_default();
         tracing::debug!(instance = run.id(), orchestrator = name, invocation, "started over HTTP");
-        Ok(self.answer(run.id(), timeout).await)
+        Ok(self.answer(run.run(), timeout).await)
     }
 
     pub(super) async fn restart(self, id: &str) -> Result<Response, Refusal> {
         let timeout = wanted_wait(self.parameters, self.longest_wait)?;
         let request = self.client.restart(id);
         let request = if self.parameters.flag("restartWithNewInstanceId", true) { request.new_id() } else { request };
-        let id = request.await.map_err(|why| match why.kind() {
+        let run = request.make().await.map_err(|why| match why.kind() {
             ErrorKind::NotFound => bad_argument(&why.to_string()),
             _ => Box::new(error(&why)),
         })?;
-        Ok(self.answer(&id, timeout).await)
+        Ok(self.answer(&run, timeout).await)
     }
 
-    async fn answer(self, id: &str, timeout: Option<Duration>) -> Response {
+    async fn answer(self, run: &Run, timeout: Option<Duration>) -> Response {
         let urls = self.links.urls_at(self.parts, self.path);
         match timeout {
-            None => accepted(&urls, id),
-            Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(id).await,
+            None => accepted(&urls, &run.id),
+            Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(run).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
@@ -19,6 +19,7 @@ use crate::http::parameters::{Parameters, to_seconds};
 use crate::http::urls::{Links, original};
 use crate::payload::Payload;
 use crate::store::Status;
+use crate::worker::run::Run;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,8 +46,8 @@ enum Output<'a> {
 impl<'a> Body<'a> {
     fn of(status: &'a InstanceStatus, show_input: bool) -> Self {
         let said = status.failure().map(|failure| match failure.kind() {
-            // The reason alone, as it was given.
-            FailureKind::Terminated => failure.message().trim_start_matches("terminated").trim_start_matches(": ").to_owned(),
+            // As it was given.
+            FailureKind::Terminated => reason(failure.message()).to_owned(),
             // Whoever has sent what cannot be read is told what is wrong with it.
             FailureKind::Codec => failure.causes().iter().fold(failure.to_string(), |said, cause| format!("{said}: {cause}")),
             _ => failure.to_string(),
@@ -66,33 +67,43 @@ impl<'a> Body<'a> {
 }
 
 pub(super) async fn one(client: &Client, links: &Links, parts: &Parts, parameters: &Parameters, id: &str) -> Response {
-    let accepts = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let wants_stream = accepts.is_some_and(|accept| accept.trim_start().starts_with("text/event-stream"));
-    if wants_stream {
+    if wants_stream(&parts.headers) {
         return stream_of(client, id, parameters.flag("showInput", true)).await;
     }
-    let status = match client.status(id).await {
-        Ok(status) => status,
-        Err(why) => return error(&why),
-    };
     let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false);
-    of(client, &status, links, parts, parameters, shows_failure).await.unwrap_or_else(|why| error(&why))
+    of(client, &Run::any(id), links, parts, parameters, shows_failure).await.unwrap_or_else(|why| error(&why))
+}
+
+/// Whether a stream is accepted, and JSON is not asked for.
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let accepted = lines.flat_map(|line| line.split(',')).filter_map(|range| {
+        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let media = parts.next()?;
+        let is_refused = parts.filter_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).any(|quality| quality <= 0.0);
+        Some(media).filter(|_| !is_refused)
+    });
+    let accepted: Vec<_> = accepted.collect();
+    let has = |media: &str| accepted.iter().any(|accepted| accepted == media);
+    has("text/event-stream") && !has("application/json")
 }
 
 /// The answer to the question for a status.
 pub(super) async fn of(
     client: &Client,
-    status: &InstanceStatus,
+    run: &Run,
     links: &Links,
     parts: &Parts,
     parameters: &Parameters,
     shows_failure: bool,
 ) -> Result<Response, RuntimeError> {
     let shown = Shown { inputs: parameters.flag("showInput", true), outputs: parameters.flag("showHistoryOutput", false) };
-    let mut body = Body::of(status, shown.inputs);
-    if parameters.flag("showHistory", false) && status.runtime_status() != Status::Pending {
-        body.history_events = Some(rows(&client.history(status.instance_id()).await?, shown));
-    }
+    let (status, history) = match parameters.flag("showHistory", false) {
+        true => client.status_with_history(run).await.map(|(status, history)| (status, Some(history)))?,
+        false => (client.status_of(run.clone(), shown.inputs).await?, None),
+    };
+    let mut body = Body::of(&status, shown.inputs);
+    body.history_events = history.filter(|_| status.runtime_status() != Status::Pending).map(|history| rows(&history, shown));
     Ok(match status.runtime_status() {
         Status::Pending | Status::Running | Status::Suspended => {
             let uri = original(parts);
@@ -107,7 +118,7 @@ pub(super) async fn of(
 
 /// The status as it is, then each time it is another one, until the end.
 async fn stream_of(client: &Client, id: &str, show_input: bool) -> Response {
-    let mut watch = client.watch(id);
+    let mut watch = client.watch(id).show_input(show_input);
     let first = match watch.next().await {
         Ok(first) => first,
         Err(why) => return error(&why),
@@ -145,23 +156,30 @@ pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters
     if !asked.is_empty() && statuses.is_empty() || prefix.is_some_and(|prefix| prefix.starts_with('@')) {
         return Ok(page::answer(&[(); 0], None));
     }
-    query = statuses.into_iter().fold(query, Query::status);
+    query = statuses.iter().copied().fold(query, Query::status);
     if let Some(token) = page::token(&parts.headers) {
         query = query.after(token);
     }
     let found = query.await.map_err(refused)?;
-    let mut statuses = Vec::new();
-    for instance in found.instances() {
-        match client.status(instance.instance_id()).await {
-            Ok(status) => statuses.push(status),
-            // It was purged a moment ago.
+    let mut listed = Vec::new();
+    let (show_input, next) = (parameters.flag("showInput", true), found.next().map(str::to_owned));
+    for instance in found.into_instances() {
+        match client.completed(instance, show_input).await {
+            Ok(status) if asked.is_empty() || statuses.contains(&status.runtime_status()) => listed.push(status),
+            // It has changed, or was purged, a moment ago.
+            Ok(_) => {}
             Err(why) if why.is_not_found() => {}
             Err(why) => return Err(refused(why)),
         }
     }
-    let show_input = parameters.flag("showInput", true);
-    let bodies: Vec<_> = statuses.iter().map(|status| Body::of(status, show_input)).collect();
-    Ok(page::answer(&bodies, found.next()))
+    let bodies: Vec<_> = listed.iter().map(|status| Body::of(status, show_input)).collect();
+    Ok(page::answer(&bodies, next.as_deref()))
+}
+
+/// The reason of a termination alone.
+fn reason(message: &str) -> &str {
+    let said = message.strip_prefix("terminated").unwrap_or(message);
+    said.strip_prefix(": ").unwrap_or(said)
 }
 
 /// What there is where nothing is.

@@ -30,7 +30,8 @@ impl Links {
     /// The path at which the router is nested, if it is: `/durable` for `.nest("/durable", api.router())`.
     #[must_use]
     pub fn nested_at(mut self, path: &str) -> Self {
-        path.trim_end_matches('/').clone_into(&mut self.prefix);
+        let path = path.trim_matches('/');
+        self.prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
         self
     }
 
@@ -76,14 +77,15 @@ impl Links {
 
 /// The host and scheme that a proxy says it was asked for: by RFC 7239, or by the older headers, of which both are needed.
 fn forwarded(headers: &HeaderMap) -> Option<String> {
-    let first = |name: &str| Some(headers.get(name)?.to_str().ok()?.split(',').next()?.trim().to_owned());
-    let by_rfc = first("forwarded").and_then(|element| {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let first = |name: &str| Some(text(name)?.split(',').next()?.trim().to_owned());
+    // The first element is that of the proxy the client has asked; one that says less is no answer.
+    let by_rfc = text("forwarded").and_then(|forwarded| {
+        let element = unquoted(forwarded, ',').next()?;
         let value = |wanted: &str| {
-            let pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
-            pairs
-                .into_iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                .map(|(_, value)| value.trim_matches('"').to_owned())
+            let mut pairs = unquoted(element, ';').filter_map(|pair| pair.split_once('='));
+            let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))?;
+            Some(value.trim().trim_matches('"').to_owned())
         };
         Some((value("host")?, value("proto")?))
     });
@@ -96,26 +98,39 @@ fn forwarded(headers: &HeaderMap) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
+/// The parts between separators that stand in no quotes.
+fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        quoted ^= c == '"';
+        c == separator && !quoted
+    })
+}
+
 /// The URI as the client sent it, also where a router is nested.
 pub(super) fn original(parts: &Parts) -> Uri {
     parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |OriginalUri(uri)| uri.clone())
 }
 
-/// Splits a path at the base: what comes before it and the base, and the segments after it, decoded once.
-pub(super) fn split(path: &str) -> Option<(String, Vec<String>)> {
-    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let (start, base) = (0..segments.len()).find_map(|start| {
-        let three = segments.get(start..start + 3)?.join("/");
+/// Splits the path of a request at the base: what comes before it and the base, and the segments after it, decoded once. Nothing may come
+/// before the base but the path at which the router is nested.
+pub(super) fn split(parts: &Parts) -> Option<(String, Vec<String>)> {
+    let uri = original(parts);
+    let segments = |path: &'_ str| path.trim_matches('/').split('/').map(str::to_owned).collect::<Vec<_>>();
+    let sent = segments(uri.path());
+    let decode = |segment: &String| Some(percent_decode_str(segment).decode_utf8().ok()?.into_owned());
+    let decoded = sent.iter().map(decode).collect::<Option<Vec<_>>>()?;
+    let nested = sent.len().saturating_sub(segments(parts.uri.path()).len());
+    let (start, base) = (0..=nested).find_map(|start| {
+        let three = decoded.get(start..start + 3)?.join("/");
         Some((start, *BASES.iter().find(|base| base.eq_ignore_ascii_case(&three))?))
     })?;
     let mut before = String::new();
-    for segment in segments[..start].iter().chain([&base]) {
+    for segment in sent[..start].iter().map(String::as_str).chain([base]) {
         before.push('/');
         before.push_str(segment);
     }
-    let decode = |segment: &&str| Some(percent_decode_str(segment).decode_utf8().ok()?.into_owned());
-    let rest = segments[start + 3..].iter().map(decode).collect::<Option<Vec<_>>>()?;
-    Some((before, rest))
+    Some((before, decoded[start + 3..].to_vec()))
 }
 
 /// Makes the URLs of one answer.

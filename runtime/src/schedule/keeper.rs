@@ -236,10 +236,7 @@ impl StartRun {
                 Overlap::AllowAll => {}
                 Overlap::TerminateOther => {
                     let reason = format!("the schedule `{}` starts its next run", self.schedule);
-                    match client.terminate(&previous.id, &reason).await {
-                        Err(error) if error.kind() != crate::ErrorKind::Finished => return Err(error),
-                        _ => drop(client.outcome(&previous.id).await?),
-                    }
+                    client.end(&previous, &reason).await?;
                 }
             }
         }
@@ -253,7 +250,7 @@ impl StartRun {
             trace: None,
             replaces: Vec::new(),
         };
-        client.create_or(request, ReuseId::UseExisting).await.map(|()| Launched::Started)
+        client.create_or(request, ReuseId::UseExisting).await.map(|_| Launched::Started)
     }
 }
 

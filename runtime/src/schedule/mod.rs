@@ -23,6 +23,7 @@ use crate::payload::Payload;
 use crate::registry::{Callable as _, Registration};
 use crate::store::Status;
 use crate::worker::request::Request;
+use crate::worker::run::Run;
 use keeper::{COMMANDS, Command, Keeper, Plan};
 pub use timetable::Timetable;
 
@@ -195,7 +196,7 @@ impl Schedule {
         match self.client.terminate(&id, "the schedule is deleted").await {
             Err(error) if error.kind() == ErrorKind::Finished => {}
             Err(error) => return Err(self.named(error)),
-            Ok(()) => drop(self.client.outcome(&id).await?),
+            Ok(()) => drop(self.client.outcome(&Run::any(&id)).await?),
         }
         self.client.purge(&id).await.map(drop)
     }
@@ -291,7 +292,7 @@ impl PlanSchedule {
             trace: None,
             replaces: Vec::new(),
         };
-        schedule.client.create_or(request, ReuseId::ReplaceTerminal).await.map_err(|error| schedule.named(error))
+        schedule.client.create_or(request, ReuseId::ReplaceTerminal).await.map(drop).map_err(|error| schedule.named(error))
     }
 }
 

@@ -215,12 +215,6 @@ impl Kept {
         Ok(self.read_turn(instance, end).await?.map(|(turn, _)| turn))
     }
 
-    /// The same; nothing when a value in it cannot be decoded, so that all else can be told.
-    pub(crate) async fn turn_if_readable(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
-        let read = self.read_turn(instance, end).await?;
-        Ok(read.and_then(|(turn, unreadable)| unreadable.is_none().then_some(turn)))
-    }
-
     /// As [`Store::turn`], with envelopes in the place of values.
     pub(crate) async fn closed_turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
         self.store.turn(instance, end).await

@@ -43,8 +43,8 @@ impl<'h, F: Function> Run<'h, F> {
     pub fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
         let driver = &self.harness.driver;
         let driven = driver.block_on(driver.drive(Harness::FOREVER, Some(&self.id), |client| {
-            let id = self.id.clone();
-            async move { client.outcome(&id).await }
+            let run = crate::worker::run::Run::any(&self.id);
+            async move { client.outcome(&run).await }
         }));
         match expect(driven) {
             Some(Ok(recorded)) => F::Kind::result(recorded),

@@ -94,6 +94,11 @@ impl Instance {
         &self.id
     }
 
+    /// Its key in the store; 0 until it is created or read.
+    pub(crate) fn key(&self) -> InstanceKey {
+        self.lock().key
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

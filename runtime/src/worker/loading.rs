@@ -175,15 +175,24 @@ impl Worker {
                 Ok(None) => not_found(&id),
                 Err(error) => {
                     tracing::error!(instance = id, %error, "an instance could not be read; it is tried again");
-                    let again = worker.clone();
+                    let (again, id) = (worker.clone(), instance.id().clone());
                     worker.spawn(async move {
                         tokio::time::sleep(Duration::from_secs(1)).await;
-                        again.route(&id.into(), Message::nudge());
+                        again.route(&id, Message::nudge());
                     });
                     error
                 }
             };
-            instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
+            let left = instance.leave(&worker);
+            // Since it was read it may have been created, replaced or rewound, and what has come is for that one.
+            let found = if left.is_empty() { Ok(None) } else { worker.store.find(Lookup::Id(id)).await };
+            let lives = found.is_ok_and(|found| found.is_some_and(|found| !found.state.status.is_terminal()));
+            for message in left {
+                match lives {
+                    true => worker.route(instance.id(), message),
+                    false => message.refuse(error.clone()),
+                }
+            }
             // Whoever took it for one that runs looks again.
             worker.waiters().remove(instance.id());
         });

@@ -21,6 +21,7 @@ mod parking;
 pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
+pub(crate) mod run;
 pub(crate) mod time;
 mod waiting;
 pub(crate) mod watchers;
@@ -40,22 +41,22 @@ use crate::engine::event::Event;
 use crate::engine::execution::{Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
-use crate::function::Recorded;
 use crate::instance_id;
 use crate::registry::{Registration, Registry};
 use crate::store::kept::Kept;
-use crate::store::{self, Batch, Epoch, Role, StoreResult, Timestamp};
+use crate::store::{self, Batch, Epoch, Lookup, Role, Status, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
 use instance::Instance;
-use message::{Ack, Message};
+use message::Message;
 pub(crate) use parking::wrong_state;
 use pool::{Job, Perform, Pool};
 use request::Request;
 use retention::Ended;
 pub use retention::Retention;
 use time::Time;
+use waiting::Waiter;
 pub(crate) use waiting::outcome_of;
 use watchers::Watchers;
 
@@ -81,7 +82,7 @@ pub(crate) struct Worker {
     clock: Arc<Clock>,
     backlog: Arc<Backlog>,
     instances: Mutex<HashMap<Arc<str>, Arc<Instance>>>,
-    waiters: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>>,
+    waiters: Mutex<HashMap<Arc<str>, Vec<Waiter>>>,
     /// Instances that were resting with nothing under way, the longest first.
     idle: Mutex<VecDeque<Weak<Instance>>>,
     max_loaded: usize,
@@ -189,46 +190,59 @@ impl Worker {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates an instance and runs its first turn; answers when both are durable.
-    pub(crate) async fn create(self: &Arc<Self>, mut request: Request) -> StoreResult<()> {
+    /// Creates an instance and runs its first turn; answers with its key when both are durable.
+    pub(crate) async fn create(self: &Arc<Self>, mut request: Request) -> StoreResult<store::InstanceKey> {
         self.check_running()?;
         let name = &request.name;
         let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
             return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
         };
         request.version = orchestrator.version();
-        let (ack, answer) = oneshot::channel();
-        let is_later = request.at.is_some_and(|at| at > self.now());
-        if is_later || !self.has_room() {
-            self.create_stored(request, orchestrator.shape(), ack);
-            return answer.await.unwrap_or_else(|_| Err(shutting_down()));
-        }
+        let runs_now = request.at.is_none_or(|at| at <= self.now()) && self.has_room();
         let id: Arc<str> = request.id.as_str().into();
-        // What is to be replaced has ended, but somebody may be looking at it just now.
-        while !request.replaces.is_empty() && self.instances().contains_key(&id) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
         let instance = match self.instances().entry(id.clone()) {
-            Entry::Occupied(_) => return Err(store::already_exists(&id)),
-            Entry::Vacant(entry) => entry.insert(Instance::created(id.clone(), None)).clone(),
+            Entry::Vacant(entry) if runs_now => Some(entry.insert(Instance::created(id.clone(), None)).clone()),
+            Entry::Vacant(_) | Entry::Occupied(_) => None,
         };
+        let Some(instance) = instance else {
+            // Whether one that is looked at just now exists, the store knows.
+            let key = self.create_stored(request, orchestrator.shape()).await?;
+            if runs_now {
+                self.wait_started(&id, self.has_started(key)).await?;
+            }
+            return Ok(key);
+        };
+        let (ack, answer) = oneshot::channel();
         instance.start(self, self.execution(orchestrator, &id), request, ack);
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        answer.await.unwrap_or_else(|_| Err(shutting_down()))?;
+        Ok(instance.key())
     }
 
     /// Creates an instance whose first turn runs when it is due and there is room for it.
-    fn create_stored(self: &Arc<Self>, request: Request, shape: u64, ack: Ack) {
+    async fn create_stored(self: &Arc<Self>, request: Request, shape: u64) -> StoreResult<store::InstanceKey> {
         let batch = Batch { epoch: Some(self.epoch), ..request.into_batch(shape, self.now()) };
         let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
+        let (ack, answer) = oneshot::channel();
         let worker = self.clone();
         let reply = move |result: Result<store::Applied, Box<store::Refused>>| {
-            let created = result.map(|applied| match due {
-                Some(due) => worker.clock.set_stored(Some(due)),
-                None => applied.created.into_iter().for_each(|key| worker.backlog.add(key)),
+            let created = result.map(|applied| {
+                let key = applied.created.expect("what is to be created is created, or refused");
+                match due {
+                    Some(due) => worker.clock.set_stored(Some(due)),
+                    None => worker.backlog.add(key),
+                }
+                key
             });
             let _ = ack.send(created.map_err(|refused| refused.error));
         };
         self.store.apply(batch, Box::new(reply));
+        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// Whether a run has had its first turn, or is gone.
+    async fn has_started(&self, key: store::InstanceKey) -> StoreResult<Option<()>> {
+        let found = self.store.find(Lookup::Key(key)).await?;
+        Ok(found.is_none_or(|found| found.state.status != Status::Pending).then_some(()))
     }
 
     /// Delivers a message and answers when it is durable.

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use crate::engine::event::{Event, Parent};
 use crate::function::Recorded;
 use crate::store::kept::Kept;
-use crate::store::{self, Lookup, StoreResult};
+use crate::store::{self, StoreResult};
 use crate::worker::message::Message;
-use crate::worker::{Worker, not_found, shutting_down};
+use crate::worker::run::Run;
+use crate::worker::{Worker, shutting_down};
 
 impl Worker {
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
@@ -19,9 +20,13 @@ impl Worker {
         if let Some(ended) = &self.ended {
             ended.notify();
         }
-        let waiters = self.waiters().remove(id);
-        for waiter in waiters.into_iter().flatten() {
-            let _ = waiter.send(outcome.clone());
+        let waiters = self.waiters().remove(id).unwrap_or_default();
+        let (told, left): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|waiter| waiter.run.is_none_or(|run| run == key));
+        if !left.is_empty() {
+            self.waiters().entry(id.clone()).or_default().extend(left);
+        }
+        for waiter in told {
+            let _ = waiter.ended.send(outcome.clone());
         }
         if let Some(parent) = parent {
             let ended = Some(key);
@@ -29,17 +34,18 @@ impl Worker {
         }
     }
 
-    /// Waits for the end of an instance.
-    pub(crate) async fn wait(&self, id: &str) -> StoreResult<Recorded> {
-        let id: Arc<str> = id.into();
+    /// Waits for the end of a run.
+    pub(crate) async fn wait(&self, run: &Run) -> StoreResult<Recorded> {
+        let id: Arc<str> = run.id.as_str().into();
         loop {
             let (waiter, ended) = oneshot::channel();
-            self.waiters().entry(id.clone()).or_default().push(waiter);
+            self.waiters().entry(id.clone()).or_default().push(Waiter { run: run.key, ended: waiter });
             let mut wait = Wait { worker: self, id: id.clone(), ended };
             self.check_running()?;
             // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
-            let is_loaded = self.instances().contains_key(&id);
-            if !is_loaded && let Some(outcome) = outcome_of(&self.store, &id).await? {
+            let loaded = self.instances().get(&id).cloned();
+            let is_loaded = loaded.is_some_and(|loaded| run.key.is_none_or(|key| loaded.key() == key));
+            if !is_loaded && let Some(outcome) = outcome_of(&self.store, run).await? {
                 return Ok(outcome);
             }
             if let Ok(outcome) = (&mut wait.ended).await {
@@ -75,9 +81,16 @@ impl Worker {
         }
     }
 
-    pub(super) fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<Recorded>>>> {
+    pub(super) fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Waiter>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who is told of the end of an instance.
+pub(super) struct Waiter {
+    /// The run meant; without it whichever has the id.
+    run: Option<store::InstanceKey>,
+    ended: oneshot::Sender<Recorded>,
 }
 
 /// One who waits for the end of an instance, until it is told or gives up.
@@ -92,7 +105,7 @@ impl Drop for Wait<'_> {
         self.ended.close();
         let mut waiters = self.worker.waiters();
         if let Some(waiting) = waiters.get_mut(&self.id) {
-            waiting.retain(|waiter| !waiter.is_closed());
+            waiting.retain(|waiter| !waiter.ended.is_closed());
             if waiting.is_empty() {
                 waiters.remove(&self.id);
             }
@@ -100,14 +113,16 @@ impl Drop for Wait<'_> {
     }
 }
 
-/// The outcome of an instance that has ended, read from the store.
-pub(crate) async fn outcome_of(store: &Kept, id: &str) -> StoreResult<Option<Recorded>> {
-    let Some(found) = store.find(Lookup::Id(id.to_owned())).await? else {
-        return Err(not_found(id));
-    };
-    if !found.state.status.is_terminal() {
-        return Ok(None);
+/// The outcome of a run that has ended, read from the store.
+pub(crate) async fn outcome_of(store: &Kept, run: &Run) -> StoreResult<Option<Recorded>> {
+    loop {
+        let found = run.find(store).await?;
+        if !found.state.status.is_terminal() {
+            return Ok(None);
+        }
+        // One whose history has gone since is looked for again: it was purged, or another has its place.
+        if let Some(last) = store.turn(found.key, store::End::Last).await? {
+            return Ok(last.events.last().and_then(Event::outcome));
+        }
     }
-    let turn = store.turn(found.key, store::End::Last).await?;
-    Ok(turn.and_then(|turn| turn.events.last().and_then(Event::outcome)))
 }
