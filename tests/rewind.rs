@@ -1,11 +1,14 @@
 //! What a rewind promises: what failed is tried again, what was completed is not, and the run goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dacapo::{Error, ErrorKind, Event, Runtime, Status, activity, fan_out, orchestrator};
+use dacapo::store::Event as Recorded;
+use dacapo::{Error, ErrorKind, Event, ReuseId, Runtime, Status, activity, entity, fan_out, orchestrator};
 use futures::future::join_all;
+use serde::{Deserialize, Serialize};
 
 mod both;
 use both::{Kept, events, reaches};
@@ -87,6 +90,31 @@ async fn family() -> dacapo::Result<u32> {
     Ok(a + b)
 }
 
+#[derive(Default, Serialize, Deserialize)]
+struct Tally {
+    value: i64,
+}
+
+#[entity]
+impl Tally {
+    fn add(&mut self, n: i64) -> i64 {
+        self.value += n;
+        self.value
+    }
+}
+
+/// Acts in every way upon the failure of 2.
+#[orchestrator]
+async fn acts_upon_it(key: String) -> dacapo::Result<u32> {
+    let Err(error) = work(2).await else { return Ok(0) };
+    let sum = Tally::at(&key).add(1).await;
+    Tally::at(&key).add(10).signal();
+    dacapo::sleep(Duration::from_millis(5)).await;
+    let drawn = dacapo::side_effect(|| std::hash::RandomState::new().hash_one(sum) % 1_000_000);
+    work(3 + u32::try_from(drawn).unwrap_or(0)).await?;
+    Err(error)
+}
+
 async fn open(kept: &Kept, shared: &Shared) -> Runtime {
     kept.runtime().state(shared.clone()).grace_period(Duration::ZERO).open().await.expect("it opens")
 }
@@ -156,6 +184,49 @@ async fn code_that_had_acted_upon_the_failure_decides_again(kept: Kept) -> dacap
     Ok(())
 }
 
+async fn what_was_done_about_a_failure_is_not_done_again(kept: Kept) -> dacapo::Result<()> {
+    let shared = Shared::default();
+    shared.breaks([2]);
+    let runtime = open(&kept, &shared).await;
+    runtime.start(acts_upon_it("t".into())).id("a").await?.result().await.expect_err("2 is broken");
+    runtime.shutdown().await?;
+    for rewinds in 1..=3 {
+        let runtime = open(&kept, &shared).await;
+        runtime.rewind("a", "still broken").await?;
+        let error = runtime.attach(acts_upon_it, "a").result().await.expect_err("2 is broken");
+        assert_eq!(error.to_string(), "2 is broken");
+        assert_eq!(shared.runs(), [1 + rewinds, 1], "only the broken one runs again, and what was drawn is drawn once");
+        assert_eq!(runtime.state_of::<Tally>("t").await?.expect("it has a state").value, 11, "it is told once");
+        let timers = |event: &Recorded| matches!(event, Recorded::TimerCreated { .. } | Recorded::TimerFired { .. });
+        let last = runtime.history("a").await?.into_iter().rfind(|turn| turn.events.iter().any(timers)).expect("a timer");
+        assert_eq!(last.events.iter().filter(|event| timers(event)).count(), 2, "it is not waited for again: {last:?}");
+        runtime.shutdown().await?;
+    }
+    Ok(())
+}
+
+async fn of_rewinds_at_one_time_one_is_done(kept: Kept) -> dacapo::Result<()> {
+    let shared = Shared::default();
+    let runtime = open(&kept, &shared).await;
+    for client in [runtime.client(), kept.client().await] {
+        for round in 0..10 {
+            shared.breaks([1]);
+            let id = format!("r{round}");
+            let run = client.start(all(vec![1])).id(&id).reuse_id(ReuseId::ReplaceTerminal).await?;
+            run.result().await.expect_err("it is broken");
+            shared.breaks([]);
+            let rewinds = join_all((0..6).map(|_| client.rewind(&id, "mended"))).await;
+            assert_eq!(run.result().await?, 1);
+            assert_eq!(rewinds.iter().filter(|rewound| rewound.is_ok()).count(), 1);
+            for error in rewinds.into_iter().filter_map(Result::err) {
+                assert!(error.to_string().contains("rewound"), "{error}");
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn children_that_failed_or_were_ended_with_it_go_on(kept: Kept) -> dacapo::Result<()> {
     let shared = Shared::default();
     shared.breaks([2]);
@@ -212,6 +283,8 @@ both::on_both_stores! {
     only_what_failed_runs_again_over_restarts
     a_window_that_moved_on_keeps_what_it_completed
     code_that_had_acted_upon_the_failure_decides_again
+    what_was_done_about_a_failure_is_not_done_again
+    of_rewinds_at_one_time_one_is_done
     children_that_failed_or_were_ended_with_it_go_on
     a_client_of_another_process_rewinds
     what_has_not_failed_is_refused

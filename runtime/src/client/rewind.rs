@@ -2,7 +2,7 @@
 
 use crate::client::{Backend, Client};
 use crate::engine::event::{Event, Turn};
-use crate::error::RuntimeError;
+use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Update};
 use crate::worker::{not_found, wrong_state};
 
@@ -64,6 +64,9 @@ impl Client {
 
     async fn rewind_one(&self, instance: &Instance, reason: &str) -> StoreResult<()> {
         let stored = self.store().load(Lookup::Key(instance.key)).await?.ok_or_else(|| not_found(&instance.id))?;
+        if stored.instance.state.status != instance.state.status {
+            return Err(rewound_meanwhile(&instance.id));
+        }
         if let Some(entities) = held(&stored.history) {
             let why = format!(
                 "it failed in a critical section of {}, which ended with it and cannot be entered again in its middle; restart it instead",
@@ -84,12 +87,19 @@ impl Client {
             // The message makes the worker look at the instance; in its history the event stands already.
             batch.post.push((instance.key, event));
         }
-        self.apply(batch).await?;
+        // The history has not grown since only if nobody else has rewound it.
+        let follows =
+            |error: RuntimeError| if error.kind() == ErrorKind::Invalid { rewound_meanwhile(&instance.id) } else { error };
+        self.apply(batch).await.map_err(follows)?;
         if let Backend::Worker(worker) = &self.backend {
             worker.wake(&instance.id);
         }
         Ok(())
     }
+}
+
+fn rewound_meanwhile(id: &str) -> RuntimeError {
+    wrong_state(id, "somebody else has rewound it just now")
 }
 
 /// The entities that were locked at the end of a history.

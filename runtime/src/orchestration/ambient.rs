@@ -102,7 +102,7 @@ pub fn parent_id() -> Option<String> {
 #[track_caller]
 pub fn side_effect<T: Storable>(work: impl FnOnce() -> T) -> T {
     let site = Location::caller();
-    match ask("side_effect", |scope| scope.recall()) {
+    match ask("side_effect", |scope| scope.recall(site)) {
         Recalled::Live => {
             let value = work();
             let recorded = Payload::encode(&value);

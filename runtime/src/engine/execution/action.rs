@@ -23,6 +23,14 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    /// The call this action is for, answered or not.
+    pub(super) fn call(&self) -> Option<CallId> {
+        match self {
+            Self::TellEntity { id, .. } => Some(*id),
+            other => other.starts(),
+        }
+    }
+
     /// The call this action starts.
     pub(super) fn starts(&self) -> Option<CallId> {
         match self {

@@ -26,9 +26,11 @@ impl Execution {
         } else {
             self.check_settled()?;
         }
+        let mut effects = Foreseen::default();
+        self.aside.values().for_each(|aside| effects.add(std::slice::from_ref(aside.scheduled())));
         let scope = self.scope_mut();
         scope.replaying = false;
-        scope.foreseen = Foreseen::default();
+        scope.foreseen = effects;
         scope.custom_status = None;
         Ok(())
     }

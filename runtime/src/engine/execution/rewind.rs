@@ -98,16 +98,16 @@ impl Execution {
         }
     }
 
-    /// Gives calls of this turn the results they had before a rewind.
+    /// Gives calls of this turn the results they had before a rewind, and tells no entity twice.
     pub(super) fn deliver_aside(&mut self, progress: &mut Progress) {
         while !self.aside.is_empty() {
             let known = progress.actions.iter().position(|action| {
-                action.starts().and_then(|id| self.aside.get(&id)).is_some_and(|aside| {
-                    aside.completed.is_some() && progress.events.iter().any(|event| is_same_call(event, &aside.scheduled))
+                action.call().and_then(|id| self.aside.get(&id)).is_some_and(|aside| {
+                    aside.is_done() && progress.events.iter().any(|event| is_same_call(event, &aside.scheduled))
                 })
             });
-            let Some(id) = known.and_then(|index| progress.actions.remove(index).starts()) else { return };
-            let Some(completed) = self.aside.remove(&id).and_then(|aside| aside.completed) else { return };
+            let Some(id) = known.and_then(|index| progress.actions.remove(index).call()) else { return };
+            let Some(completed) = self.aside.remove(&id).and_then(|aside| aside.completed) else { continue };
             let recorded = self.deliver(completed, None, &mut progress.actions);
             progress.events.extend(recorded);
             self.collect(progress);
@@ -115,7 +115,19 @@ impl Execution {
     }
 }
 
-/// Whether two recorded calls are the same, wherever they were written.
+impl Aside {
+    /// The call.
+    pub(super) fn scheduled(&self) -> &Event {
+        &self.scheduled
+    }
+
+    /// Whether nothing is to be done for it any more: it has its result, or none is waited for.
+    fn is_done(&self) -> bool {
+        self.completed.is_some() || matches!(self.scheduled, Event::EntityOperationSignaled { .. })
+    }
+}
+
+/// Whether two recorded calls are the same, wherever they were written; of timers, which have no name, those of one place are.
 fn is_same_call(one: &Event, other: &Event) -> bool {
     match (one, other) {
         (Event::TaskScheduled { id: a, name: n, input: i, .. }, Event::TaskScheduled { id: b, name: m, input: j, .. }) => {
@@ -125,6 +137,15 @@ fn is_same_call(one: &Event, other: &Event) -> bool {
             Event::SubOrchestrationInstanceCreated { id: a, name: n, input: i, instance: s, .. },
             Event::SubOrchestrationInstanceCreated { id: b, name: m, input: j, instance: t, .. },
         ) => (a, n, i, s) == (b, m, j, t),
+        (Event::TimerCreated { id: a, at: p, .. }, Event::TimerCreated { id: b, at: q, .. }) => (a, p) == (b, q),
+        (
+            Event::EntityOperationCalled { id: a, entity: e, operation: o, input: i, .. },
+            Event::EntityOperationCalled { id: b, entity: f, operation: p, input: j, .. },
+        )
+        | (
+            Event::EntityOperationSignaled { id: a, entity: e, operation: o, input: i, .. },
+            Event::EntityOperationSignaled { id: b, entity: f, operation: p, input: j, .. },
+        ) => (a, e, o, i) == (b, f, p, j),
         _ => false,
     }
 }

@@ -74,10 +74,16 @@ pub(crate) struct Scope {
     uuids: u64,
 }
 
+/// What a side effect has returned, and where it was written.
+struct Effect {
+    result: Payload,
+    at: String,
+}
+
 /// Results of decisions that are not waited for.
 #[derive(Default)]
 pub(crate) struct Foreseen {
-    effects: BTreeMap<CallId, Payload>,
+    effects: BTreeMap<CallId, Effect>,
     patches: BTreeSet<String>,
 }
 
@@ -85,8 +91,8 @@ impl Foreseen {
     pub(crate) fn add(&mut self, events: &[Event]) {
         for event in events {
             match event {
-                Event::SideEffect { id, result, .. } => {
-                    self.effects.insert(*id, result.clone());
+                Event::SideEffect { id, result, at } => {
+                    self.effects.insert(*id, Effect { result: result.clone(), at: at.clone() });
                 }
                 Event::Patched { name } => {
                     self.patches.insert(name.clone());
@@ -185,12 +191,13 @@ impl Scope {
         format!("{}:{call}", self.instance)
     }
 
-    /// What a side effect has returned, as far as it is recorded.
-    pub(crate) fn recall(&self) -> Recalled {
+    /// What a side effect has returned, as far as it is recorded. Outside a replay that is one from before a rewind, written at the same
+    /// place.
+    pub(crate) fn recall(&self, site: &'static Location<'static>) -> Recalled {
         match self.foreseen.effects.get(&(self.last_call + 1)) {
+            Some(effect) if self.replaying || effect.at == place(site) => Recalled::Result(effect.result.clone()),
             _ if !self.replaying => Recalled::Live,
-            Some(result) => Recalled::Result(result.clone()),
-            None => Recalled::Nothing,
+            _ => Recalled::Nothing,
         }
     }
 
