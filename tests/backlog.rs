@@ -76,6 +76,13 @@ fn sum(count: u32) -> u32 {
 }
 
 #[tokio::test]
+async fn one_instance_has_room_whatever_the_limit() -> dacapo::Result<()> {
+    let runtime = Runtime::builder("memory:").max_loaded_instances(0).open().await?;
+    assert_eq!(runtime.start(napping(7)).await?.result().await?, 7);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_started_beyond_the_limit_waits_in_the_store() -> dacapo::Result<()> {
     let folder = tempfile::tempdir()?;
     for url in ["memory:".to_owned(), format!("sqlite:{}", folder.path().join("queue.db").display())] {

@@ -451,6 +451,26 @@ async fn terminating_an_orchestration_ends_its_children_and_activities() -> daca
     Ok(())
 }
 
+#[activity]
+async fn sevenths(count: u32) -> Vec<f64> {
+    (1..=count).map(|n| f64::from(n) / 7.0 * 1.1).collect()
+}
+
+#[orchestrator]
+async fn measures(count: u32) -> Vec<f64> {
+    sevenths(count).await
+}
+
+#[tokio::test]
+async fn a_value_comes_back_to_the_last_bit() -> dacapo::Result<()> {
+    let runtime = Runtime::open("memory:").await?;
+    assert_eq!(
+        runtime.start(measures(1000)).await?.result().await?,
+        (1..=1000).map(|n| f64::from(n) / 7.0 * 1.1).collect::<Vec<_>>()
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn evicted_instances_come_back_for_events_and_timers() -> dacapo::Result<()> {
     let builder = Runtime::builder("memory:").max_loaded_instances(2);

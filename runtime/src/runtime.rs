@@ -191,9 +191,9 @@ impl Builder {
 
     /// How many instances are kept in memory. Beyond that, those that wait for a timer, an event or another orchestration are put
     /// away to their history and come back on their next event; when most are at work, what is started waits in the store until
-    /// others have ended. Default: 10,000.
+    /// others have ended. Default: 10,000; 0 counts as 1.
     pub fn max_loaded_instances(mut self, limit: usize) -> Self {
-        self.settings.max_loaded_instances = limit;
+        self.settings.max_loaded_instances = limit.max(1);
         self
     }
 
