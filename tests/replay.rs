@@ -2,8 +2,10 @@
 //!
 //! Two builds of one program are two modules here, each registered by hand.
 
+use std::sync::Arc;
+
 use dacapo::store::MemoryStore;
-use dacapo::{ErrorKind, Event, Payload, Runtime, Status};
+use dacapo::{Client, ErrorKind, Event, Payload, Runtime, Status};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -96,6 +98,23 @@ async fn changed_code_parks_a_run_with_both_places_and_the_old_code_finishes_it(
 }
 
 #[tokio::test]
+async fn of_a_run_from_another_process_it_is_not_said_which_code_began_it() -> dacapo::Result<()> {
+    let store = MemoryStore::new();
+    let client = Client::connect_store(Arc::new(store.clone()))?;
+    client.start(old::job(1)).id("job-1").await?;
+    let runtime = build(&store, "old").await;
+    client.attach(old::job, "job-1").started().await?;
+    runtime.shutdown().await?;
+
+    let runtime = build(&store, "new").await;
+    runtime.raise("job-1", GO, 7).await?;
+    let status = reaches(&runtime, Status::Suspended).await;
+    let report = status.report().expect("it says why");
+    assert!(report.contains("it was started from another process, so which code it began with is not known"), "{report}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_missing_orchestrator_parks_a_run_and_never_speaks_of_differences() -> dacapo::Result<()> {
     let store = MemoryStore::new();
     started(&store).await;
@@ -122,6 +141,7 @@ async fn a_parked_run_can_be_terminated() -> dacapo::Result<()> {
     runtime.terminate("job-1", "given up").await?;
     let status = reaches(&runtime, Status::Terminated).await;
     assert_eq!(status.failure().map(dacapo::Failure::message), Some("terminated: given up"));
+    assert_eq!(status.report(), None, "it is parked no more");
     assert_eq!(status.input().map(Payload::as_str), Some("1"));
     Ok(())
 }

@@ -196,10 +196,10 @@ impl InstanceStatus {
         self.instance.state.custom_status.as_ref().filter(|status| !status.is_sealed())
     }
 
-    /// Why it was parked, when it is: what its history holds, what its code does now, and where both were written.
+    /// Why it is parked, if it is: what its history holds, what its code does now, and where both were written.
     #[must_use]
     pub fn report(&self) -> Option<&str> {
-        self.instance.state.report.as_deref()
+        self.instance.state.report.as_deref().filter(|_| !self.runtime_status().is_terminal())
     }
 
     /// The id of the orchestration that called it, if one did.

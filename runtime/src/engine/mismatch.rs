@@ -46,6 +46,12 @@ impl Mismatch {
                  a random number or the order of a hash map",
                 self.actual_shape
             ),
+            (false, 0) => write!(
+                f,
+                "  it was started from another process, so which code it began with is not known (now shape {:016x}): the orchestrator was \
+                 changed while it ran, or something in it differs between runs, such as a clock, a random number or the order of a hash map",
+                self.actual_shape
+            ),
             (false, recorded) => write!(
                 f,
                 "  the run was started by other code (shape {recorded:016x}, now {:016x}): the orchestrator was changed while it ran",
