@@ -41,7 +41,8 @@ pub fn check_status<F>(handle: &Handle<F>, request: &Parts) -> Response {
 }
 
 /// Waits for the end of an orchestration, at most for `timeout`: 200 with its output as the whole body when it has completed, its status
-/// when it has ended in another way, and otherwise the answer of [`check_status`].
+/// when it has ended in another way, and otherwise the answer of [`check_status`]: also when the runtime shuts down first, or when a
+/// later start has taken the place of the run.
 pub async fn wait_or_check_status<F>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
     let links = links(request);
     Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.run()).await
