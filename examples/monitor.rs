@@ -6,6 +6,7 @@
 //! Kill it and run the same line again: it goes on with the count it had. `serve` watches what is asked for over HTTP:
 //! `curl -i localhost:7071/orchestrators/monitor --json '{"file": "/tmp/report.csv", "every": 5}'`.
 
+mod resume;
 mod serve;
 
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::{Parser, Subcommand};
-use dacapo::{Error, ReuseId, Runtime, activity, orchestrator};
+use dacapo::{Error, Retry, ReuseId, Runtime, activity, orchestrator};
 use serde::{Deserialize, Serialize};
 
 /// Waits until a file is complete.
@@ -24,6 +25,9 @@ struct Args {
     command: Option<Command>,
     #[command(flatten)]
     watch: Option<Watch>,
+    /// The name of this watch; without it one is made of the path
+    #[arg(long)]
+    id: Option<String>,
     #[command(flatten)]
     store: serve::Store,
 }
@@ -34,20 +38,25 @@ enum Command {
     Serve(serve::Listen),
 }
 
-/// What there is to watch, and what was seen of it.
-#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+/// What there is to watch.
+#[derive(PartialEq, clap::Args, Serialize, Deserialize)]
 struct Watch {
     /// The file somebody else writes
     file: PathBuf,
     /// Seconds between two looks
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     every: f64,
+}
+
+/// A watch, and what was seen so far.
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    #[serde(flatten)]
+    watch: Watch,
     /// How often it was looked at, over all generations.
-    #[arg(skip)]
     #[serde(default)]
     looks: u64,
     /// The size at the last look.
-    #[arg(skip)]
     #[serde(default)]
     size: Option<u64>,
 }
@@ -55,8 +64,8 @@ struct Watch {
 /// How many looks one history holds.
 const LOOKS: u64 = 10;
 
-/// The size of a file, if there is one.
-#[activity]
+/// The size of a file, if there is one. A disk that is away for minutes ends no watch.
+#[activity(retry = Retry::exponential(Duration::from_secs(1)).max_attempts(10))]
 async fn size_of(file: PathBuf) -> dacapo::Result<Option<u64>> {
     match tokio::fs::metadata(&file).await {
         Ok(found) => Ok(Some(found.len())),
@@ -67,19 +76,19 @@ async fn size_of(file: PathBuf) -> dacapo::Result<Option<u64>> {
 
 /// Looks until the file has the same size twice, and returns what was seen.
 #[orchestrator]
-async fn monitor(mut watch: Watch) -> dacapo::Result<Watch> {
-    let every = Duration::try_from_secs_f64(watch.every).map_err(|error| Error::msg(format!("`every`: {error}")))?;
+async fn monitor(mut seen: Seen) -> dacapo::Result<Seen> {
+    let every = Duration::try_from_secs_f64(seen.watch.every).map_err(|error| Error::msg(format!("`every`: {error}")))?;
     for _ in 0..LOOKS {
-        let size = size_of(watch.file.clone()).await?;
-        watch.looks += 1;
-        if size.is_some() && size == watch.size {
-            return Ok(watch);
+        let size = size_of(seen.watch.file.clone()).await?;
+        seen.looks += 1;
+        if size.is_some() && size == seen.size {
+            return Ok(seen);
         }
-        watch.size = size;
-        dacapo::set_custom_status(&watch.looks);
+        seen.size = size;
+        dacapo::set_custom_status(&seen.looks);
         dacapo::sleep(every).await;
     }
-    dacapo::continue_as_new(monitor(watch)).await
+    dacapo::continue_as_new(monitor(seen)).await
 }
 
 #[tokio::main]
@@ -92,17 +101,14 @@ async fn main() -> dacapo::Result<()> {
         (None, None) => return Err(Error::msg("give a file, or `serve`")),
     };
     watch.file = std::path::absolute(watch.file)?;
-    let id = format!("monitor {}", watch.file.display()).replace(['/', '\\', '#', '?'], ":");
+    let id = args.id.unwrap_or_else(|| format!("monitor {}", resume::part_of_id(watch.file.display())));
     let runtime = runtime.open().await?;
-    let run = runtime.start(monitor(watch)).id(id).reuse_id(ReuseId::UseExisting).await?;
-    let seen = run.result().await?;
+    resume::check(&runtime, &id, &watch).await?;
+    let run = runtime.start(monitor(Seen { watch, looks: 0, size: None })).id(&id).reuse_id(ReuseId::UseExisting).await?;
+    let Seen { watch, looks, size } = run.result().await.map_err(resume::failed(&id))?;
     let generation = run.status().await?.execution();
-    println!(
-        "{} is complete: {} bytes, {} looks, generation {generation}",
-        seen.file.display(),
-        seen.size.unwrap_or(0),
-        seen.looks
-    );
+    let (file, bytes) = (watch.file.display(), size.unwrap_or(0));
+    println!("{file} is complete: {bytes} bytes, {looks} looks, generation {generation}");
     runtime.shutdown().await?;
     Ok(())
 }

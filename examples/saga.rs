@@ -6,10 +6,12 @@
 //! cargo run --example saga -- lamp --price 99999
 //! ```
 //!
-//! The shop is a real database (`saga-shop.db`), and each step writes to it under the key of its call, so that a step that is run
-//! again after a crash does nothing twice. Kill it and run the same line again: it goes on with the order it was at. `serve` takes
-//! orders over HTTP: `curl -i localhost:7071/orchestrators/order --json '{"item": "piano", "euros": 100}'`.
+//! The shop is a real database (`saga-shop.db`), and each step writes to it under the number of its order and the key of its call, so
+//! that a step that is run again after a crash does nothing twice. Kill it and run the same line again: it goes on with the order it was
+//! at; `--id second` orders a second one. `serve` takes orders over HTTP:
+//! `curl -i localhost:7071/orchestrators/order --json '{"item": "piano", "euros": 100}'`.
 
+mod resume;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use axum::Router;
 use clap::{Parser, Subcommand};
 use dacapo::{Error, Retry, ReuseId, Runtime, activity, orchestrator};
 use rusqlite::{Connection, params};
+use serde::Deserialize;
 
 /// Buys something, or leaves everything as it was.
 #[derive(Parser)]
@@ -29,6 +32,9 @@ struct Args {
     command: Option<Command>,
     #[command(flatten)]
     purchase: Option<Purchase>,
+    /// The name of this order; without it one is made of item and price
+    #[arg(long)]
+    id: Option<String>,
     #[command(flatten)]
     store: serve::Store,
     /// The database of the shop
@@ -45,13 +51,13 @@ enum Command {
     Serve(serve::Listen),
 }
 
-#[derive(clap::Args)]
+#[derive(PartialEq, clap::Args, Deserialize)]
 struct Purchase {
     /// `lamp`, `chair` or `piano`
     item: String,
     /// In euros; the account has 1,000
-    #[arg(long, default_value_t = 100)]
-    price: u32,
+    #[arg(long = "price", default_value_t = 100)]
+    euros: u32,
 }
 
 /// The shop: its shelf, the account of the customer, and a journal with one line for each step that took effect.
@@ -74,16 +80,17 @@ impl Shop {
     }
 
     /// Changes the shop once for each call of an activity, however often its attempts run.
-    async fn once(&self, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
-        self.change(step, change)?;
+    async fn once(&self, order: &str, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
+        self.change(order, step, change)?;
         tokio::time::sleep(self.latency).await;
         Ok(())
     }
 
-    fn change(&self, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
+    fn change(&self, order: &str, step: &str, change: impl FnOnce(&Connection) -> dacapo::Result<()>) -> dacapo::Result<()> {
         let mut connection = self.database.lock().map_err(|_| Error::msg("the shop is closed"))?;
         let transaction = connection.transaction()?;
-        let key = dacapo::activity::idempotency_key();
+        // The key of a call is unique in one history, and the shop outlives that.
+        let key = format!("{order}/{}", dacapo::activity::idempotency_key());
         if transaction.execute("INSERT OR IGNORE INTO journal VALUES (?1, ?2)", params![key, step])? == 1 {
             change(&transaction)?;
         }
@@ -101,83 +108,92 @@ impl Shop {
     }
 }
 
+/// A way back is tried for long: what it would leave behind is somebody's money.
+const PATIENT: Retry = Retry::exponential(Duration::from_millis(100)).max_attempts(9);
+
 #[activity]
-async fn reserve(item: String) -> dacapo::Result<()> {
+async fn reserve(order: String, item: String) -> dacapo::Result<()> {
     let take =
         |shop: &Connection| match shop.execute("UPDATE shelf SET count = count - 1 WHERE item = ?1 AND count > 0", [&item])? {
             0 => Err(Error::msg(format!("there is no {item} on the shelf"))),
             _ => Ok(()),
         };
-    dacapo::state::<Shop>().once(&format!("reserved {item}"), take).await
+    dacapo::state::<Shop>().once(&order, &format!("reserved {item}"), take).await
 }
 
-#[activity]
-async fn put_back(item: String) -> dacapo::Result<()> {
+#[activity(retry = PATIENT)]
+async fn put_back(order: String, item: String) -> dacapo::Result<()> {
     let put = |shop: &Connection| {
         shop.execute("UPDATE shelf SET count = count + 1 WHERE item = ?1", [&item])?;
         Ok(())
     };
-    dacapo::state::<Shop>().once(&format!("put back {item}"), put).await
+    dacapo::state::<Shop>().once(&order, &format!("put back {item}"), put).await
 }
 
 #[activity]
-async fn charge(euros: u32) -> dacapo::Result<()> {
+async fn charge(order: String, euros: u32) -> dacapo::Result<()> {
     let take = |shop: &Connection| match shop.execute("UPDATE account SET euros = euros - ?1 WHERE euros >= ?1", [euros])? {
         0 => Err(Error::msg(format!("there are no {euros} € in the account"))),
         _ => Ok(()),
     };
-    dacapo::state::<Shop>().once(&format!("charged {euros} €"), take).await
+    dacapo::state::<Shop>().once(&order, &format!("charged {euros} €"), take).await
 }
 
-#[activity]
-async fn refund(euros: u32) -> dacapo::Result<()> {
+#[activity(retry = PATIENT)]
+async fn refund(order: String, euros: u32) -> dacapo::Result<()> {
     let give = |shop: &Connection| {
         shop.execute("UPDATE account SET euros = euros + ?1", [euros])?;
         Ok(())
     };
-    dacapo::state::<Shop>().once(&format!("refunded {euros} €"), give).await
+    dacapo::state::<Shop>().once(&order, &format!("refunded {euros} €"), give).await
 }
 
 /// The carrier takes nothing that is heavy, and is asked three times.
 #[activity(retry = Retry::fixed(Duration::from_millis(10)).max_attempts(3))]
-async fn ship(item: String) -> dacapo::Result<()> {
+async fn ship(order: String, item: String) -> dacapo::Result<()> {
     if item == "piano" {
         return Err(Error::msg("the carrier takes no pianos"));
     }
-    dacapo::state::<Shop>().once(&format!("shipped {item}"), |_| Ok(())).await
+    dacapo::state::<Shop>().once(&order, &format!("shipped {item}"), |_| Ok(())).await
 }
 
-/// A step that has been taken, and how it is undone.
+/// A step that has been taken.
 enum Done {
-    Reserved(String),
-    Charged(u32),
+    Reserved,
+    Charged,
 }
 
 /// Takes the steps one after another; `done` tells how far it came.
 #[orchestrator(inline)]
-async fn buy(item: &str, euros: u32, done: &mut Vec<Done>) -> dacapo::Result<()> {
-    reserve(item.to_owned()).await?;
-    done.push(Done::Reserved(item.to_owned()));
-    charge(euros).await?;
-    done.push(Done::Charged(euros));
-    ship(item.to_owned()).await
+async fn buy(number: &str, item: &str, euros: u32, done: &mut Vec<Done>) -> dacapo::Result<()> {
+    reserve(number.to_owned(), item.to_owned()).await?;
+    done.push(Done::Reserved);
+    charge(number.to_owned(), euros).await?;
+    done.push(Done::Charged);
+    ship(number.to_owned(), item.to_owned()).await
 }
 
-/// Buys, or undoes what was done, the last step first.
+/// Buys, or undoes what was done, the last step first. What cannot be undone stops no other step.
 #[orchestrator]
 async fn order(item: String, euros: u32) -> dacapo::Result<String> {
+    let number = dacapo::new_uuid().to_string();
     let mut done = Vec::new();
-    let Err(error) = buy(&item, euros, &mut done).await else {
+    let Err(error) = buy(&number, &item, euros, &mut done).await else {
         return Ok(format!("{item} is on its way"));
     };
+    let mut left = String::new();
     #[sequential]
     for step in done.into_iter().rev() {
-        match step {
-            Done::Reserved(item) => put_back(item).await?,
-            Done::Charged(euros) => refund(euros).await?,
+        let undone = match step {
+            Done::Reserved => put_back(number.clone(), item.clone()).await,
+            Done::Charged => refund(number.clone(), euros).await,
+        };
+        if let Err(error) = undone {
+            left += &format!("; not undone: {error}");
         }
     }
-    Ok(format!("{item} was not bought: {error}"))
+    let said = format!("{item} was not bought: {error}{left}");
+    if left.is_empty() { Ok(said) } else { Err(Error::msg(said)) }
 }
 
 #[tokio::main]
@@ -185,21 +201,17 @@ async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
     let shop = Shop::open(&args.shop, Duration::from_millis(args.latency))?;
     let runtime = Runtime::builder(args.store.url).state(shop);
-    let Purchase { item, price } = match (args.command, args.purchase) {
+    let purchase = match (args.command, args.purchase) {
         (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,
         (None, Some(purchase)) => purchase,
         (None, None) => return Err(Error::msg("give something to buy, or `serve`")),
     };
+    let Purchase { item, euros } = &purchase;
+    let id = args.id.unwrap_or_else(|| format!("{} for {euros} €", resume::part_of_id(item)));
     let runtime = runtime.open().await?;
-    let id = format!("{item} for {price} €");
-    let run = match runtime.start(order(item, price)).id(&id).reuse_id(ReuseId::ReplaceTerminal).await {
-        Err(error) if error.is_already_exists() => {
-            println!("going on with {id}");
-            runtime.attach(order, &id)
-        }
-        started => started?,
-    };
-    println!("{}", run.result().await?);
+    resume::check(&runtime, &id, &purchase).await?;
+    let run = runtime.start(order(item.clone(), *euros)).id(&id).reuse_id(ReuseId::UseExisting).await?;
+    println!("{}", run.result().await.map_err(resume::failed(&id))?);
     runtime.shutdown().await?;
     Shop::open(&args.shop, Duration::ZERO)?.print()
 }

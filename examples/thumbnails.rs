@@ -8,6 +8,8 @@
 //! An image that cannot be read is reported and does not stop the rest. Kill it and run the same line again: it goes on, and no
 //! thumbnail that is recorded is made again.
 
+mod resume;
+
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -46,7 +48,7 @@ struct Args {
 }
 
 /// What there is to do.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Job {
     source: PathBuf,
     target: PathBuf,
@@ -83,6 +85,10 @@ fn list(folder: PathBuf) -> dacapo::Result<Vec<String>> {
 /// Makes one thumbnail. A plain `fn` runs on the pool for blocking work, so that the executor goes on meanwhile.
 #[activity]
 fn thumbnail(image: PathBuf, thumbnail: PathBuf, size: u32) -> dacapo::Result<PathBuf> {
+    // A pipe would be waited for.
+    if !image.metadata()?.is_file() {
+        return Err(Error::msg("it is no file"));
+    }
     let decoded = ImageReader::open(&image)?.with_guessed_format()?.decode()?;
     save(&decoded.resize(size, size, FilterType::Triangle).to_rgb8(), &thumbnail)?;
     Ok(thumbnail)
@@ -146,12 +152,13 @@ async fn main() -> dacapo::Result<()> {
         return Err(Error::msg("the thumbnails need a folder of their own"));
     }
     tokio::fs::create_dir_all(&target).await?;
-    let id =
-        args.id.unwrap_or_else(|| format!("{} to {}", source.display(), target.display()).replace(['/', '\\', '#', '?'], ":"));
+    let [from, to] = [&source, &target].map(|folder| resume::part_of_id(folder.display()));
+    let id = args.id.unwrap_or_else(|| format!("{from} to {to}"));
+    let job = Job { source, target, size: args.size, parallel: args.parallel };
 
     let runtime = Runtime::open(&args.store).await?;
-    let job = Job { source, target, size: args.size, parallel: args.parallel };
-    let run = runtime.start(make_thumbnails(job)).id(id).reuse_id(ReuseId::UseExisting).await?;
+    resume::check(&runtime, &id, &job).await?;
+    let run = runtime.start(make_thumbnails(job)).id(&id).reuse_id(ReuseId::UseExisting).await?;
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{bar:30} {pos} of {len} {msg}")?);
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
     let report = loop {
@@ -167,8 +174,7 @@ async fn main() -> dacapo::Result<()> {
     bar.finish_and_clear();
     runtime.shutdown().await?;
 
-    let again = |error| Error::msg(format!("{error}; when that is mended, give another --id to start again"));
-    let report = report.map_err(again)?;
+    let report = report.map_err(resume::failed(&id))?;
     for (name, reason) in &report.failed {
         println!("no thumbnail of {name}: {reason}");
     }

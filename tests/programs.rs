@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use dacapo::store::{Event, Turn};
 use support::Process;
@@ -19,13 +19,18 @@ fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
     named.filter_map(|(name, at)| (!name.ends_with(".part")).then_some((name, at.ok()?))).collect()
 }
 
+/// Makes a pipe that nobody writes to.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("`mkfifo` is a program of every Unix").success());
+}
+
 #[test]
 fn every_example_is_in_the_table() {
     let table = fs::read_to_string("examples/README.md").expect("the table");
     for entry in fs::read_dir("examples").expect("the examples") {
         let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
         let is_listed = table.contains(&format!("]({file}) |"));
-        assert!(is_listed || ["README.md", "serve"].contains(&&*file), "examples/README.md does not list {file}");
+        assert!(is_listed || ["README.md", "resume", "serve"].contains(&&*file), "examples/README.md does not list {file}");
     }
 }
 
@@ -131,10 +136,25 @@ fn thumbnails_reports_each_broken_image_and_makes_the_rest() {
     let sheet = image::open(place.path("small/contact-sheet.png")).expect("the sheet");
     assert_eq!((sheet.width(), sheet.height()), (3 * 72, 3 * 72));
 
-    let text = place.run(&["photos", "small", "--id", "again"]);
+    let again = place.run(&["photos", "small", "--size", "64", "--parallel", "2"]);
+    assert!(again.contains(" is complete already; to do it anew, give another --id\n") && again.ends_with(&text), "{again}");
+    let (good, text) = place.ends(&["photos", "small", "--size", "20"]);
+    assert!(!good && text.contains("\"size\":64") && text.contains("give another --id"), "{text}");
+    let text = place.run(&["photos", "small", "--id", "again", "--size", "20"]);
     assert!(text.contains("7 thumbnails, 1 failed\n"), "{text}");
+    let small = image::open(place.path("small/image 001.jpg.png")).expect("a thumbnail");
+    assert_eq!(small.width(), 20, "another size is another run");
     let (good, text) = place.ends(&["nothing", "small"]);
     assert!(!good && text.contains("could not read the folder"), "{text}");
+}
+
+#[test]
+fn thumbnails_waits_for_no_pipe() {
+    let place = Place::of("thumbnails");
+    place.run(&["--sample", "photos", "--images", "2"]);
+    pipe(&place.path("photos/pipe.png"));
+    let text = place.run(&["photos", "small"]);
+    assert!(text.contains("no thumbnail of pipe.png: it is no file\n2 thumbnails, 2 failed\n"), "{text}");
 }
 
 #[test]
@@ -197,21 +217,41 @@ fn monitor_waits_while_the_file_grows() {
     fs::write(&file, "one and two").expect("a file");
     assert!(process.run_until("the second look", || seen("11")), "it took a growing file for complete");
     assert!(!process.run_until("the end", || false));
-    assert!(place.run(&["report.csv"]).contains("is complete: 11 bytes, 3 looks, generation 1"));
+    let text = place.run(&["report.csv", "--every", "0.7"]);
+    assert!(text.contains("is complete already; to do it anew, give another --id\n"), "{text}");
+    assert!(text.ends_with("is complete: 11 bytes, 3 looks, generation 1\n"), "{text}");
+    let text = place.run(&["report.csv", "--every", "0.01", "--id", "again"]);
+    assert!(text.ends_with("is complete: 11 bytes, 2 looks, generation 1\n"), "{text}");
 }
 
 #[test]
-fn saga_buys_or_undoes_what_was_done_in_reverse_order() {
-    let place = Place::of("saga");
-    let shipped =
-        "lamp is on its way\nreserved lamp\ncharged 100 €\nshipped lamp\n14 things on the shelf, 900 € in the account\n";
-    assert_eq!(place.run(&["lamp"]), shipped);
-    let text = place.run(&["piano"]);
-    let undone = "reserved piano\ncharged 100 €\nrefunded 100 €\nput back piano\n14 things on the shelf, 900 € in the account\n";
-    assert!(text.starts_with("piano was not bought: ") && text.contains("takes no pianos") && text.ends_with(undone), "{text}");
-    let text = place.run(&["lamp", "--price", "99999"]);
-    let undone = "put back piano\nreserved lamp\nput back lamp\n14 things on the shelf, 900 € in the account\n";
-    assert!(text.starts_with("lamp was not bought: ") && text.ends_with(undone), "{text}");
+fn monitor_outlasts_a_folder_that_is_none_for_a_while() {
+    let place = Place::of("monitor");
+    fs::write(place.path("folder"), "no folder").expect("a file");
+    let command = ["folder/report.csv", "--every", "0.1"];
+    let mut process = Process::spawn(place.program(&command).stdout(fs::File::create(place.path("said")).expect("a file")));
+    let id = watch_of(&place, "folder/report.csv");
+    let has_failed = |event: &Event| matches!(event, Event::TaskFailed { .. });
+    let history = || support::history(&place.path("monitor.db"), &id);
+    let tried = || place.path("monitor.db").exists() && history().iter().flat_map(|turn| &turn.events).any(has_failed);
+    assert!(process.run_until("a look that fails", tried));
+    fs::remove_file(place.path("folder")).expect("it is there");
+    fs::create_dir(place.path("folder")).expect("a folder");
+    fs::write(place.path("folder/report.csv"), "complete").expect("a file");
+    assert!(!process.run_until("the end", || false));
+    let text = fs::read_to_string(place.path("said")).expect("what it has said");
+    assert!(text.contains("is complete: 8 bytes, 2 looks"), "{text}");
+}
+
+#[test]
+fn paths_that_look_alike_are_watches_of_their_own() {
+    let place = Place::of("monitor");
+    fs::create_dir(place.path("p")).expect("a folder");
+    for (bytes, file) in [("a", "p/x"), ("bb", "p:x"), ("ccc", "p%3Ax"), ("dddd", "p#x")] {
+        fs::write(place.path(file), bytes).expect("a file");
+        let text = place.run(&[file, "--every", "0.01"]);
+        assert!(text.ends_with(&format!("{file} is complete: {} bytes, 2 looks, generation 1\n", bytes.len())), "{text}");
+    }
 }
 
 #[test]
@@ -222,68 +262,6 @@ fn a_counter_loses_no_change_and_outlives_its_program() {
     assert_eq!(place.run(&["visits", "--add", "-1"]), "visits is 599 after 301 changes\n");
     assert_eq!(place.run(&["others", "--add", "5"]), "others is 5 after 1 changes\n");
     assert_eq!(place.run(&["visits", "--reset", "--add", "1"]), "visits is 1 after 1 changes\n");
-}
-
-/// The steps that took effect in the shop of `saga`.
-fn journal(place: &Place) -> Vec<String> {
-    let read = || {
-        let shop = rusqlite::Connection::open(place.path("saga-shop.db"))?;
-        let mut journal = shop.prepare("SELECT step FROM journal ORDER BY rowid")?;
-        journal.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()
-    };
-    read().unwrap_or_default()
-}
-
-#[test]
-fn a_saga_killed_after_each_step_takes_and_undoes_each_once() {
-    let steps = ["reserved piano", "charged 100 €", "refunded 100 €", "put back piano"];
-    let place = Place::of("saga");
-    for taken in 1..=steps.len() {
-        place.killed(&["piano", "--latency", "150"], steps[taken - 1], || journal(&place).len() >= taken);
-        assert_eq!(journal(&place), steps[..taken], "killed when the step was taken, and before that was recorded");
-    }
-    let text = place.run(&["piano"]);
-    assert!(
-        text.starts_with(
-            "going on with piano for 100 €
-piano was not bought: "
-        ),
-        "{text}"
-    );
-    let end = format!(
-        "{}
-15 things on the shelf, 1000 € in the account
-",
-        steps.join("\n")
-    );
-    assert!(text.ends_with(&end), "{text}");
-
-    let place = Place::of("saga");
-    let steps = ["reserved lamp", "charged 100 €", "shipped lamp"];
-    for taken in 1..=steps.len() {
-        place.killed(&["lamp", "--latency", "150"], steps[taken - 1], || journal(&place).len() >= taken);
-    }
-    let end = format!(
-        "lamp is on its way
-{}
-14 things on the shelf, 900 € in the account
-",
-        steps.join("\n")
-    );
-    assert_eq!(
-        place.run(&["lamp"]),
-        format!(
-            "going on with lamp for 100 €
-{end}"
-        )
-    );
-    assert!(
-        place.run(&["lamp"]).ends_with(
-            "13 things on the shelf, 800 € in the account
-"
-        ),
-        "another order is another order"
-    );
 }
 
 /// How often the counter `visits` was changed, by its recorded state.

@@ -1,0 +1,40 @@
+//! What the programs share that go on where they stopped: the same line finds the run that it has started, and says so.
+
+use std::fmt::Display;
+
+use dacapo::{Client, Error, Status};
+use serde::de::DeserializeOwned;
+
+/// `text` as a part of an instance id, and no other text's: `:` stands for `/`, and what cannot be there, or means this, is escaped.
+pub(crate) fn part_of_id(text: impl Display) -> String {
+    let escaped = |c: char| match c {
+        '/' => ":".to_owned(),
+        '%' | ':' | '\\' | '#' | '?' => format!("%{:02X}", u32::from(c)),
+        c if c.is_control() => format!("%{:02X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    text.to_string().chars().map(escaped).collect()
+}
+
+/// Says what a start of `id` finds: nothing, a run to go on with, or one that has ended. A run of another input is refused.
+pub(crate) async fn check<I: DeserializeOwned + PartialEq>(client: &Client, id: &str, input: &I) -> dacapo::Result<()> {
+    let status = match client.status(id).await {
+        Err(error) if error.is_not_found() => return Ok(()),
+        found => found?,
+    };
+    if status.input().and_then(|input| input.decode().ok()).as_ref() != Some(input) {
+        let input = status.input().map_or("another input", |input| input.as_str());
+        return Err(Error::msg(format!("`{id}` was started with {input}; give another --id")));
+    }
+    match status.runtime_status() {
+        Status::Completed => println!("`{id}` is complete already; to do it anew, give another --id"),
+        Status::Failed | Status::Terminated => {}
+        _ => println!("going on with `{id}`"),
+    }
+    Ok(())
+}
+
+/// Says which run has failed, and the way out: it stays failed under its id.
+pub(crate) fn failed<E: Display>(id: &str) -> impl FnOnce(E) -> Error {
+    move |error| Error::msg(format!("`{id}` has failed: {error}; when that is mended, give another --id to start again"))
+}
