@@ -6,14 +6,17 @@
 //! cargo run --release --example batch_orders -- orders.csv --one-by-one       # the same in a loop, and how much longer it takes
 //! ```
 //!
-//! `serve` does the same for `curl -i localhost:7071/orchestrators/process_batch --json '"orders.csv"'`. A line that cannot be ordered is rejected with its number and does not stop the rest. Take `#[sequential]` from the loop below
-//! and it does not compile: `tests/ui/lint/fail/real_41_batch_orders.rs` shows what the compiler says.
+//! `serve` does the same for `curl -i localhost:7071/orchestrators/process_batch --json '"orders.csv"'`. A line that cannot be ordered
+//! is rejected with its number and does not stop the rest. Take `#[sequential]` from the loop below and it does not compile:
+//! `tests/ui/lint/fail/real_41_batch_orders.rs` shows what the compiler says.
 
+mod resume;
 mod serve;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use axum::Router;
 use clap::{Parser, Subcommand};
@@ -22,14 +25,15 @@ use serde::{Deserialize, Serialize};
 
 /// Prices the lines of an order file and writes a receipt for each.
 #[derive(Parser)]
-#[command(subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// A CSV file with the columns customer, item and quantity
+    #[arg(required_unless_present = "sample")]
     file: Option<PathBuf>,
     /// Writes a file to try this with, and ends
-    #[arg(long, value_name = "FILE", conflicts_with = "file", required_unless_present = "file")]
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
     sample: Option<PathBuf>,
     /// How many lines the sample has
     #[arg(long, value_name = "N", default_value_t = 500, requires = "sample")]
@@ -40,12 +44,12 @@ struct Args {
     /// How long the price service takes, in milliseconds
     #[arg(long, global = true, value_name = "MS", default_value_t = 5)]
     latency: u64,
-    /// Where the receipts go
+    /// Where the receipts go, those of each batch into a folder of its own
     #[arg(long, global = true, value_name = "FOLDER", default_value = "receipts")]
     receipts: PathBuf,
     #[command(flatten)]
     store: serve::Store,
-    /// The name of this batch; without it the name of the file
+    /// The name of this batch; without it one is made of the path
     #[arg(long)]
     id: Option<String>,
 }
@@ -110,7 +114,8 @@ struct Shop {
 #[activity]
 fn load(file: PathBuf) -> dacapo::Result<Vec<Row>> {
     let unreadable = |error: csv::Error| Error::msg(format!("could not read `{}`: {error}", file.display()));
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_path(&file).map_err(unreadable)?;
+    let text = read(&file).map_err(csv::Error::from).map_err(unreadable)?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(&text[..]);
     let header = reader.headers().map_err(unreadable)?.clone();
     if let Some(missing) = ["customer", "item", "quantity"].iter().find(|name| !header.iter().any(|column| column == **name)) {
         return Err(Error::msg(format!("`{}` has no column `{missing}` in its first line", file.display())));
@@ -118,7 +123,7 @@ fn load(file: PathBuf) -> dacapo::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for record in reader.byte_records() {
         let record = record.map_err(unreadable)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_at(&text, position));
         let fields = csv::StringRecord::from_byte_record(record).map_err(|_| "it is not UTF-8".to_owned()).and_then(|record| {
             match record.len() == header.len() {
                 true => record.deserialize(Some(&header)).map_err(|error| error.to_string()),
@@ -128,6 +133,20 @@ fn load(file: PathBuf) -> dacapo::Result<Vec<Row>> {
         rows.push(Row { line, fields });
     }
     Ok(rows)
+}
+
+/// The content of a file. What is none, such as a pipe, could be waited for without end.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    match file.metadata()?.is_file() {
+        true => fs::read(file),
+        false => Err(io::Error::other("it is no file")),
+    }
+}
+
+/// The number of the line on which a record begins. Its position is before the empty lines that are skipped.
+fn line_at(text: &[u8], position: &csv::Position) -> u64 {
+    let skipped = text[position.byte() as usize..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + skipped.filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// Prices one line and writes its receipt. The file appears when it is complete, and an attempt that is made again after a crash
@@ -141,7 +160,9 @@ async fn process(row: Row) -> dacapo::Result<Result<Receipt, Rejection>> {
         Ok(receipt) => receipt,
         Err(reason) => return Ok(Err(Rejection { line, reason })),
     };
-    let part = shop.receipts.join(format!("{line}.json.part"));
+    let folder = shop.receipts.join(format!("batch {}", dacapo::instance_id()));
+    tokio::fs::create_dir_all(&folder).await?;
+    let part = folder.join(format!("{line}.json.part"));
     tokio::fs::write(&part, serde_json::to_vec_pretty(&receipt)?).await?;
     tokio::fs::File::open(&part).await?.sync_all().await?;
     tokio::fs::rename(&part, part.with_extension("")).await?;
@@ -202,7 +223,6 @@ async fn main() -> dacapo::Result<()> {
     if let Some(sample) = args.sample {
         return Ok(write_sample(sample, args.lines)?);
     }
-    tokio::fs::create_dir_all(&args.receipts).await?;
     let shop = Shop { receipts: args.receipts, latency: Duration::from_millis(args.latency) };
     let runtime = Runtime::builder(args.store.url).state(shop);
     let file = match (args.command, args.file) {
@@ -210,11 +230,11 @@ async fn main() -> dacapo::Result<()> {
         (None, Some(file)) => std::path::absolute(file)?,
         (None, None) => return Err(Error::msg("give a file, or `serve`")),
     };
-    let id = args.id.unwrap_or_else(|| file.file_name().unwrap_or_default().to_string_lossy().replace(['#', '?'], ":"));
+    let id = args.id.unwrap_or_else(|| resume::part_of_id(file.display()));
     let runtime = runtime.open().await?;
+    resume::check(&runtime, &id, &file).await?;
     let run = runtime.start(process_batch(file.clone())).id(&id).reuse_id(ReuseId::UseExisting).await?;
-    let again = |error| Error::msg(format!("{error}; when that is mended, give another --id to start again"));
-    print(&run.result().await.map_err(again)?);
+    print(&run.result().await.map_err(resume::failed(&id))?);
     let at_once = seconds(&runtime, &id).await?;
     println!("{at_once:.2} s, 64 at once");
     if args.one_by_one {
@@ -245,7 +265,7 @@ async fn seconds(client: &Client, id: &str) -> dacapo::Result<f64> {
 }
 
 /// Every hundredth line is wrong, each in another way.
-fn write_sample(file: PathBuf, lines: u64) -> std::io::Result<()> {
+fn write_sample(file: PathBuf, lines: u64) -> io::Result<()> {
     let mut text = String::from("customer,item,quantity\n");
     for number in 1..=lines {
         let customer = ["Ada", "Grace", "Edsger", "Barbara", "Donald"][number as usize % 5];
@@ -258,7 +278,7 @@ fn write_sample(file: PathBuf, lines: u64) -> std::io::Result<()> {
             _ => format!("{customer},{item},{}\n", number % 12 + 1),
         };
     }
-    std::fs::write(&file, text)?;
+    fs::write(&file, text)?;
     println!("{lines} lines are in {}", file.display());
     Ok(())
 }

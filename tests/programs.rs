@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use dacapo::store::{Event, Turn};
@@ -17,6 +17,11 @@ fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
     let named = entries
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.metadata().and_then(|data| data.modified())));
     named.filter_map(|(name, at)| (!name.ends_with(".part")).then_some((name, at.ok()?))).collect()
+}
+
+/// A path as `resume` has it in an id.
+fn in_id(place: &Place, file: &str) -> String {
+    place.path(file).display().to_string().replace('/', ":")
 }
 
 /// Makes a pipe that nobody writes to.
@@ -42,6 +47,11 @@ fn the_examples_without_arguments_end_well() {
     assert_eq!(Place::of("encrypted_payloads").run(&[]), "charged 4000 0000 0000 0002\n");
 }
 
+/// The folder with the receipts for a file.
+fn receipts(place: &Place, file: &str) -> PathBuf {
+    place.path(&format!("receipts/batch {}", in_id(place, file)))
+}
+
 #[test]
 fn batch_orders_reports_rejected_lines_and_compares_with_one_by_one() {
     let place = Place::of("batch_orders");
@@ -49,19 +59,42 @@ fn batch_orders_reports_rejected_lines_and_compares_with_one_by_one() {
     let text = place.run(&["orders.csv", "--one-by-one"]);
     assert!(text.contains("line 101 is rejected: `unicorn` is not for sale\n"), "{text}");
     assert!(text.contains("120 lines, 1 rejected, "), "{text}");
-    assert_eq!(written(&place.path("receipts")).len(), 119);
+    assert_eq!(written(&receipts(&place, "orders.csv")).len(), 119);
     let (_, times) = text.split_once("one by one: ").expect("the comparison");
     let times: f64 = times.trim_end().strip_suffix(" times as long").and_then(|times| times.parse().ok()).expect("a number");
     assert!(times > 2.0, "{text}");
 
-    fs::write(place.path("bad.csv"), b"customer,item,quantity\nAda,lamp,\xff\n\"Bob\",lamp,10\nAda,lamp,1,2\n,lamp,1\n")
-        .expect("a file");
+    let bad: &[u8] =
+        b"customer,item,quantity\nAda,lamp,\xff\n\"Bob\",lamp,10\n\n\nAda,lamp,1,2\n\r\n,lamp,1\r\n\r\n\nAda,unicorn,1";
+    fs::write(place.path("bad.csv"), bad).expect("a file");
     let text = place.run(&["bad.csv"]);
-    for said in ["line 2 is rejected: it is not UTF-8", "line 4 is rejected: it has 4 fields", "line 5 is rejected: the customer"]
+    for said in
+        ["2 is rejected: it is not UTF-8", "6 is rejected: it has 4", "8 is rejected: the customer", "11 is rejected: `uni"]
     {
-        assert!(text.contains(said), "{text}");
+        assert!(text.contains(&format!("line {said}")), "{text}");
     }
-    assert!(text.contains("4 lines, 3 rejected, 441.00 € in all"), "ten lamps are a tenth cheaper: {text}");
+    assert!(text.contains("5 lines, 4 rejected, 441.00 € in all"), "ten lamps are a tenth cheaper: {text}");
+}
+
+#[test]
+fn batch_orders_has_a_result_and_receipts_for_each_file() {
+    let place = Place::of("batch_orders");
+    for (folder, quantity) in [("a", 1), ("b", 2)] {
+        fs::create_dir(place.path(folder)).expect("a folder");
+        let file = format!("{folder}/orders.csv");
+        fs::write(place.path(&file), format!("customer,item,quantity\nAda,lamp,{quantity}\n")).expect("a file");
+        assert!(place.run(&[&file]).contains(&format!("1 lines, 0 rejected, {}.00 € in all", 49 * quantity)));
+    }
+    for (file, cents) in [("a/orders.csv", 4900), ("b/orders.csv", 9800)] {
+        let receipt = fs::read_to_string(receipts(&place, file).join("2.json")).expect("a receipt");
+        assert!(receipt.contains(&cents.to_string()), "{receipt}");
+    }
+    fs::write(place.path("a/orders.csv"), "customer,item,quantity\nAda,lamp,3\n").expect("a file");
+    let text = place.run(&["a/orders.csv"]);
+    assert!(text.contains("a:orders.csv` is complete already; to do it anew, give another --id\n"), "{text}");
+    assert!(place.run(&["a/orders.csv", "--id", "edited"]).contains("147.00 € in all"));
+    let (good, text) = place.ends(&["b/orders.csv", "--id", "edited"]);
+    assert!(!good && text.contains("`edited` was started with \"") && text.contains("give another --id"), "{text}");
 }
 
 #[test]
@@ -72,15 +105,22 @@ fn batch_orders_refuses_a_file_that_holds_no_orders() {
     assert!(!good && text.contains("has no column `customer` in its first line; when that is mended"), "{text}");
     let (good, text) = place.ends(&["missing.csv"]);
     assert!(!good && text.contains("could not read"), "{text}");
+    pipe(&place.path("pipe.csv"));
+    for no_file in ["pipe.csv", ".", ".."] {
+        let (good, text) = place.ends(&[no_file]);
+        assert!(!good && text.contains("it is no file"), "{text}");
+    }
+    let (good, text) = place.ends(&[]);
+    assert!(!good && text.contains("<FILE>") && !text.contains("--sample <FILE>"), "{text}");
 }
 
 #[test]
 fn batch_orders_goes_on_after_a_kill_and_prices_no_recorded_line_again() {
     let place = Place::of("batch_orders");
     place.run(&["--sample", "orders.csv", "--lines", "300"]);
-    let receipts = place.path("receipts");
+    let receipts = receipts(&place, "orders.csv");
     place.killed(&["orders.csv", "--latency", "150"], "the second wave", || written(&receipts).len() > 80);
-    let recorded = place.recorded("orders.csv", "process");
+    let recorded = place.recorded(&in_id(&place, "orders.csv"), "process");
     assert!((1..300).contains(&recorded.len()), "{} lines are recorded", recorded.len());
     let before = written(&receipts);
 
@@ -181,7 +221,7 @@ fn thumbnails_goes_on_after_a_kill_and_makes_no_recorded_one_again() {
 
 /// The instance by which `monitor` watches a file.
 fn watch_of(place: &Place, file: &str) -> String {
-    format!("monitor {}", place.path(file).display()).replace('/', ":")
+    format!("monitor {}", in_id(place, file))
 }
 
 #[test]

@@ -246,6 +246,11 @@ fn batch_orders_gives_its_summary_over_http() {
         assert_eq!((&summary["lines"], &summary["rejected"][0]["line"]), (&json!(500), &json!(101)));
         let why = failure(&start(&server, "/orchestrators/process_batch", json!("missing.csv")).await).await;
         assert!(why.contains("could not read `missing.csv`"), "{why}");
+        let route = "/orchestrators/process_batch";
+        let again = async |_| output(&start(&server, route, json!("orders.csv")).await).await;
+        for again in join_all((0..6).map(again)).await {
+            assert_eq!(again, summary, "batches of one file at once are in nobody's way");
+        }
     });
 }
 
