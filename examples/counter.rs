@@ -6,7 +6,7 @@
 //! cargo run --example counter -- visits --reset
 //! ```
 //!
-//! Kill it and run the same line again: it goes on with the additions that are left. `serve` adds for whoever asks:
+//! Kill it while it adds and run the same line again: it goes on with the additions that are left. `serve` adds for whoever asks:
 //!
 //! ```sh
 //! curl -i localhost:7071/orchestrators/add_up --json '{"name": "visits", "add": 1, "times": 1000}'
@@ -18,7 +18,7 @@ mod serve;
 
 use axum::Router;
 use clap::{Parser, Subcommand};
-use dacapo::{Client, Error, ReuseId, Runtime, entity, fan_out, orchestrator};
+use dacapo::{Client, Error, ReuseId, Runtime, entity, orchestrator, try_fan_out};
 use serde::{Deserialize, Serialize};
 
 /// Adds to a counter, and tells what it is.
@@ -29,9 +29,6 @@ struct Args {
     command: Option<Command>,
     #[command(flatten)]
     addition: Option<Addition>,
-    /// Begin at nought again
-    #[arg(long)]
-    reset: bool,
     #[command(flatten)]
     store: serve::Store,
 }
@@ -53,6 +50,10 @@ struct Addition {
     /// How often, many at the same time
     #[arg(long, default_value_t = 1)]
     times: u32,
+    /// Begin at nought again
+    #[arg(long)]
+    #[serde(default)]
+    reset: bool,
 }
 
 /// What is kept of a counter.
@@ -65,9 +66,15 @@ struct Counter {
 /// Its operations run one at a time, each in one transaction with its answer.
 #[entity]
 impl Counter {
-    fn add(&mut self, amount: i64) -> i64 {
-        self.value += amount;
+    /// A failed operation changes nothing.
+    fn add(&mut self, amount: i64) -> dacapo::Result<()> {
+        let too_far = || Error::msg(format!("{} and {amount} are more than a counter can hold", self.value));
+        self.value = self.value.checked_add(amount).ok_or_else(too_far)?;
         self.changes += 1;
+        Ok(())
+    }
+
+    fn value(&self) -> i64 {
         self.value
     }
 
@@ -78,28 +85,29 @@ impl Counter {
 
 /// Makes all additions, 32 at once and each of them once, and returns what the counter is then.
 #[orchestrator]
-async fn add_up(addition: Addition) -> i64 {
-    let Addition { name, add, times } = addition;
-    let sums = fan_out(0..times, |_| Counter::at(&name).add(add)).limit(32).await;
-    sums.last().copied().unwrap_or_default()
+async fn add_up(addition: Addition) -> dacapo::Result<i64> {
+    let Addition { name, add, times, reset } = addition;
+    if reset {
+        Counter::at(&name).reset().await;
+    }
+    if add != 0 {
+        try_fan_out(0..times, |_| Counter::at(&name).add(add)).limit(32).await?;
+    }
+    Ok(Counter::at(&name).value().await)
 }
 
-/// Adds, or goes on with the same addition if a program was killed in the middle of it. Another one is ended before.
-async fn run(client: &Client, addition: Addition) -> dacapo::Result<()> {
-    let id = format!("add to {}", addition.name);
-    loop {
-        match client.start(add_up(addition.clone())).id(&id).reuse_id(ReuseId::ReplaceTerminal).await {
-            Err(error) if error.is_already_exists() => {
-                let begun = client.status(&id).await?.input().map(|input| input.decode::<Addition>()).transpose()?;
-                println!("going on with what was begun");
-                client.attach(add_up, &id).result().await?;
-                if begun.as_ref() == Some(&addition) {
-                    return Ok(());
-                }
-            }
-            started => return started?.result().await.map(drop).map_err(Error::from),
-        }
+/// Brings what a killed program has begun to its end, and gives it.
+async fn finish(client: &Client, id: &str) -> dacapo::Result<Option<Addition>> {
+    let begun = match client.status(id).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        found => found?,
+    };
+    if begun.runtime_status().is_terminal() {
+        return Ok(None);
     }
+    println!("going on with what was begun");
+    client.attach(add_up, id).result().await?;
+    Ok(begun.input().map(|input| input.decode()).transpose()?)
 }
 
 #[tokio::main]
@@ -112,12 +120,10 @@ async fn main() -> dacapo::Result<()> {
         (None, None) => return Err(Error::msg("give the name of a counter, or `serve`")),
     };
     let runtime = runtime.open().await?;
-    let name = addition.name.clone();
-    if args.reset {
-        runtime.call(Counter::at(&name).reset()).await?;
-    }
-    if addition.add != 0 {
-        run(&runtime.client(), addition).await?;
+    let (name, id) = (addition.name.clone(), format!("add to {}", addition.name));
+    let is_change = addition.add != 0 || addition.reset;
+    if finish(&runtime, &id).await?.as_ref() != Some(&addition) && is_change {
+        runtime.start(add_up(addition)).id(id).reuse_id(ReuseId::ReplaceTerminal).await?.result().await?;
     }
     let counter = runtime.state_of::<Counter>(&name).await?.unwrap_or_default();
     println!("{name} is {} after {} changes", counter.value, counter.changes);

@@ -302,6 +302,17 @@ fn a_counter_loses_no_change_and_outlives_its_program() {
     assert_eq!(place.run(&["visits", "--add", "-1"]), "visits is 599 after 301 changes\n");
     assert_eq!(place.run(&["others", "--add", "5"]), "others is 5 after 1 changes\n");
     assert_eq!(place.run(&["visits", "--reset", "--add", "1"]), "visits is 1 after 1 changes\n");
+    assert_eq!(place.run(&["visits", "--reset"]), "visits is 0 after 0 changes\n");
+}
+
+#[test]
+fn a_counter_refuses_what_it_cannot_hold_and_keeps_the_rest() {
+    let place = Place::of("counter");
+    let most = i64::MAX.to_string();
+    place.run(&["visits", "--add", &most]);
+    let (good, text) = place.ends(&["visits", "--add", "1"]);
+    assert!(!good && text.contains(&format!("{most} and 1 are more than a counter can hold")), "{text}");
+    assert_eq!(place.run(&["visits", "--add", "-1"]), format!("visits is {} after 2 changes\n", i64::MAX - 1));
 }
 
 /// How often the counter `visits` was changed, by its recorded state.
@@ -337,6 +348,10 @@ visits is 6000 after 3000 changes
         "visits is 5999 after 3001 changes
 "
     );
+    place.killed(&command, "additions", || changes(&place) >= 3500);
+    assert!(changes(&place) < 6001, "it was killed while it added");
+    let reset = ["visits", "--reset", "--add", "3", "--times", "2"];
+    assert_eq!(place.run(&reset), "going on with what was begun\nvisits is 6 after 2 changes\n");
 }
 
 /// Waits until `approval` shows this of a request.

@@ -219,6 +219,9 @@ fn a_counter_adds_for_many_clients_at_once() {
         let locations = futures::future::join_all(starts).await;
         futures::future::join_all(locations.iter().map(|location| output(location))).await;
 
+        let nothing = json!({ "name": "visits", "add": 2, "times": 0 });
+        assert_eq!(output(&start(&server, "/orchestrators/add_up", nothing).await).await, json!(800));
+
         let entity = format!("{}/runtime/webhooks/durabletask/entities/counter/visits", server.host);
         let signal = format!("{entity}?op=add");
         let signals = (0..30).map(|_| send(Method::POST, &signal, Some(json!(-1))));
