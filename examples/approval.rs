@@ -12,6 +12,7 @@
 
 mod serve;
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use axum::Router;
@@ -86,7 +87,8 @@ const SMALL: u32 = 100;
 /// Tells somebody. A real one sends a mail, with `dacapo::activity::idempotency_key()` as its message id.
 #[activity]
 async fn tell(who: String, text: String) {
-    println!("to {who}: {text}");
+    // Nobody may be reading.
+    let _ = writeln!(io::stdout(), "to {who}: {text}");
 }
 
 /// Asks the manager, then the director, and says how it ended.
@@ -108,6 +110,17 @@ async fn expense(asked: Expense) -> String {
     format!("{name} is refused, nobody has decided")
 }
 
+/// How far a request is: what was decided or why it has failed, or else whom it waits for.
+async fn show(client: &Client, name: &str) -> dacapo::Result<String> {
+    let status = client.status(name).await?;
+    let said = match (status.failure(), status.output()) {
+        (Some(failure), _) => Some(failure.to_string().trim_start_matches("terminated: ").to_owned()),
+        (None, Some(output)) => Some(output.decode()?),
+        (None, None) => status.custom_status().map(|said| said.decode()).transpose()?,
+    };
+    Ok(format!("{}: {}", status.runtime_status(), said.unwrap_or_default()))
+}
+
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let Args { command, store: serve::Store { url } } = Args::parse();
@@ -119,17 +132,17 @@ async fn main() -> dacapo::Result<()> {
             println!("{name} is asked for");
         }
         Command::Decide { name, answer, by } => {
+            let sent = format!("{name}: `{answer}` by {by} is sent; `show {name}` tells who was first");
             let decision = Decision { approved: answer == "yes", by };
-            match Client::connect(&url).await?.raise(&name, DECISION, decision).await {
-                Err(error) if error.kind() == ErrorKind::Finished => println!("{name} is decided already"),
-                other => other?,
+            let client = Client::connect(&url).await?;
+            match client.raise(&name, DECISION, decision).await {
+                Err(error) if error.kind() == ErrorKind::Finished => {
+                    println!("{name} waits for nobody. {}", show(&client, &name).await?);
+                }
+                raised => raised.map(|()| println!("{sent}"))?,
             }
         }
-        Command::Show { name } => {
-            let status = Client::connect(&url).await?.status(&name).await?;
-            let said = status.output().or(status.custom_status()).map(|said| said.decode::<String>()).transpose()?;
-            println!("{}: {}", status.runtime_status(), said.unwrap_or_default());
-        }
+        Command::Show { name } => println!("{}", show(&Client::connect(&url).await?, &name).await?),
     }
     Ok(())
 }

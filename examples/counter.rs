@@ -96,33 +96,34 @@ async fn add_up(addition: Addition) -> dacapo::Result<i64> {
     Ok(Counter::at(&name).value().await)
 }
 
-/// Brings what a killed program has begun to its end, and gives it.
-async fn finish(client: &Client, id: &str) -> dacapo::Result<Option<Addition>> {
-    let begun = match client.status(id).await {
-        Err(error) if error.is_not_found() => return Ok(None),
-        found => found?,
-    };
-    if begun.runtime_status().is_terminal() {
-        return Ok(None);
+/// What a killed program has begun and not ended.
+async fn unfinished(client: &Client, id: &str) -> dacapo::Result<Option<Addition>> {
+    match client.status(id).await {
+        Err(error) if error.is_not_found() => Ok(None),
+        Ok(status) if status.runtime_status().is_terminal() => Ok(None),
+        found => Ok(found?.input().map(|input| input.decode()).transpose()?),
     }
-    println!("going on with what was begun");
-    client.attach(add_up, id).result().await?;
-    Ok(begun.input().map(|input| input.decode()).transpose()?)
 }
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
-    let runtime = Runtime::builder(args.store.url);
+    let url = args.store.url;
     let addition = match (args.command, args.addition) {
-        (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,
+        (Some(Command::Serve(listen)), _) => return serve::serve(listen, Runtime::builder(url), Router::new()).await,
         (None, Some(addition)) => addition,
         (None, None) => return Err(Error::msg("give the name of a counter, or `serve`")),
     };
-    let runtime = runtime.open().await?;
     let (name, id) = (addition.name.clone(), format!("add to {}", addition.name));
+    // A runtime that is open goes on with it, and may end it before it is asked for.
+    let begun = unfinished(&Client::connect(&url).await?, &id).await?;
+    let runtime = Runtime::open(&url).await?;
+    if begun.is_some() {
+        println!("going on with what was begun");
+        runtime.attach(add_up, &id).result().await?;
+    }
     let is_change = addition.add != 0 || addition.reset;
-    if finish(&runtime, &id).await?.as_ref() != Some(&addition) && is_change {
+    if begun.as_ref() != Some(&addition) && is_change {
         runtime.start(add_up(addition)).id(id).reuse_id(ReuseId::ReplaceTerminal).await?.result().await?;
     }
     let counter = runtime.state_of::<Counter>(&name).await?.unwrap_or_default();
