@@ -13,21 +13,24 @@
 //! curl -i localhost:7071/orchestrators/E2_BackupSiteContent --json '"/home/ada/photos"'
 //! ```
 
+mod resume;
 mod serve;
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use axum::Router;
 use clap::{Parser, Subcommand};
-use dacapo::{Error, InstanceStatus, Retry, Runtime, Status, activity, orchestrator};
+use dacapo::{Error, InstanceStatus, Retry, ReuseId, Runtime, activity, orchestrator};
 use futures::stream::{self, StreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
-use object_store::{ObjectStore, ObjectStoreScheme, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, ObjectStoreScheme, buffered::BufWriter, local::LocalFileSystem, path::Path as Key,
+};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use url::Url;
@@ -115,7 +118,15 @@ async fn e2_backup_site_content(directory: String) -> dacapo::Result<u64> {
 /// Copies all files of `source`, `parallel` at once, and returns how many bytes that were.
 #[orchestrator(inline)]
 async fn copy_all(source: String, destination: String, parallel: u16) -> dacapo::Result<u64> {
-    let listing = list(source.clone()).await?;
+    let listing = list(source.clone(), destination.clone()).await?;
+    let staging = format!(".backup-{}", dacapo::new_uuid());
+    let copied = copy_listed(listing, &source, &destination, &staging, parallel).await;
+    clear(destination, staging).await?;
+    copied
+}
+
+#[orchestrator(inline)]
+async fn copy_listed(listing: Listing, source: &str, destination: &str, staging: &str, parallel: u16) -> dacapo::Result<u64> {
     let mut progress = Progress {
         files: listing.files.len() as u64,
         bytes: listing.files.iter().map(|(_, size)| size).sum(),
@@ -124,7 +135,7 @@ async fn copy_all(source: String, destination: String, parallel: u16) -> dacapo:
     };
     dacapo::set_custom_status(&progress);
 
-    let copies = listing.files.into_iter().map(|(path, _)| copy(source.clone(), destination.clone(), path));
+    let copies = listing.files.into_iter().map(|(path, _)| copy(source.into(), destination.into(), staging.into(), path));
     let mut copies = stream::iter(copies).buffer_unordered(usize::from(parallel));
     while let Some(copied) = copies.next().await {
         match copied? {
@@ -144,16 +155,23 @@ async fn copy_all(source: String, destination: String, parallel: u16) -> dacapo:
 fn served_ends(directory: String) -> dacapo::Result<Ends> {
     let shared = dacapo::state::<Shared>();
     let served = shared.served.as_deref().ok_or_else(|| Error::msg("it was asked for over HTTP, and `serve` does not run"))?;
-    let root = served.trim_end_matches('/');
     let unreadable = because(format!("could not read the source `{directory}`"));
     let source = Path::new(&directory).canonicalize().map_err(unreadable)?;
-    Ends::of(&source, &format!("{root}/{}", source.display().to_string().trim_start_matches('/')))
+    let path = source.to_string_lossy();
+    let below = path.trim_start_matches('/');
+    if !served.contains("://") {
+        return Ends::of(&source, &format!("{served}/{below}"));
+    }
+    let mut url = Url::parse(served)?;
+    let no_folder = |()| Error::msg(format!("`{served}` has no folders"));
+    url.path_segments_mut().map_err(no_folder)?.pop_if_empty().extend(below.split('/'));
+    Ends::of(&source, url.as_str())
 }
 
 /// Lists the regular files below `source`; an object store knows no empty directories. Links are not followed, so there are no
 /// loops.
 #[activity]
-fn list(source: String) -> dacapo::Result<Listing> {
+fn list(source: String, destination: String) -> dacapo::Result<Listing> {
     let (source, database) = (PathBuf::from(source), &dacapo::state::<Shared>().database);
     let mut listing = Listing { files: Vec::new(), left_out: 0 };
     let mut folders = vec![source.clone()];
@@ -171,6 +189,10 @@ fn list(source: String) -> dacapo::Result<Listing> {
                 let key = path.strip_prefix(&source)?.to_str().map(|key| key.replace(std::path::MAIN_SEPARATOR, "/"));
                 let key = key.ok_or_else(|| Error::msg(format!("`{shown}` cannot be backed up: its name is not UTF-8")))?;
                 Key::parse(&key).map_err(because(format!("`{shown}` cannot be backed up")))?;
+                if has_number(&key) && folder_of(&destination).is_some() {
+                    let wrong = "its name ends with `#` and a number";
+                    return Err(Error::msg(format!("`{shown}` cannot be backed up into a folder: {wrong}")));
+                }
                 listing.files.push((key, metadata.len()));
             }
         }
@@ -180,30 +202,59 @@ fn list(source: String) -> dacapo::Result<Listing> {
 }
 
 /// Copies one file and returns its bytes, or nothing when it has been deleted. The object appears when it is complete; so a
-/// copy that a crash interrupted is made again as if it had never begun.
+/// copy that a crash interrupted is made again as if it had never begun. In a folder it is made below `staging`, a name that only
+/// this backup has.
 #[activity(retry = Retry::exponential(Duration::from_millis(500)).max_attempts(4))]
-async fn copy(source: String, destination: String, path: String) -> dacapo::Result<Option<u64>> {
+async fn copy(source: String, destination: String, staging: String, path: String) -> dacapo::Result<Option<u64>> {
     let failed = format!("could not copy `{path}`");
     let file = match tokio::fs::File::open(Path::new(&source).join(&path)).await {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(&source).is_dir() => return Ok(None),
         Err(error) => return Err(because(failed)(error)),
     };
-    let shared = dacapo::state::<Shared>();
-    let (store, root) = shared.store(&destination)?;
-    clear_staged(&destination, &path, shared.begun);
+    let (store, root) = dacapo::state::<Shared>().store(&destination)?;
+    let key = Key::parse(format!("{root}/{path}"))?;
+    let staged = match folder_of(&destination) {
+        Some(_) => Key::parse(format!("{root}/{staging}/{path}"))?,
+        None => key.clone(),
+    };
 
     // At most three parts of 5 MiB, the least that S3 takes, are in memory for one file.
-    let key = Key::parse(format!("{root}/{path}"))?;
-    let mut object = BufWriter::with_capacity(store, key, 5 << 20).with_max_concurrency(2);
+    let mut object = BufWriter::with_capacity(store.clone(), staged.clone(), 5 << 20).with_max_concurrency(2);
     let mut file = BufReader::with_capacity(256 << 10, file);
-    match tokio::io::copy_buf(&mut file, &mut object).await {
-        Ok(bytes) => object.shutdown().await.map(|()| Some(bytes)).map_err(because(failed)),
+    let bytes = match tokio::io::copy_buf(&mut file, &mut object).await {
+        Ok(bytes) => bytes,
         Err(error) => {
             let _ = object.abort().await;
-            Err(because(failed)(error))
+            return Err(because(failed)(error));
         }
+    };
+    object.shutdown().await.map_err(because(&failed))?;
+    if staged != key {
+        store.rename(&staged, &key).await.map_err(because(&failed))?;
     }
+    Ok(Some(bytes))
+}
+
+/// Removes the folder in which the copies were made, and in it what a crash interrupted.
+#[activity]
+fn clear(destination: String, staging: String) -> dacapo::Result<()> {
+    let Some(folder) = folder_of(&destination) else { return Ok(()) };
+    match fs::remove_dir_all(folder.join(staging)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The folder of this machine that a destination is, if it is one.
+fn folder_of(destination: &str) -> Option<PathBuf> {
+    Url::parse(destination).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
+}
+
+/// Whether a name is one that `LocalFileSystem` keeps for itself, as `name#1`.
+fn has_number(key: &str) -> bool {
+    let name = key.rsplit('/').next().and_then(|name| name.split_once('#'));
+    name.is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// An object store, and where in it the files go.
@@ -217,8 +268,6 @@ struct Shared {
     stores: Mutex<HashMap<String, Target>>,
     /// Where the copies go of directories that are asked for over HTTP, while they are served.
     served: Option<String>,
-    /// When this program began.
-    begun: SystemTime,
 }
 
 impl Shared {
@@ -243,30 +292,16 @@ impl Shared {
     }
 }
 
-/// Removes what copies of this file left in a folder that were interrupted before this program began; what is newer may be written
-/// just now, for another backup. `LocalFileSystem` writes `name` to `name#1`, or the next free number, before it renames it, and has no
-/// other use for such names.
-fn clear_staged(destination: &str, path: &str, begun: SystemTime) {
-    let Some(folder) = Url::parse(destination).ok().and_then(|url| url.to_file_path().ok()) else { return };
-    let numbered = (1..).map(|number: u32| folder.join(format!("{path}#{number}")));
-    let staged = numbered.map_while(|name| fs::metadata(&name).and_then(|file| file.modified()).ok().map(|at| (name, at)));
-    for (name, _) in staged.filter(|(_, at)| *at < begun).collect::<Vec<_>>() {
-        let _ = fs::remove_file(name);
-    }
-}
-
-/// Whether `path` is the database or one of the files beside it.
+/// Whether `path` is the database or one of the files that SQLite and the runtime have beside it.
 fn is_part_of(database: &Path, path: &Path) -> bool {
     let rest = path.to_str().zip(database.to_str()).and_then(|(path, database)| path.strip_prefix(database));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    rest.is_some_and(|rest| ["", "-wal", "-shm", "-journal", "-bell", "-worker"].contains(&rest))
 }
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
     let Args { command, backup, store: serve::Store { url } } = Args::parse();
-    let shared = |served| {
-        Ok::<_, Error>(Shared { database: database_of(&url)?, stores: Mutex::default(), served, begun: SystemTime::now() })
-    };
+    let shared = |served| Ok::<_, Error>(Shared { database: database_of(&url)?, stores: Mutex::default(), served });
     match (command, backup) {
         (Some(Command::Serve { listen, destination }), _) => {
             let runtime = Runtime::builder(&url).state(shared(Some(destination))?);
@@ -285,22 +320,8 @@ async fn back_up(args: Backup, url: &str, shared: Shared) -> dacapo::Result<()> 
 
     let runtime = Runtime::builder(url).state(shared).open().await?;
     let call = backup(ends.source.clone(), ends.destination.clone(), args.parallel);
-    let run = match runtime.start(call).id(&id).await {
-        Ok(run) => run,
-        Err(error) if error.is_already_exists() => {
-            let status = runtime.status(&id).await?;
-            if status.input().and_then(|input| input.decode::<Ends>().ok()) != Some(ends) {
-                return Err(Error::msg(format!("`{id}` in {} is another backup; give another --id", url)));
-            }
-            match status.runtime_status() {
-                Status::Completed => println!("backup `{id}` is complete already; to make a new one, give another --id"),
-                Status::Failed | Status::Terminated => {}
-                _ => println!("continuing backup `{id}`"),
-            }
-            runtime.attach(backup, &id)
-        }
-        Err(error) => return Err(error.into()),
-    };
+    resume::check(&runtime, &id, &ends).await?;
+    let run = runtime.start(call).id(&id).reuse_id(ReuseId::UseExisting).await?;
 
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {msg}")?);
     let mut tick = tokio::time::interval(Duration::from_millis(250));
@@ -313,8 +334,7 @@ async fn back_up(args: Backup, url: &str, shared: Shared) -> dacapo::Result<()> 
     bar.finish_and_clear();
     let progress: Progress = run.custom_status().await?.unwrap_or_default();
     runtime.shutdown().await?;
-    let again = "when that is mended, give another --id to start again";
-    let bytes = outcome.map_err(|error| Error::msg(format!("backup `{id}` has failed: {error}; {again}")))?;
+    let bytes = outcome.map_err(resume::failed(&id))?;
     if progress.left_out > 0 {
         println!("left out {} links and special files", progress.left_out);
     }
@@ -375,10 +395,9 @@ impl Ends {
         Ok(Self { source: text.to_owned(), destination: url.into() })
     }
 
-    /// The name of this backup: readable, and without what an instance id must not have in it.
+    /// The name of this backup.
     fn id(&self) -> String {
-        let [source, destination] = [self.source.as_str(), self.destination.trim_start_matches("file://")]
-            .map(|end| end.replace("://", ":").trim_matches('/').replace(['/', '\\', '#', '?'], ":"));
+        let [source, destination] = [&self.source, self.destination.trim_start_matches("file://")].map(resume::part_of_id);
         format!("{source} to {destination}")
     }
 }

@@ -177,7 +177,7 @@ fn a_killed_backup_goes_on_where_it_stopped() {
         before.extend(done.into_keys().map(|path| (written_at(&place.destination(), &path), path)));
     }
     let text = place.back_up(&command);
-    assert!(text.starts_with("continuing backup `b`\n"), "{text}");
+    assert!(text.starts_with("going on with `b`\n"), "{text}");
     for (written, path) in before {
         let now = written_at(&place.destination(), &path);
         assert_eq!(now, written, "`{}` was recorded, and copied again", path.display());
@@ -258,6 +258,35 @@ fn the_database_is_no_part_of_the_backup() {
     assert!(output.status.success() && place.source().join("backup.db").exists(), "{}", said(&output));
     assert_same(&source, &files(&place.destination()));
     assert_eq!(figures(&said(&output)).0, source.len());
+
+    let place = Place::empty();
+    for note in ["backup.db-notes.txt", "backup.db.old", "backup.db2"] {
+        place.write(note, b"a note about it");
+    }
+    let source = files(&place.source());
+    let output = place.program(&[".", "../destination"]).current_dir(place.source()).output().expect("the program runs");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_same(&source, &files(&place.destination()));
+}
+
+#[test]
+fn files_of_the_destination_stay() {
+    let place = Place::with_tree();
+    place.write("a", b"of the source");
+    let own = [("a#1", "of the user"), ("empty#7", ""), ("folder/b", "older")];
+    for (name, content) in own {
+        fs::create_dir_all(place.destination().join("folder")).expect("a folder");
+        fs::write(place.destination().join(name), content).expect("a file");
+    }
+    let mut process = Process::spawn(place.program(&["source", "destination"]).stdout(Stdio::null()));
+    assert!(process.run_until("files in the destination", || paths(&place.destination()).len() >= 50));
+    process.kill();
+    let output = place.run(&["source", "destination"]);
+    assert!(output.status.success(), "{}", said(&output));
+    for (name, content) in own {
+        assert_eq!(fs::read_to_string(place.destination().join(name)).expect("it is there"), content);
+    }
+    assert_eq!(paths(&place.destination()).len(), paths(&place.source()).len() + own.len(), "nothing is left between");
 }
 
 #[cfg(unix)]
@@ -296,12 +325,17 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
     refuses(&place, &["source", "nonsense://path"], "nonsense://path");
     refuses(&place, &["source", to, "--id", "a/b"], "cannot be an instance id");
     refuses(&place, &["source", to, "--store", "nonsense"], "`nonsense` names no store");
+    place.write("folder/a#1", b"x");
+    refuses(&place, &["source", to, "--id", "number"], "/folder/a#1` cannot be backed up into a folder");
+    assert!(!place.destination().join("file").exists(), "it was refused before the first copy");
+    fs::remove_file(place.source().join("folder/a#1")).expect("it is there");
+    fs::remove_dir(place.source().join("folder")).expect("it is there");
     assert_eq!(paths(&place.source()), BTreeSet::from(["file".into()]), "a refused destination was created");
 
     fs::write(place.path("occupied"), b"").expect("a file");
     refuses(&place, &["source", "occupied"], "cannot back up into `occupied`");
     place.back_up(&["source", to, "--id", "one"]);
-    refuses(&place, &["source", "elsewhere", "--id", "one"], "`one` in sqlite:backup.db is another backup");
+    refuses(&place, &["source", "elsewhere", "--id", "one"], "/destination\",\"parallel\":16}; give another --id");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use dacapo::store::Event;
 use futures::future::join_all;
@@ -151,6 +151,30 @@ fn a_served_backup_goes_on_after_a_kill_and_copies_no_recorded_file_again() {
 }
 
 #[test]
+fn directories_whose_names_are_like_parts_of_urls_have_copies_of_their_own() {
+    let place = Place::of("backup");
+    let names = ["q", "q#1", "q#2", "q?x=1", "A1", "%41%31", "with space"];
+    for name in names {
+        fs::create_dir_all(place.path(name)).expect("a folder");
+        fs::write(place.path(name).join("file"), name).expect("a file");
+    }
+    let root = place.path("").canonicalize().expect("a path");
+    for destination in ["copies".to_owned(), format!("file://{}/by%20url", root.display())] {
+        let server = place.served(&["--destination", &destination]);
+        let folder = root.join(if destination == "copies" { "copies" } else { "by url" });
+        let copies = folder.join(root.strip_prefix("/").expect("it is absolute"));
+        block_on(async {
+            for name in names {
+                output(&start(&server, "/orchestrators/E2_BackupSiteContent", json!(root.join(name))).await).await;
+            }
+        });
+        for name in names {
+            assert_eq!(fs::read_to_string(copies.join(name).join("file")).expect("a copy"), name);
+        }
+    }
+}
+
+#[test]
 fn backups_of_one_directory_at_once_are_in_nobodys_way() {
     let place = Place::of("backup");
     fs::create_dir_all(place.path("site")).expect("a folder");
@@ -159,10 +183,6 @@ fn backups_of_one_directory_at_once_are_in_nobodys_way() {
     }
     let (server, site) = (place.served(&[]), place.path("site").canonicalize().expect("a path"));
     let copies = place.path("backups").join(site.strip_prefix("/").expect("it is absolute"));
-    fs::create_dir_all(&copies).expect("a folder");
-    // What a backup left that a crash ended.
-    let left = fs::File::create(copies.join("7#1")).expect("a file");
-    left.set_modified(SystemTime::now() - Duration::from_secs(60)).expect("a file has a time");
     block_on(async {
         let route = "/orchestrators/E2_BackupSiteContent";
         let run = async |id: u32| output(&start(&server, &format!("{route}/{id}"), json!(site)).await).await;
