@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 use dacapo::{PerMinute, Retry, ReuseId, Runtime, activity, fan_out, orchestrator, try_fan_out};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Empties a queue through an API that takes so much and no more.
 #[derive(Parser)]
@@ -31,6 +32,9 @@ struct Args {
     /// The folder of the queue, the results and the history
     #[arg(long, global = true, default_value = ".")]
     folder: PathBuf,
+    /// The database that remembers what has been done; without it `rate_limited_api.db` in the folder
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,9 +59,20 @@ enum Command {
     },
     /// Works until the queue is empty
     Work {
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7099")]
-        api: String,
+        /// Where the API is
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7099", value_parser = base)]
+        api: Url,
     },
+}
+
+/// A URL that others can be joined to, whether or not it was given with a `/` at its end.
+fn base(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err("it begins neither with http:// nor with https://".to_owned());
+    }
+    url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
+    Ok(url)
 }
 
 /// How many messages one batch holds.
@@ -87,7 +102,7 @@ struct Tally {
 struct Desk {
     queue: Mutex<Connection>,
     results: PathBuf,
-    api: String,
+    api: Url,
     http: reqwest::Client,
 }
 
@@ -109,7 +124,7 @@ fn take() -> dacapo::Result<Vec<Message>> {
 )]
 async fn label(message: Message) -> dacapo::Result<String> {
     let desk = dacapo::state::<Desk>();
-    let request = desk.http.post(format!("{}/label", desk.api)).json(&message);
+    let request = desk.http.post(desk.api.join("label")?).json(&message);
     let request = request.header("idempotency-key", dacapo::activity::idempotency_key());
     Ok(request.send().await?.error_for_status()?.json().await?)
 }
@@ -170,22 +185,24 @@ async fn drain(mut tally: Tally) -> dacapo::Result<Tally> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let Args { folder, command } = Args::parse();
+    let Args { folder, store, command } = Args::parse();
     match command {
         Command::Api { listen, per_minute, flaky } => serve(listen, Meter::new(per_minute, flaky)).await,
         Command::Fill { count } => fill(&folder, count),
-        Command::Work { api } => work(&folder, api).await,
+        Command::Work { api } => {
+            let store = store.unwrap_or_else(|| format!("sqlite:{}", folder.join("rate_limited_api.db").display()));
+            work(&folder, &store, api).await
+        }
     }
 }
 
-async fn work(folder: &Path, api: String) -> dacapo::Result<()> {
+async fn work(folder: &Path, store: &str, api: Url) -> dacapo::Result<()> {
     let queue = open_queue(folder)?;
     queue.execute("UPDATE messages SET failed = NULL WHERE failed IS NOT NULL", [])?;
     let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
     let results = folder.join("results.json");
     let desk = Desk { queue: Mutex::new(queue), results: results.clone(), api: api.clone(), http: http.clone() };
-    let url = format!("sqlite:{}", folder.join("rate_limited_api.db").display());
-    let runtime = Runtime::builder(url).state(desk).open().await?;
+    let runtime = Runtime::builder(store).state(desk).open().await?;
 
     let begun = Instant::now();
     let run = match runtime.start(drain(Tally::default())).id("drain").reuse_id(ReuseId::ReplaceTerminal).await {
@@ -202,7 +219,7 @@ async fn work(folder: &Path, api: String) -> dacapo::Result<()> {
     if tally.failed > 0 {
         println!("what has failed is in the queue, with the reason; run this again to try it again");
     }
-    let counts = http.get(format!("{api}/counts")).send().await;
+    let counts = http.get(api.join("counts")?).send().await;
     if let Ok(counts) = counts.and_then(reqwest::Response::error_for_status) {
         let Counts { answered, over_limit, broken, most_in_a_minute } = counts.json().await?;
         println!(

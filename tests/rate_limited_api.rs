@@ -75,14 +75,15 @@ fn keeps_what_has_failed_in_the_queue() {
     let place = Place::of("rate_limited_api");
     place.run(&["fill", "--count", "3"]);
     let (down, calls) = server_that_is_down();
-    let text = place.run(&["work", "--api", &down]);
+    let text = place.run(&["work", "--api", &down, "--store", "sqlite:elsewhere.db"]);
+    assert!(place.path("elsewhere.db").exists() && !place.path("rate_limited_api.db").exists());
     assert!(text.contains("0 labelled, 3 failed in ") && text.contains("run this again"), "{text}");
     // The counts are asked for once, at the end.
     assert_eq!(calls.load(Ordering::SeqCst), 3 * 5 + 1, "five attempts for each message");
     assert!(labels(&place).is_empty() && !is_drained(&place));
 
     let (_api, address) = api(&place, &[]);
-    assert!(place.run(&["work", "--api", &address]).contains("3 labelled, 0 failed in "));
+    assert!(place.run(&["work", "--api", &format!("{address}/")]).contains("3 labelled, 0 failed in "));
     assert!(labels(&place).keys().copied().eq(1..=3) && is_drained(&place));
 }
 
@@ -100,4 +101,14 @@ fn goes_on_after_a_kill_and_loses_nothing() {
     let answered = text.split_once("the API: ").and_then(|(_, rest)| rest.split_once(" answered")).map(|(count, _)| count);
     let answered: u64 = answered.and_then(|count| count.parse().ok()).expect("a count");
     assert!((50..60).contains(&answered), "only what was under way is asked again: {text}");
+}
+
+#[test]
+fn refuses_an_address_that_is_none() {
+    let place = Place::of("rate_limited_api");
+    for (address, why) in [("nonsense", "relative URL"), ("localhost:7099", "neither with http://"), ("ftp://host", "neither")] {
+        let (good, text) = place.ends(&["work", "--api", address]);
+        assert!(!good && text.contains(&format!("invalid value '{address}' for '--api <URL>'")) && text.contains(why), "{text}");
+    }
+    assert!(!place.path("rate_limited_api.db").exists(), "it has not begun");
 }
