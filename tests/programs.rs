@@ -110,8 +110,16 @@ fn batch_orders_refuses_a_file_that_holds_no_orders() {
         let (good, text) = place.ends(&[no_file]);
         assert!(!good && text.contains("it is no file"), "{text}");
     }
-    let (good, text) = place.ends(&[]);
-    assert!(!good && text.contains("<FILE>") && !text.contains("--sample <FILE>"), "{text}");
+}
+
+#[test]
+fn without_arguments_a_program_tells_all_that_it_takes() {
+    let programs =
+        [("backup", "<SOURCE>"), ("batch_orders", "[FILE]"), ("counter", "<NAME>"), ("monitor", "<FILE>"), ("saga", "<ITEM>")];
+    for (name, takes) in programs {
+        let (good, text) = Place::of(name).ends(&[]);
+        assert!(!good && text.contains(takes) && text.contains("  serve  Serves"), "{text}");
+    }
 }
 
 #[test]
