@@ -9,6 +9,7 @@ mod inspect;
 mod manage;
 mod output;
 mod run;
+mod store;
 mod time;
 mod timeline;
 mod view;
@@ -17,7 +18,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
-use dacapo::Client;
 
 /// What the process returns.
 enum End {
@@ -61,7 +61,7 @@ async fn run(cli: Cli) -> dacapo::Result<End> {
         clap_complete::generate(shell, &mut Cli::command(), "dacapo", &mut std::io::stdout());
         return Ok(End::Done);
     }
-    let client = connect(cli.store.as_deref()).await?;
+    let client = store::connect(cli.store.as_deref()).await?;
     let json = cli.json;
     match cli.command {
         Command::List(list) => inspect::list(&client, list, json).await,
@@ -80,20 +80,4 @@ async fn run(cli: Cli) -> dacapo::Result<End> {
         Command::Export(export) => export::export(&client, export, json).await,
         Command::Completions { .. } => Ok(End::Done),
     }
-}
-
-/// The store that the worker has open, or had. None is made: a name that is wrong would be answered with nothing.
-async fn connect(store: Option<&str>) -> dacapo::Result<Client> {
-    let Some(url) = store.filter(|url| !url.is_empty()) else {
-        return Err(dacapo::Error::msg(
-            "no store was named; say which with `--store sqlite:orders.db`, or set DACAPO_STORE to it",
-        ));
-    };
-    if url.starts_with("memory:") {
-        return Err(dacapo::Error::msg("a store in memory belongs to its process; there is nothing of it to see from here"));
-    }
-    let is_sqlite = url.starts_with("sqlite:") && !url.contains("mode=");
-    let separator = if url.contains('?') { '&' } else { '?' };
-    let url = if is_sqlite { format!("{url}{separator}mode=rw") } else { url.to_owned() };
-    Ok(Client::connect(&url).await?)
 }

@@ -162,6 +162,28 @@ async fn a_wrong_store_is_named_and_none_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_store_is_not_made_into_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // An SQLite database of one page, in which there is nothing.
+    let mut blank = vec![0; 4096];
+    blank[..24].copy_from_slice(b"SQLite format 3\0\x10\0\x01\x01\0\x40\x20\x20");
+    (blank[31], blank[100]) = (1, 13);
+    blank[105] = 16;
+    for (name, content) in [("empty.db", Vec::new()), ("blank.db", blank)] {
+        std::fs::write(path(name), &content).expect("it is written");
+        let said = tool(&format!("sqlite:{}", path(name)), &["list"], "").await;
+        assert!(said.code == 1 && said.err.contains("is no store: no worker has made one in it"), "{name}: {said:?}");
+        assert_eq!(std::fs::read(path(name)).expect("it is there"), content, "{name} is left as it is");
+    }
+    for store in [path("mode=y.db"), format!("{}?mode=rwc", path("x.db")), format!("//{}", path("x.db"))] {
+        let said = tool(&format!("sqlite:{store}"), &["list"], "").await;
+        assert!(said.code == 1 && said.err.starts_with("error: there is no database `"), "{store}: {said:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 2, "asking makes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn completions_are_scripts_of_their_shells() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = tool("", &["completions", shell], "").await;

@@ -87,3 +87,17 @@ async fn what_is_asked_for_without_a_worker_is_done_by_the_next_one() -> dacapo:
     assert_eq!((said.code, said.out.split_whitespace().last()), (0, Some("42")), "{said:?}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_input_can_be_read_by_a_worker_that_does_not_compress() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let input = format!("{:?}", "abcdefg ".repeat(20_000));
+    let store = url(&place.folder);
+    let said = tool(&store, &["start", "reads", "-", "--id", "large"], &input).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let mut written = std::fs::read(place.file("test.db"))?;
+    written.extend(std::fs::read(place.file("test.db-wal"))?);
+    let part = &input.as_bytes()[input.len() / 2..][..1000];
+    assert!(written.windows(part.len()).any(|window| window == part), "it is written as it is");
+    Ok(())
+}

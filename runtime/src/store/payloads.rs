@@ -1,7 +1,7 @@
 //! How values are kept: which go beside the history, how large they may be, and who encodes them.
 //!
 //! A value that goes beside the history is packed: one byte that tells how, then its JSON text, compressed where the feature `zstd`
-//! is on. What is packed then goes through the codec.
+//! is on and the settings say nothing else. What is packed then goes through the codec.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -30,13 +30,14 @@ use crate::payload::{Envelope, Payload, digest};
 pub struct Payloads {
     beside_above: usize,
     limit: usize,
+    compress: bool,
     pub(super) codec: Option<Arc<dyn Codec>>,
 }
 
-/// Values above 64 KiB beside the history, none above 64 MiB, no codec.
+/// Values above 64 KiB beside the history, compressed where the feature `zstd` is on, none above 64 MiB, no codec.
 impl Default for Payloads {
     fn default() -> Self {
-        Self { beside_above: 64 << 10, limit: 64 << 20, codec: None }
+        Self { beside_above: 64 << 10, limit: 64 << 20, compress: true, codec: None }
     }
 }
 
@@ -91,6 +92,13 @@ impl Payloads {
         self
     }
 
+    /// Whether what is kept beside the history is compressed, if the feature `zstd` is on. A program that leaves the work to a worker built
+    /// without the feature writes what that worker can read with `false`; it reads both. Default: yes.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
     /// Encodes everything that reaches the store.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codec = Some(Arc::new(codec));
@@ -125,11 +133,23 @@ impl Payloads {
         }
     }
 
+    fn pack(&self, text: &str) -> Vec<u8> {
+        if self.compress
+            && let Some(packed) = compressed(text)
+        {
+            return packed;
+        }
+        let mut packed = Vec::with_capacity(text.len() + 1);
+        packed.push(PLAIN);
+        packed.extend_from_slice(text.as_bytes());
+        packed
+    }
+
     /// What stands for a value in the history, and what is kept beside it under `key`.
     pub(super) fn beside(&self, key: i64, payload: &Payload) -> (Envelope, Vec<u8>) {
         let text = payload.as_str();
         let digest = hex(&self.encode(digest(text).as_bytes()));
-        (Envelope::Beside { key, length: text.len() as u64, digest }, self.encode(&pack(text)))
+        (Envelope::Beside { key, length: text.len() as u64, digest }, self.encode(&self.pack(text)))
     }
 
     /// What stands for a value in its place.
@@ -159,18 +179,17 @@ pub(super) fn value(text: String) -> Result<Payload, RuntimeError> {
     Payload::from_json(text).map_err(|failure| no_value().caused_by(&failure))
 }
 
-fn pack(text: &str) -> Vec<u8> {
-    #[cfg(feature = "zstd")]
-    if let Ok(mut packed) = zstd::bulk::compress(text.as_bytes(), zstd::DEFAULT_COMPRESSION_LEVEL)
-        && packed.len() < text.len()
-    {
-        packed.insert(0, ZSTD);
-        return packed;
-    }
-    let mut packed = Vec::with_capacity(text.len() + 1);
-    packed.push(PLAIN);
-    packed.extend_from_slice(text.as_bytes());
-    packed
+/// Nothing where it would be no shorter.
+#[cfg(feature = "zstd")]
+fn compressed(text: &str) -> Option<Vec<u8>> {
+    let mut packed = zstd::bulk::compress(text.as_bytes(), zstd::DEFAULT_COMPRESSION_LEVEL).ok()?;
+    packed.insert(0, ZSTD);
+    (packed.len() <= text.len()).then_some(packed)
+}
+
+#[cfg(not(feature = "zstd"))]
+fn compressed(_: &str) -> Option<Vec<u8>> {
+    None
 }
 
 fn unpack(mut packed: Vec<u8>) -> Result<Vec<u8>, RuntimeError> {
@@ -204,4 +223,21 @@ fn hex(bytes: &[u8]) -> String {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     text.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PLAIN, Payloads};
+    use crate::payload::Payload;
+
+    #[test]
+    fn what_is_not_to_be_compressed_is_not_and_both_are_read() {
+        let value = Payload::encode(&"a".repeat(1 << 17)).expect("a text is JSON");
+        let plain = Payloads::default().compress(false);
+        let (_, written) = plain.beside(1, &value);
+        assert_eq!((written[0], written.len()), (PLAIN, value.as_str().len() + 1));
+        for content in [written, Payloads::default().beside(1, &value).1] {
+            assert_eq!(plain.unpacked(content).expect("it is readable"), value);
+        }
+    }
 }
