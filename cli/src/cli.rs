@@ -51,7 +51,7 @@ pub(crate) enum Command {
         /// The name of the event
         event: String,
         /// Its value as JSON, `-` for standard input
-        #[arg(default_value = "null")]
+        #[arg(default_value = "null", allow_negative_numbers = true)]
         value: String,
     },
     /// Suspend orchestrations until they are resumed
@@ -158,7 +158,7 @@ pub(crate) struct List {
     /// All of them
     #[arg(long)]
     pub(crate) all: bool,
-    /// Go on where an earlier list has stopped
+    /// Go on where an earlier list has stopped: as it says on standard error, quoted for a shell
     #[arg(long, value_name = "TOKEN")]
     pub(crate) after: Option<String>,
 }
@@ -175,7 +175,7 @@ pub(crate) struct Show {
     pub(crate) rows: usize,
     /// How wide the timeline is, in columns [default: as the terminal, or 100]
     #[arg(long, value_name = "COLUMNS")]
-    pub(crate) width: Option<usize>,
+    pub(crate) width: Option<u16>,
 }
 
 #[derive(Args)]
@@ -183,7 +183,7 @@ pub(crate) struct Start {
     /// The name of the orchestrator
     pub(crate) name: String,
     /// The input as JSON, `-` for standard input: the argument, or an object with the names of several
-    #[arg(default_value = "null")]
+    #[arg(default_value = "null", allow_negative_numbers = true)]
     pub(crate) input: String,
     /// The instance id; without one it is made
     #[arg(long)]

@@ -7,12 +7,13 @@ use std::path::Path;
 use dacapo::{Client, InstanceStatus};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::End;
 use crate::cli::Export;
-use crate::inspect::{PAGE, turns_as_json};
-use crate::output;
+use crate::inspect::PAGE;
+use crate::output::{self, harmless};
+use crate::recorded::{self, Recorded};
 use crate::view::View;
 
 /// How many histories are read at once.
@@ -37,8 +38,8 @@ pub(crate) async fn export(client: &Client, export: Export, json: bool) -> dacap
         Ok(count) => count,
     };
     match &export.output {
-        Some(path) if json => output::print_json(&json!({ "exported": count, "file": path }))?,
-        Some(path) => output::print(&format!("{count} exported to {}\n", path.display()))?,
+        Some(path) if json => output::print_json(&json!({ "exported": count, "file": path.to_string_lossy() }))?,
+        Some(path) => output::print(&format!("{count} exported to {}\n", harmless(path.display())))?,
         None => {}
     }
     Ok(End::Done)
@@ -61,14 +62,21 @@ impl From<dacapo::Error> for Failed {
     }
 }
 
-/// The file has its name when it is complete.
+/// A file has its name, and replaces what had it, when it is complete. What is no file, such as a pipe, is written to.
 async fn write_file(client: &Client, export: &Export, bar: &indicatif::ProgressBar, path: &Path) -> Result<u64, Failed> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let mut file = BufWriter::new(File::create(&part)?);
-    let count = write_all(client, export, bar, &mut file).await?;
-    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(&part, path)?;
+    let target = match path.canonicalize() {
+        Ok(target) if target.is_file() => target,
+        Err(_) if path.symlink_metadata().is_err() => path.to_owned(),
+        _ => return write_all(client, export, bar, &mut BufWriter::new(File::create(path)?)).await,
+    };
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut part = tempfile::Builder::new().suffix(".part").make_in(folder, |path| File::create_new(path))?;
+    let count = write_all(client, export, bar, &mut BufWriter::new(part.as_file_mut())).await?;
+    if let Ok(earlier) = target.metadata() {
+        part.as_file().set_permissions(earlier.permissions())?;
+    }
+    part.as_file().sync_all()?;
+    part.persist(&target).map_err(|failed| failed.error)?;
     Ok(count)
 }
 
@@ -97,7 +105,7 @@ async fn line_of(client: &Client, instance: &InstanceStatus) -> dacapo::Result<O
     struct Exported<'a> {
         #[serde(flatten)]
         instance: View<'a>,
-        history: Vec<Value>,
+        history: Vec<Recorded>,
     }
     let id = instance.instance_id();
     let found = match client.status(id).await {
@@ -106,8 +114,8 @@ async fn line_of(client: &Client, instance: &InstanceStatus) -> dacapo::Result<O
     };
     match found {
         Ok((status, history)) => {
-            let line = Exported { instance: View::whole(&status), history: turns_as_json(&history) };
-            Ok(Some(serde_json::to_string(&line)?))
+            let line = Exported { instance: View::whole(&status), history: recorded::turns(&history)? };
+            Ok(Some(recorded::on_one_line(&serde_json::to_string(&line)?)))
         }
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),

@@ -3,17 +3,19 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use dacapo::store::{Event, RegisteredKind, Turn};
+use dacapo::store::RegisteredKind;
 use dacapo::{Census, Client, EntityId, ErrorKind, InstanceStatus, Payload, Status};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::End;
 use crate::cli::{List, Show};
-use crate::output::{self, BAD, DIM, GOOD, HEADER, Table, WAITING, cut, style_of, styled};
-use crate::time::{duration, precise, rfc3339, short};
+use crate::output::{self, BAD, DIM, GOOD, HEADER, Table, WAITING, cut, harmless, style_of, styled};
+use crate::recorded::{self, Fields};
+use crate::time::{duration, precise, short};
 use crate::timeline::{Timeline, svg, text};
-use crate::view::View;
+use crate::view::{self, View};
 
 /// How many a store is asked for at once.
 pub(crate) const PAGE: usize = 1000;
@@ -43,7 +45,7 @@ pub(crate) async fn list(client: &Client, list: List, json: bool) -> dacapo::Res
         output::print(&table_of(&found).to_string())?;
     }
     if let Some(token) = after {
-        output::remark(format_args!("there are more: --all, or --after {token}"));
+        output::remark(format_args!("there are more: --all, or --after '{}'", token.replace('\'', r"'\''")));
     }
     Ok(End::Done)
 }
@@ -52,7 +54,7 @@ fn table_of(found: &[InstanceStatus]) -> Table {
     let mut table = Table::new(["INSTANCE", "ORCHESTRATOR", "STATUS", "CREATED", "UPDATED", "CUSTOM STATUS"]);
     for instance in found {
         let status = instance.runtime_status();
-        let said = instance.report().map_or_else(
+        let said = view::parked(instance).map_or_else(
             || instance.custom_status().map(|said| (cut(said.as_str(), 40), Style::new())).unwrap_or_default(),
             |_| ("parked, see `show`".to_owned(), WAITING),
         );
@@ -89,7 +91,7 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
         }
         output::print_json(&Shown { instance: View::whole(&status), state, timeline: &timeline })?;
     } else {
-        let columns = show.width.unwrap_or_else(text::width_of_terminal);
+        let columns = show.width.map_or_else(text::width_of_terminal, usize::from);
         output::print(&format!("{}\n{}", summary(&status, state.as_ref()), text::draw(&timeline, show.rows, columns)))?;
     }
     Ok(End::Done)
@@ -109,8 +111,8 @@ fn summary(status: &InstanceStatus, state: Option<&Payload>) -> String {
     let runtime_status = status.runtime_status();
     let mut text = format!(
         "{}  {} v{}  {}\n",
-        styled(status.instance_id(), HEADER),
-        status.name(),
+        styled(harmless(status.instance_id()), HEADER),
+        harmless(status.name()),
         status.version(),
         styled(runtime_status, style_of(runtime_status))
     );
@@ -144,10 +146,10 @@ fn summary(status: &InstanceStatus, state: Option<&Payload>) -> String {
         }
     }
     if let Some(failure) = status.failure() {
-        line("failure", styled(failure, if runtime_status == Status::Failed { BAD } else { WAITING }));
+        line("failure", styled(harmless(view::failure(failure)), if runtime_status == Status::Failed { BAD } else { WAITING }));
     }
-    if let Some(report) = status.report() {
-        let _ = writeln!(text, "  {}\n{report}", styled("parked", WAITING));
+    if let Some(report) = view::parked(status) {
+        let _ = writeln!(text, "  {}\n{}", styled("parked", WAITING), harmless(report));
     }
     text
 }
@@ -155,47 +157,35 @@ fn summary(status: &InstanceStatus, state: Option<&Payload>) -> String {
 pub(crate) async fn history(client: &Client, id: &str, json: bool) -> dacapo::Result<End> {
     let history = client.history(id).await?;
     if json {
-        output::print_json(&turns_as_json(&history))?;
+        output::print_json(&recorded::turns(&history)?)?;
         return Ok(End::Done);
     }
     let mut table = Table::new(["TURN", "AT", "EVENT", "DETAIL"]);
     for (index, turn) in history.iter().enumerate() {
         for event in &turn.events {
-            let (name, detail) = parts_of(event)?;
-            let style = if name.ends_with("Failed") { BAD } else { Style::new() };
-            table.row([
-                ((index + 1).to_string(), DIM),
-                (precise(turn.at), DIM),
-                (name, style),
-                (cut(&detail, EXCERPT), Style::new()),
-            ]);
+            for (name, fields) in recorded::named(event, precise)? {
+                let style = if name.ends_with("Failed") { BAD } else { Style::new() };
+                table.row([
+                    ((index + 1).to_string(), DIM),
+                    (precise(turn.at), DIM),
+                    (name, style),
+                    (cut(&detail_of(&fields), EXCERPT), Style::new()),
+                ]);
+            }
         }
     }
     output::print(&table.to_string())?;
     Ok(End::Done)
 }
 
-/// The name of an event, and its fields on one line: those that tell it from others first.
-fn parts_of(event: &Event) -> dacapo::Result<(String, String)> {
-    let Value::Object(object) = serde_json::to_value(event)? else { return Ok(Default::default()) };
-    let Some((name, Value::Object(mut fields))) = object.into_iter().next() else { return Ok(Default::default()) };
-    for time in ["fire_at", "retry_at"] {
-        if let Some(micros) = fields.get(time).and_then(Value::as_i64) {
-            fields.insert(time.to_owned(), precise(dacapo::store::Timestamp(micros)).into());
-        }
-    }
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+/// The fields of an event on one line: those that tell it from others first.
+fn detail_of(fields: &Fields) -> String {
+    let text = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
     let first = ["id", "name", "instance", "entity", "operation"];
-    let known = first.iter().filter_map(|field| fields.get(*field).map(text));
+    let known = first.iter().filter_map(|field| fields.get(*field)).map(|value| text(value));
     let rest = fields.iter().filter(|(field, _)| !first.contains(&field.as_str()) && *field != "shape");
     let rest = rest.map(|(field, value)| format!("{field} {}", text(value)));
-    Ok((name, known.chain(rest).collect::<Vec<_>>().join("  ")))
-}
-
-/// Turns as JSON shows them: an event is an object with the event's name as its only key, as in the store.
-pub(crate) fn turns_as_json(history: &[Turn]) -> Vec<Value> {
-    let numbered = history.iter().enumerate();
-    numbered.map(|(index, turn)| json!({ "turn": index + 1, "at": rfc3339(turn.at), "events": turn.events })).collect()
+    known.chain(rest).collect::<Vec<String>>().join("  ")
 }
 
 pub(crate) async fn census(client: &Client, json: bool) -> dacapo::Result<End> {

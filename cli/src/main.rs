@@ -1,13 +1,14 @@
 //! `dacapo`: looks at the orchestrations of a store and manages them, beside the worker that runs them.
 //!
 //! `cli` is the command line; each command is a function of `inspect`, `manage`, `run` or `export`, which ask a [`dacapo::Client`];
-//! `timeline` makes a history into what `show` draws; `output` and `time` are how things are written.
+//! `timeline` makes a history into what `show` draws; `recorded`, `output` and `time` are how things are written.
 
 mod cli;
 mod export;
 mod inspect;
 mod manage;
 mod output;
+mod recorded;
 mod run;
 mod store;
 mod time;
@@ -58,7 +59,9 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> dacapo::Result<End> {
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "dacapo", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "dacapo", &mut script);
+        output::print(&String::from_utf8_lossy(&script))?;
         return Ok(End::Done);
     }
     let client = store::connect(cli.store.as_deref()).await?;

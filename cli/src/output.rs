@@ -32,26 +32,63 @@ pub(crate) fn style_of(status: Status) -> Style {
     }
 }
 
-/// Writes to standard output. Whoever stops reading, as `head` does, has seen enough.
-pub(crate) fn print(text: &str) -> dacapo::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+/// A text that tells a terminal nothing: control characters are written as in `\u{1b}`, but for ends of lines and tabs.
+pub(crate) fn harmless(text: impl Display) -> String {
+    let mut harmless = String::new();
+    for char in text.to_string().chars() {
+        match char {
+            '\n' | '\t' => harmless.push(char),
+            _ if char.is_control() => harmless.extend(char.escape_unicode()),
+            _ => harmless.push(char),
+        }
     }
+    harmless
+}
+
+/// Writes to standard output.
+pub(crate) fn print(text: &str) -> dacapo::Result<()> {
+    write(anstream::stdout().lock(), text)
 }
 
 pub(crate) fn print_json(value: &impl Serialize) -> dacapo::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    print_json_text(&serde_json::to_string_pretty(value)?)
+}
+
+/// Writes JSON to standard output as it is: nothing in it is a colour. Control characters that JSON takes as they are it takes as escapes,
+/// too, which tell a terminal nothing.
+pub(crate) fn print_json_text(json: &str) -> dacapo::Result<()> {
+    let mut text = String::with_capacity(json.len() + 1);
+    for char in json.chars() {
+        match char {
+            '\u{7f}'..='\u{9f}' => text.push_str(&format!("\\u{:04x}", u32::from(char))),
+            _ => text.push(char),
+        }
+    }
+    text.push('\n');
+    write(std::io::stdout().lock(), &text)
+}
+
+/// Whoever stops reading, as `head` does, has seen enough.
+fn write(mut out: impl std::io::Write, text: &str) -> dacapo::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(dacapo::Error::msg(format!("could not write to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
 }
 
 pub(crate) fn complain(error: &impl Display) {
-    anstream::eprintln!("{} {error}", styled("error:", BAD.bold()));
+    tell(format_args!("{} {}", styled("error:", BAD.bold()), harmless(error)));
 }
 
 /// Something worth knowing that is not the answer.
 pub(crate) fn remark(text: impl Display) {
-    anstream::eprintln!("{}", styled(text, DIM));
+    tell(format_args!("{}", styled(harmless(text), DIM)));
+}
+
+/// Whoever has closed standard error does not want to know.
+fn tell(text: impl Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// A text on one line, cut to a length.
@@ -81,7 +118,7 @@ impl Table {
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [(String, Style); N]) {
-        self.rows.push(cells.into());
+        self.rows.push(cells.map(|(text, style)| (harmless(text), style)).into());
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::End;
 use crate::cli::Start;
 use crate::output::{self, cut, style_of, styled};
-use crate::view::View;
+use crate::view::{self, View};
 
 pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::Result<End> {
     let input = read_json(start.input, "the input")?;
@@ -50,10 +50,14 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
     if json {
         output::print_json(&View::whole(&status))?;
     } else if let Some(said) = status.output() {
-        output::print(&format!("{}\n", said.as_str()))?;
+        output::print_json_text(said.as_str())?;
     }
     if let Some(failure) = status.failure() {
-        output::complain(&format_args!("`{id}` has {}: {failure}", status.runtime_status().to_string().to_lowercase()));
+        output::complain(&format_args!(
+            "`{id}` has {}: {}",
+            status.runtime_status().to_string().to_lowercase(),
+            view::failure(failure)
+        ));
     }
     Ok(end_of(&status))
 }
@@ -101,7 +105,7 @@ pub(crate) async fn wait(client: &Client, ids: Vec<String>, timeout: Option<Dura
 
 fn line(status: &InstanceStatus) -> String {
     let said = status.output().map(|output| output.as_str().to_owned());
-    let said = said.or_else(|| Some(status.failure()?.to_string())).unwrap_or_default();
+    let said = said.or_else(|| Some(view::failure(status.failure()?))).unwrap_or_default();
     let ended = status.runtime_status();
     format!("{}  {}  {}\n", status.instance_id(), styled(ended, style_of(ended)), cut(&said, 100))
 }

@@ -51,7 +51,7 @@ impl<'a> View<'a> {
             parent_instance_id: status.parent_id(),
             tags: status.tags(),
             custom_status: status.custom_status(),
-            report: status.report(),
+            report: parked(status),
             whole: None,
         }
     }
@@ -66,4 +66,14 @@ impl<'a> View<'a> {
         };
         Self { whole: Some(whole), ..Self::listed(status) }
     }
+}
+
+/// Why it is parked, if it is. What has ended is not, whatever it was before.
+pub(crate) fn parked(status: &InstanceStatus) -> Option<&str> {
+    status.report().filter(|_| !status.runtime_status().is_terminal())
+}
+
+/// A failure with its causes.
+pub(crate) fn failure(failure: &Failure) -> String {
+    failure.causes().iter().fold(failure.to_string(), |said, cause| format!("{said}: {cause}"))
 }

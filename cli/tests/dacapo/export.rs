@@ -5,7 +5,7 @@ use std::path::Path;
 use dacapo::Client;
 use serde_json::{Value, json};
 
-use crate::{Place, sum, waits};
+use crate::{ODD_VALUES, Place, sum, tool, url, waits};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
@@ -61,5 +61,70 @@ async fn an_export_goes_on_while_the_worker_does() -> dacapo::Result<()> {
         assert_eq!(old.count(), 200);
     }
     busy.abort();
+    Ok(())
+}
+
+/// What serde_json's `Value` cannot hold, or not as it was, is exported as it was recorded, each run on one line.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_values_are_exported_as_they_are() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    for value in ODD_VALUES {
+        tool(&url(&place.folder), &["start", "waits", "-"], value).await;
+    }
+    let nested = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    place.text(&["start", "waits", &nested]).await;
+    place.text(&["start", "waits", "{\"a b\":\n\t[1,\r\n2]}"]).await;
+    let file = place.file("runs.jsonl");
+    place.text(&["export", "-o", &file]).await;
+    let exported = std::fs::read_to_string(&file)?;
+    assert_eq!(exported.lines().count(), ODD_VALUES.len() + 2, "{exported}");
+    for value in ODD_VALUES.into_iter().chain([nested.as_str(), "{\"a b\":[1,2]}"]) {
+        assert_eq!(exported.matches(&format!(r#""input":{value}"#)).count(), 2, "{value} is not in {exported}");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_replaces_a_file_and_nothing_else() -> dacapo::Result<()> {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let place = Place::new().await;
+    place.runtime.start(sum(1, 1)).id("one").await?.result().await?;
+    let (file, link, pipe) = (place.file("x"), place.file("link"), place.file("pipe"));
+    std::fs::write(&file, "what was there")?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640))?;
+    std::fs::write(place.file("x.part"), "somebody else's")?;
+    std::os::unix::fs::symlink(&file, &link)?;
+    place.text(&["export", "-o", &link]).await;
+    assert!(Path::new(&link).is_symlink());
+    assert_eq!(lines(&std::fs::read_to_string(&file)?).len(), 1);
+    assert_eq!(std::fs::metadata(&file)?.permissions().mode() & 0o777, 0o640);
+    assert_eq!(std::fs::read_to_string(place.file("x.part"))?, "somebody else's");
+
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe)
+    });
+    place.text(&["export", "-o", &pipe]).await;
+    assert!(std::fs::metadata(&pipe)?.file_type().is_fifo());
+    assert_eq!(lines(&reader.join().expect("it does not panic")?).len(), 1);
+    Ok(())
+}
+
+/// A history in which a value is missing ends the export in its middle.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_fails_leaves_what_was_there() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.start(crate::reads("x".repeat(100_000))).id("large").await?.result().await.expect_err("no file has this name");
+    let file = place.file("x");
+    std::fs::write(&file, "what was there")?;
+    let emptied = rusqlite::Connection::open(place.file("test.db"))?.execute("DELETE FROM payload", [])?;
+    assert!(emptied > 0);
+    let before = std::fs::read_dir(place.folder.path())?.count();
+    let (code, said) = place.refused(&["export", "-o", &file]).await;
+    assert!(code == 1 && said.contains("is missing in the store"), "{said}");
+    assert_eq!(std::fs::read_to_string(&file)?, "what was there");
+    assert_eq!(std::fs::read_dir(place.folder.path())?.count(), before);
     Ok(())
 }

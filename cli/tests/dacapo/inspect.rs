@@ -3,7 +3,7 @@
 use dacapo::{Client, Runtime, Status};
 use serde_json::{Value, json};
 
-use crate::{Counter, GO, Place, reads, sum, tool, url, varied, waits};
+use crate::{Counter, GO, ODD_VALUES, Place, TOOL, reads, sum, tool, url, varied, waits};
 
 fn ids(listed: &Value) -> Vec<&str> {
     listed.as_array().expect("a list").iter().map(|one| one["instanceId"].as_str().expect("an id")).collect()
@@ -39,7 +39,7 @@ async fn what_there_is_is_listed_and_narrowed() -> dacapo::Result<()> {
     assert_eq!((&one["runtimeStatus"], &one["customStatus"]), (&json!("Running"), &json!("waiting for go")));
 
     let first = place.tool(&["list", "--limit", "4"]).await;
-    let token = first.err.trim().rsplit(' ').next().expect("a token");
+    let token = first.err.trim().rsplit(' ').next().expect("a token").trim_matches('\'');
     let rest = place.json(&["list", "--after", token]).await;
     assert_eq!(ids(&rest), ["sum-1", "sum-0"], "{first:?}");
     let table = place.text(&["list", "--name", "waits"]).await;
@@ -215,15 +215,87 @@ async fn what_only_a_key_opens_is_shown_closed() -> dacapo::Result<()> {
 async fn a_reader_that_stops_is_no_error() -> dacapo::Result<()> {
     let place = Place::new().await;
     place.runtime.start(varied(4000)).id("wide").await?;
-    let tool_path = env!("CARGO_BIN_EXE_dacapo");
     let store = url(&place.folder);
     for command in ["history wide", "--json history wide", "export"] {
-        let line = format!("set -o pipefail; {tool_path} --store {store} {command} | head -n 1");
+        let line = format!("set -o pipefail; {TOOL} --store {store} {command} | head -n 1");
         let output = tokio::process::Command::new("bash").args(["-c", &line]).output().await?;
         assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
     }
     // A wide fan-out is one row.
     let shown = tool(&store, &["show", "wide"], "").await.out;
     assert!(shown.contains("step × 4000"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_values_are_shown_as_they_are() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    for (index, value) in ODD_VALUES.into_iter().enumerate() {
+        let id = index.to_string();
+        tool(&url(&place.folder), &["start", "waits", "-", "--id", &id], value).await;
+        let text = place.text(&["history", &id]).await;
+        assert!(text.contains(&format!("input {value}")), "{text}");
+        let said = place.tool(&["history", &id, "--json"]).await;
+        assert!(said.code == 0 && said.out.contains(&format!(r#""input": {value}"#)), "{said:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_in_a_history_are_text() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.start(varied(1)).id("varied").await?;
+    while place.runtime.wait("varied-child").await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let turns = place.json(&["history", "varied"]).await;
+    let events = turns.as_array().expect("turns").iter().flat_map(|turn| turn["events"].as_array().expect("events"));
+    let times: Vec<_> = events.flat_map(|event| [&event["TimerCreated"]["fire_at"], &event["TaskFailed"]["retry_at"]]).collect();
+    let times: Vec<_> = times.into_iter().filter(|time| !time.is_null()).map(|time| time.as_str().expect("text")).collect();
+    assert_eq!((times.len(), times.iter().all(|time| time.ends_with('Z'))), (3, true), "{times:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_failure_says_tells_a_terminal_nothing_and_json_everything() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let name = "\u{1b}]0;owned\u{7}\u{7f}\u{9b}31m";
+    let input = serde_json::to_string(name)?;
+    let said = place.tool(&["--color", "always", "start", "reads", &input, "--id", "reads", "--wait"]).await;
+    assert_eq!(said.code, 3, "{said:?}");
+    let coloured = place.tool(&["--color", "always", "show", "reads"]).await;
+    for text in [&said.err, &coloured.out] {
+        assert!(text.contains(r"\u{1b}]0;owned\u{7}\u{7f}\u{9b}31m"), "{text:?}");
+        let rest = text.replace("\u{1b}[", "");
+        assert!(!rest.chars().any(|char| char.is_control() && char != '\n'), "{text:?}");
+    }
+    let shown = place.json(&["show", "reads"]).await;
+    assert_eq!(shown["input"], name);
+    assert!(shown["failure"]["message"].as_str().is_some_and(|message| message.contains(name)), "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_with_its_causes() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let (code, said) = place.refused(&["start", "sum", r#"{"a":"one"}"#, "--id", "one", "--wait"]).await;
+    assert!(code == 3 && said.contains("the input of `sum` cannot be read: ") && said.contains("invalid type"), "{said}");
+    assert!(place.text(&["show", "one"]).await.contains("invalid type"));
+    assert!(place.tool(&["wait", "one"]).await.out.contains("cannot be read: "));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_to_may_be_full_and_what_is_drawn_too_wide() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.start(sum(1, 1)).id("sum").await?.result().await?;
+    let store = url(&place.folder);
+    for command in ["show nosuch 2>/dev/full", "show sum >/dev/full", "show sum --json >/dev/full"] {
+        let line = format!("{TOOL} --store {store} {command}");
+        let output = tokio::process::Command::new("bash").args(["-c", &line]).output().await?;
+        assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+    }
+    assert!(place.text(&["show", "sum", "--width", "65535"]).await.lines().any(|line| line.len() > 60_000));
+    assert_eq!(place.refused(&["show", "sum", "--width", "70000"]).await.0, 2);
     Ok(())
 }

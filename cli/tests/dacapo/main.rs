@@ -15,12 +15,20 @@ use tempfile::TempDir;
 
 const GO: Event<u32> = Event::new("go");
 
+/// JSON that is legal and changes when a type is put in its place: too large, no text, twice the same key, keys out of order.
+const ODD_VALUES: [&str; 4] = [
+    "1e400",
+    r#""\ud800""#,
+    "12345678901234567890.123456789012345678901",
+    r#"{"b":1,"a":{"z":2,"y":3},"b":18446744073709551616}"#,
+];
+
 #[activity]
 async fn step(n: u32) -> u32 {
     n + 1
 }
 
-#[activity(retry = Retry::fixed(Duration::from_millis(5)).max_attempts(3))]
+#[activity(retry = Retry::fixed(Duration::from_millis(40)).max_attempts(3))]
 async fn flaky(n: u32) -> dacapo::Result<u32> {
     if dacapo::activity::attempt() < 3 { Err(dacapo::Error::msg("not yet")) } else { Ok(n) }
 }
@@ -126,8 +134,10 @@ struct Said {
     err: String,
 }
 
+const TOOL: &str = env!("CARGO_BIN_EXE_dacapo");
+
 async fn tool(store: &str, arguments: &[&str], input: &str) -> Said {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
+    let mut command = Command::new(TOOL);
     command.args(arguments).env("DACAPO_STORE", store).env_remove("CLICOLOR_FORCE");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the tool is built");
@@ -192,6 +202,9 @@ async fn completions_are_scripts_of_their_shells() {
             assert!(script.out.contains(word), "{shell} does not complete {word}");
         }
     }
+    let full = tokio::process::Command::new("bash").args(["-c", &format!("{TOOL} completions bash >/dev/full")]).output().await;
+    let full = full.expect("there is a bash");
+    assert_eq!((full.status.code(), full.stderr.starts_with(b"error: could not write")), (Some(1), true), "{full:?}");
     let script = tool("", &["completions", "bash"], "").await.out;
     let completed = "COMP_WORDS=(dacapo ce); COMP_CWORD=1; _dacapo dacapo ce dacapo; echo \"${COMPREPLY[@]}\"";
     let output = Command::new("bash").args(["-c", &format!("{script}\n{completed}")]).output().expect("there is a bash");

@@ -25,6 +25,10 @@ async fn a_run_is_started_signalled_and_waited_for() -> dacapo::Result<()> {
     let later = place.json(&["start", "waits", "1", "--id", "later", "--after", "2 days"]).await;
     assert_eq!(later, json!({ "instanceId": "later" }));
     assert_eq!(place.runtime.status("later").await?.runtime_status(), Status::Pending);
+    place.text(&["start", "reads", "-5", "--id", "negative"]).await;
+    assert_eq!(place.runtime.status("negative").await?.input().map(|input| input.as_str().to_owned()), Some("-5".into()));
+    let (code, said) = place.refused(&["raise", "six", "go", "-1.5e3"]).await;
+    assert!(code == 1 && said.contains("`six` has completed already"), "{said}");
     place.text(&["start", "waits", "1", "--id", "past", "--at", "2001-01-01"]).await;
     place.text(&["raise", "past", "go", "3"]).await;
     assert_eq!(place.runtime.wait("past").await?.output().map(|output| output.as_str().to_owned()), Some("3".into()));
