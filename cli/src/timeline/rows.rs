@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dacapo::store::Timestamp;
 
-use crate::time::duration;
+use crate::time::{duration, short};
 use crate::timeline::{Kind, Lane, Outcome, Timeline};
 
 pub(crate) enum Row<'a> {
@@ -97,7 +97,10 @@ impl Row<'_> {
             Self::One(lane) if lane.length().is_zero() && lane.outcome == Outcome::Completed => String::new(),
             Self::One(lane) => {
                 let mut said = vec![duration(lane.length())];
-                said.extend(word(lane.outcome).map(str::to_owned));
+                said.extend(match lane.retry_at {
+                    Some(at) => Some(format!("waits for attempt {} until {}", lane.attempts + 1, short(at))),
+                    None => word(lane.outcome).map(str::to_owned),
+                });
                 said.extend((lane.attempts > 1).then(|| format!("{} attempts", lane.attempts)));
                 said.join(", ")
             }
@@ -107,9 +110,11 @@ impl Row<'_> {
                 let mut said = vec![format!("{} median", duration(lengths[lengths.len() / 2]))];
                 said.push(format!("{} at once", peak(lanes)));
                 for outcome in [Outcome::Failed, Outcome::Dropped, Outcome::Open] {
-                    let count = lanes.iter().filter(|lane| lane.outcome == outcome).count();
+                    let count = lanes.iter().filter(|lane| lane.outcome == outcome && lane.retry_at.is_none()).count();
                     said.extend(word(outcome).filter(|_| count > 0).map(|word| format!("{count} {word}")));
                 }
+                let retries = lanes.iter().filter(|lane| lane.retry_at.is_some()).count();
+                said.extend((retries > 0).then(|| format!("{retries} wait for another attempt")));
                 let more: u32 = lanes.iter().map(|lane| lane.attempts - 1).sum();
                 said.extend((more > 0).then(|| format!("{more} retries")));
                 said.join(", ")
@@ -140,4 +145,26 @@ fn peak(lanes: &[&Lane]) -> usize {
         running
     };
     changes.iter().map(after).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use dacapo::store::Timestamp;
+
+    use super::Row;
+    use crate::timeline::{Kind, Lane, What, text};
+
+    #[test]
+    fn a_retry_that_is_not_due_is_told_as_a_wait() {
+        let mut lane = Lane::new(Kind::Activity, 1, "ship").begins(What::Work, Timestamp(0));
+        lane.ends(Timestamp(1_000_000), crate::timeline::Outcome::Failed);
+        lane.again(Timestamp(3_601_000_000));
+        lane.close(Timestamp(2_000_000), false);
+        assert_eq!(Row::One(&lane).remark(), "2.0 s, waits for attempt 2 until 1970-01-01 01:00:01Z");
+        assert!(Row::Many(vec![&lane, &lane]).remark().ends_with("2 at once, 2 wait for another attempt"));
+        let timeline =
+            crate::timeline::Timeline { title: String::new(), from: Timestamp(0), to: Timestamp(2_000_000), lanes: vec![lane] };
+        let drawn = text::draw(&timeline, 40, 100);
+        assert!(!drawn.lines().nth(1).expect("a row").contains('▶'), "{drawn}");
+    }
 }

@@ -4,7 +4,7 @@ use svg::Document;
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Line, Path, Rectangle, Style, Text, Title};
 
-use crate::output::cut;
+use crate::output::{cut, harmless};
 use crate::time::{duration, precise};
 use crate::timeline::rows::Row;
 use crate::timeline::{Kind, Lane, Outcome, Timeline, What};
@@ -51,7 +51,12 @@ pub(crate) fn draw(timeline: &Timeline, limit: usize) -> String {
 }
 
 fn written(x: usize, y: usize, class: &str, text: &str) -> Text {
-    Text::new(text).set("x", x).set("y", y).set("class", class)
+    Text::new(allowed(text)).set("x", x).set("y", y).set("class", class)
+}
+
+/// A text of characters that XML 1.0 allows (<https://www.w3.org/TR/xml/#charsets>): others it does not take as references either.
+fn allowed(text: &str) -> String {
+    harmless(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 fn x_of(timeline: &Timeline, at: dacapo::store::Timestamp) -> usize {
@@ -59,7 +64,7 @@ fn x_of(timeline: &Timeline, at: dacapo::store::Timestamp) -> usize {
 }
 
 fn bars(timeline: &Timeline, lane: &Lane, y: usize) -> Group {
-    let mut group = Group::new().add(Title::new(tooltip(lane)));
+    let mut group = Group::new().add(Title::new(allowed(&tooltip(lane))));
     for span in &lane.spans {
         let (from, to) = (x_of(timeline, span.from), x_of(timeline, span.to));
         let class = match (span.what, lane.outcome) {
@@ -99,6 +104,29 @@ fn area(timeline: &Timeline, lanes: &[&Lane], y: usize) -> Group {
     data = data.line_to((LABEL + BARS, bottom)).close();
     let has_failed = lanes.iter().any(|lane| lane.outcome == Outcome::Failed);
     let row = Row::Many(lanes.to_vec());
-    let title = Title::new(format!("{}\n{}", row.label(), row.remark()));
+    let title = Title::new(allowed(&format!("{}\n{}", row.label(), row.remark())));
     Group::new().add(title).add(Path::new().set("class", if has_failed { "failed" } else { "work" }).set("d", data))
+}
+
+#[cfg(test)]
+mod tests {
+    use dacapo::store::Timestamp;
+
+    use super::draw;
+    use crate::timeline::{Kind, Lane, Timeline};
+
+    #[test]
+    fn a_picture_is_xml_whatever_the_names() {
+        let name = "<&> \u{1}\u{1b}[31m\u{ffff}";
+        let lane = || Lane::new(Kind::Event, None, name).instant(Timestamp(5));
+        let timeline = Timeline { title: name.to_owned(), from: Timestamp(0), to: Timestamp(9), lanes: vec![lane(), lane()] };
+        for rows in [1, 40] {
+            let drawing = draw(&timeline, rows);
+            let document = roxmltree::Document::parse(&drawing).expect("it is XML");
+            let titles = document.descendants().filter(|node| node.tag_name().name() == "title");
+            let titles: Vec<_> = titles.filter_map(|node| node.text()).collect();
+            assert!(titles.iter().all(|title| title.contains(r"event <&> \u{1}\u{1b}[31m")), "{titles:?}");
+            assert_eq!(titles.len(), rows.min(2));
+        }
+    }
 }

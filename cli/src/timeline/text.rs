@@ -65,7 +65,7 @@ fn cells(timeline: &Timeline, lane: &Lane, width: usize) -> String {
     }
     let last = timeline.part(lane.to(), width);
     match lane.outcome {
-        Outcome::Open => cells[last] = ('▶', BUSY),
+        Outcome::Open if lane.retry_at.is_none() => cells[last] = ('▶', BUSY),
         Outcome::Dropped => cells[last] = ('╳', WAITING),
         _ if matches!(lane.kind, Kind::Event | Kind::SideEffect | Kind::Rewound) => cells[last] = ('◆', GOOD),
         _ => {}

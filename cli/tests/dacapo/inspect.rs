@@ -38,6 +38,9 @@ async fn what_there_is_is_listed_and_narrowed() -> dacapo::Result<()> {
     let one = &place.json(&["ls", "--name", "waits"]).await[0];
     assert_eq!((&one["runtimeStatus"], &one["customStatus"]), (&json!("Running"), &json!("waiting for go")));
 
+    let shown = place.text(&["show", "waiting"]).await;
+    assert!(shown.lines().any(|line| line.starts_with("waits for an event ") && line.ends_with("open")), "{shown}");
+
     let first = place.tool(&["list", "--limit", "4"]).await;
     let token = first.err.trim().rsplit(' ').next().expect("a token").trim_matches('\'');
     let rest = place.json(&["list", "--after", token]).await;
@@ -111,7 +114,7 @@ async fn a_run_is_shown_with_its_timeline() -> dacapo::Result<()> {
     let title = document.descendants().find(|node| node.attribute("class") == Some("title")).expect("a title");
     assert_eq!(title.text().map(str::trim), Some("all <&> \"of\" it varied Completed"));
     let bars = |class| document.descendants().filter(|node| node.attribute("class") == Some(class)).count();
-    assert_eq!((bars("failed"), bars("wait")), (2, 4), "{drawing}");
+    assert_eq!((bars("failed"), bars("wait")), (2, 5), "{drawing}");
     // With fewer rows than lanes those of one name share one.
     let folded = place.text(&["show", &id, "--rows", "4"]).await;
     assert!(folded.contains("step × 3") && folded.contains("3 at once"), "{folded}");
