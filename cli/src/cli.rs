@@ -30,6 +30,11 @@ Times are UTC, such as 2026-11-21, 2026-11-21T08:30 or 2026-11-21T08:30:00Z, or 
 
 Exit codes: 0 done, 1 not done, 2 not understood, 3 waited for an orchestration that did not complete, 4 waited in vain";
 
+const CENSUS: &str = "\
+The worker, or the one before it: there - has this code; changed - has other code of this name and version; registered - has this name and
+version, and by which code it was started is unknown, as always for what `dacapo start` has started; missing - has it not; unknown - no
+worker has opened the store yet";
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List orchestrations, the newest first
@@ -81,6 +86,7 @@ pub(crate) enum Command {
         timeout: Option<Duration>,
     },
     /// Count what has not ended by orchestrator, version and code, and tell whether the worker has that code
+    #[command(after_help = CENSUS)]
     Census,
     /// Write orchestrations with their histories, one JSON object a line
     Export(Export),

@@ -197,7 +197,8 @@ pub(crate) async fn census(client: &Client, json: bool) -> dacapo::Result<End> {
         match version {
             _ if registered.is_empty() => ("unknown", WAITING),
             None => ("missing", BAD),
-            Some(found) if row.shape == 0 || found.shape == row.shape => ("there", GOOD),
+            Some(_) if row.shape == 0 => ("registered", Style::new()),
+            Some(found) if found.shape == row.shape => ("there", GOOD),
             Some(_) => ("changed", WAITING),
         }
     };
@@ -221,7 +222,7 @@ pub(crate) async fn census(client: &Client, json: bool) -> dacapo::Result<End> {
         table.row([
             (row.name.clone(), Style::new()),
             (row.version.to_string(), Style::new()),
-            (format!("{:016x}", row.shape), DIM),
+            (if row.shape == 0 { "unknown".to_owned() } else { format!("{:016x}", row.shape) }, DIM),
             (row.instances.to_string(), Style::new()),
             (code.to_owned(), style),
         ]);

@@ -8,6 +8,7 @@ use crate::End;
 use crate::cli::{NewId, Purge, Target};
 use crate::inspect::PAGE;
 use crate::output;
+use crate::run::taken;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
@@ -74,7 +75,8 @@ pub(crate) async fn restart(client: &Client, id: String, new: NewId, json: bool)
         NewId { made: true, .. } => request.new_id(),
         NewId { .. } => request,
     };
-    let id = request.await?;
+    let way_out = "start it under another id with `--id` or `--new-id`";
+    let id = request.await.map_err(|error| taken(&error, way_out))?;
     if json {
         output::print_json(&json!({ "instanceId": id }))?
     } else {

@@ -1,11 +1,14 @@
 //! What makes orchestrations run: `start`, `raise`, `wait`.
 
+use std::convert::Infallible;
 use std::io::Read as _;
 use std::time::Duration;
 
-use dacapo::{Client, InstanceStatus, Payload, Status};
+use dacapo::{Client, InstanceStatus, Payload, RuntimeError, Status};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use indicatif::ProgressBar;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::End;
@@ -29,7 +32,8 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
     if let Some(version) = start.version {
         request = request.version(version);
     }
-    let run = request.await?;
+    let way_out = "give another `--id`, or say with `--reuse-id` what is to become of it";
+    let run = request.await.map_err(|error| taken(&error, way_out))?;
     let id = run.id();
     if !start.wait {
         if json {
@@ -40,10 +44,11 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
         return Ok(End::Done);
     }
     let waiting = output::progress(None, "waiting for its end");
-    let ended = in_time(client.wait(id), start.timeout).await;
+    let ended = in_time(ended(client, id, &waiting), start.timeout).await;
     waiting.finish_and_clear();
     let Some(ended) = ended else {
-        output::complain(&format_args!("`{id}` has not ended in time; it goes on"));
+        let state = if is_parked(client, id).await { "is parked, see `show`" } else { "goes on" };
+        output::complain(&format_args!("`{id}` has not ended in time; it {state}"));
         return Ok(End::TimedOut);
     };
     let status = ended?;
@@ -75,32 +80,98 @@ pub(crate) async fn raise(client: &Client, id: &str, event: &str, value: String,
 pub(crate) async fn wait(client: &Client, ids: Vec<String>, timeout: Option<Duration>, json: bool) -> dacapo::Result<End> {
     let mut missing = ids.clone();
     let bar = output::progress(Some(ids.len() as u64).filter(|count| *count > 1), "waiting");
-    let mut waiting: FuturesUnordered<_> = ids.iter().map(|id| client.wait(id)).collect();
-    let mut ended = Vec::new();
+    let ends = ids.iter().map(async |id| (id, ended(client, id, &bar).await));
+    let mut waiting: FuturesUnordered<_> = ends.collect();
+    let mut answers = Vec::new();
     let all = async {
-        while let Some(status) = waiting.next().await {
-            let status = status?;
-            missing.retain(|id| id != status.instance_id());
+        while let Some((id, answer)) = waiting.next().await {
+            missing.retain(|missing| missing != id);
             if !json {
-                bar.suspend(|| output::print(&line(&status)))?;
+                bar.suspend(|| tell(&answer))?;
             }
             bar.inc(1);
-            ended.push(status);
+            answers.push((id, answer));
         }
-        Ok(())
+        Ok::<_, dacapo::Error>(())
     };
     let in_time = in_time(all, timeout).await;
     bar.finish_and_clear();
-    in_time.transpose().map_err(|error: dacapo::Error| error)?;
+    in_time.transpose()?;
     if json {
-        output::print_json(&ended.iter().map(View::whole).collect::<Vec<_>>())?;
+        let rows = answers.iter().map(|(id, answer)| match answer {
+            Ok(status) => Waited::Ended(Box::new(View::whole(status))),
+            Err(error) => Waited::Refused { instance_id: id, error: error.to_string() },
+        });
+        output::print_json(&rows.collect::<Vec<_>>())?;
     }
     if !missing.is_empty() {
+        for id in &mut missing {
+            if is_parked(client, id).await {
+                id.push_str(" (parked, see `show`)");
+            }
+        }
         output::complain(&format_args!("not ended in time: {}", missing.join(", ")));
-        return Ok(End::TimedOut);
     }
     let is_good = |status: &InstanceStatus| status.runtime_status() == Status::Completed;
-    Ok(if ended.iter().all(is_good) { End::Done } else { End::EndedBadly })
+    Ok(match answers.into_iter().map(|(_, answer)| answer).collect::<Result<Vec<_>, _>>() {
+        Err(_) => End::Refused,
+        Ok(_) if !missing.is_empty() => End::TimedOut,
+        Ok(ended) if ended.iter().all(is_good) => End::Done,
+        Ok(_) => End::EndedBadly,
+    })
+}
+
+/// What was waited for, as JSON shows it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Waited<'a> {
+    Ended(Box<View<'a>>),
+    #[serde(rename_all = "camelCase")]
+    Refused {
+        instance_id: &'a str,
+        error: String,
+    },
+}
+
+fn tell(answer: &Result<InstanceStatus, RuntimeError>) -> dacapo::Result<()> {
+    match answer {
+        Ok(status) => output::print(&line(status)),
+        Err(error) => {
+            output::complain(error);
+            Ok(())
+        }
+    }
+}
+
+/// Waits for an end, and says once if it is parked meanwhile: then it does not end before somebody has mended and resumed it.
+async fn ended(client: &Client, id: &str, bar: &ProgressBar) -> Result<InstanceStatus, RuntimeError> {
+    let mut watch = client.watch(id);
+    let tell_parked = async {
+        while let Ok(Some(status)) = watch.next().await {
+            if view::parked(&status).is_some() {
+                bar.suspend(|| output::remark(format_args!("`{id}` is parked, see `show`; it is still waited for")));
+                break;
+            }
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        ended = client.wait(id) => ended,
+        never = tell_parked => match never {},
+    }
+}
+
+async fn is_parked(client: &Client, id: &str) -> bool {
+    client.status(id).await.is_ok_and(|status| view::parked(&status).is_some())
+}
+
+/// That an id is taken, with the way out that the tool has in place of the library's.
+pub(crate) fn taken(error: &RuntimeError, way_out: &str) -> dacapo::Error {
+    let said = error.to_string();
+    match said.split_once("; give another `.id(..)`") {
+        Some((what, _)) if error.is_already_exists() => dacapo::Error::msg(format!("{what}; {way_out}")),
+        _ => dacapo::Error::msg(said),
+    }
 }
 
 fn line(status: &InstanceStatus) -> String {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::Offset;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
 /// The time of a store's timestamp; what is further away than a date has digits for is the last one that has.
@@ -48,12 +48,22 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     length.try_into().map_err(|_| wrong())
 }
 
-/// A time of ISO 8601; without an offset it is UTC.
+/// A time of ISO 8601; without an offset it is UTC. What is later than the last time there is, at the end of 9999, is that one.
 pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
     let text = text.trim();
-    let utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     let wrong = || format!("`{text}` is no time; write one like `2026-11-21` or `2026-11-21T08:30:00Z`");
-    text.parse::<Timestamp>().ok().or_else(utc).map(SystemTime::from).ok_or_else(wrong)
+    let pieces = Pieces::parse(text).map_err(|_| wrong())?;
+    let offset = match pieces.to_numeric_offset() {
+        None if pieces.time_zone_annotation().is_some() => {
+            return Err(format!(
+                "`{text}` names a time zone, and its clock is not known here; write the offset, like `2026-11-21T17:42:00+01:00`"
+            ));
+        }
+        offset => offset.unwrap_or(Offset::UTC),
+    };
+    let civil = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+    let end = if civil.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
+    Ok(offset.to_timestamp(civil).unwrap_or(end).into())
 }
 
 /// A time, or how long ago it was.
@@ -77,12 +87,18 @@ mod tests {
             "2001-09-09T01:46:40",
             "2001-09-09 01:46:40",
             "2001-09-09 01:46:40Z",
+            "2001-09-09T03:46:40+02:00[Europe/Berlin]",
         ] {
             assert_eq!(parse_time(text), Ok(second(1_000_000_000)), "{text}");
         }
         assert_eq!(parse_time("1970-01-02"), Ok(second(86_400)));
         for text in ["", "yesterday", "2026-13-01", "12"] {
             assert!(parse_time(text).expect_err(text).contains("is no time"), "{text}");
+        }
+        let zoned = parse_time("2026-11-21T17:42:00[Europe/Berlin]").expect_err("its clock is not known");
+        assert!(zoned.contains("names a time zone") && zoned.contains("write the offset"), "{zoned}");
+        for text in ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00"] {
+            assert_eq!(parse_time(text), parse_time("9999-12-30T22:00:00.999999999Z"), "{text}");
         }
         for (text, seconds) in [("90s", 90), ("2h 30m", 9000), ("3 days", 259_200), ("1d", 86_400), ("0s", 0)] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dacapo::{Runtime, Status};
 use serde_json::json;
 
-use crate::{Place, tool, url};
+use crate::{Place, sum, tool, url, waits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_started_signalled_and_waited_for() -> dacapo::Result<()> {
@@ -62,7 +62,18 @@ async fn what_cannot_be_started_is_refused_with_a_reason() -> dacapo::Result<()>
             vec!["start", "wait", "1"],
             "error: no orchestrator named `wait` is registered with the worker; those that are: reads, sum, varied, waits",
         ),
-        (vec!["start", "waits", "1", "--id", "one"], "error: an orchestration with the id `one` exists already"),
+        (
+            vec!["start", "waits", "1", "--id", "one"],
+            "error: an orchestration with the id `one` exists already; give another `--id`, or say with `--reuse-id`",
+        ),
+        (
+            vec!["start", "sum", "1", "--id", "one", "--reuse-id", "use-existing"],
+            "error: the orchestration `one` exists already, and is a run of `waits`, not of `sum`; give another `--id`",
+        ),
+        (
+            vec!["restart", "one"],
+            "error: an orchestration with the id `one` exists already; start it under another id with `--id` or `--new-id`",
+        ),
         (vec!["start", "waits", "1", "--id", "a/b"], "error: `a/b` cannot be an instance id"),
         (vec!["start", "sum", "{}", "--version", "1"], "error: new runs of `sum` have version 2, not 1"),
         (vec!["raise", "one", "go", "{"], "error: the value is no JSON: {"),
@@ -103,5 +114,50 @@ async fn a_large_input_can_be_read_by_a_worker_that_does_not_compress() -> dacap
     written.extend(std::fs::read(place.file("test.db-wal"))?);
     let part = &input.as_bytes()[input.len() / 2..][..1000];
     assert!(written.windows(part.len()).any(|window| window == part), "it is written as it is");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_not_there_keeps_nobody_from_waiting_for_the_others() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    for id in ["a", "b"] {
+        place.runtime.start(sum(1, 1)).id(id).await?;
+    }
+    let said = place.tool(&["wait", "a", "nosuch", "b", "--json"]).await;
+    let mut answers: Vec<serde_json::Value> = serde_json::from_str(&said.out)?;
+    answers.sort_by_key(|answer| answer["instanceId"].to_string());
+    let outputs: Vec<_> = answers.iter().map(|answer| (&answer["instanceId"], &answer["output"])).collect();
+    let expected = [(json!("a"), json!(4)), (json!("b"), json!(4)), (json!("nosuch"), json!(null))];
+    assert_eq!((said.code, outputs), (1, expected.iter().map(|(id, output)| (id, output)).collect()), "{said:?}");
+    assert!(answers[2]["error"].as_str().is_some_and(|error| error.contains("there is no orchestration")), "{said:?}");
+    let said = place.tool(&["wait", "a", "nosuch", "b"]).await;
+    assert_eq!((said.code, said.out.lines().count(), said.err.lines().count()), (1, 2, 1), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_run_is_said_to_be_parked_until_it_ends() -> dacapo::Result<()> {
+    let Place { folder, runtime } = Place::new().await;
+    runtime.start(waits(1)).id("one").await?;
+    runtime.shutdown().await?;
+    let runtime = Runtime::builder(url(&folder)).only_registered().register(sum).open().await?;
+    let place = Place { folder, runtime };
+    let store = url(&place.folder);
+    let waiting = tokio::spawn(async move { tool(&store, &["wait", "one"], "").await });
+    // One that only waits is not looked at before something comes for it.
+    place.text(&["raise", "one", "go", "1"]).await;
+    while place.runtime.status("one").await?.runtime_status() != Status::Suspended {
+        tokio::task::yield_now().await;
+    }
+    let (code, said) = place.refused(&["wait", "one", "--timeout", "2s"]).await;
+    let expected = "`one` is parked, see `show`; it is still waited for\nerror: not ended in time: one (parked, see `show`)\n";
+    assert_eq!((code, said.as_str()), (4, expected));
+    place.text(&["terminate", "one"]).await;
+    let said = waiting.await?;
+    assert_eq!((said.code, said.err.matches("is parked").count()), (3, 1), "{said:?}");
+    for command in [vec!["show", "one"], vec!["list"], vec!["show", "one", "--json"], vec!["list", "--json"]] {
+        let text = place.text(&command).await;
+        assert!(!text.contains("parked") && !text.contains("report"), "{command:?}: {text}");
+    }
     Ok(())
 }
