@@ -42,6 +42,7 @@ async fn what_there_is_is_listed_and_narrowed() -> dacapo::Result<()> {
     assert!(shown.lines().any(|line| line.starts_with("waits for an event ") && line.ends_with("open")), "{shown}");
 
     let first = place.tool(&["list", "--limit", "4"]).await;
+    assert!(first.err.trim().ends_with('\''), "it is quoted for a shell: {first:?}");
     let token = first.err.trim().rsplit(' ').next().expect("a token").trim_matches('\'');
     let rest = place.json(&["list", "--after", token]).await;
     assert_eq!(ids(&rest), ["sum-1", "sum-0"], "{first:?}");

@@ -55,6 +55,14 @@ async fn reads(file: String) -> dacapo::Result<String> {
     needs(file).await
 }
 
+#[orchestrator]
+async fn either(one: String, other: String) -> dacapo::Result<String> {
+    match needs(one).await {
+        Ok(text) => Ok(text),
+        Err(_) => needs(other).await,
+    }
+}
+
 /// Something of everything.
 #[orchestrator]
 async fn varied(n: u32) -> dacapo::Result<u32> {

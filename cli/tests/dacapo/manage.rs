@@ -3,7 +3,7 @@
 use dacapo::Status;
 use serde_json::json;
 
-use crate::{Place, reads, sum, waits};
+use crate::{Place, either, reads, sum, waits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_are_suspended_resumed_and_terminated() -> dacapo::Result<()> {
@@ -57,6 +57,21 @@ async fn a_failed_run_is_rewound_and_a_finished_one_restarted() -> dacapo::Resul
         assert_eq!((ended.runtime_status(), ended.tags()["tenant"].as_str()), (Status::Completed, "acme"), "{id}");
     }
     assert_eq!(place.refused(&["restart", "reads", "--id", "x", "--new-id"]).await.0, 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_has_one_lane_however_often_a_rewind_makes_it_again() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let (one, other) = (place.file("one"), place.file("other"));
+    place.runtime.start(either(one, other.clone())).id("either").await?.result().await.expect_err("there is neither file");
+    std::fs::write(&other, "found")?;
+    place.text(&["rewind", "either"]).await;
+    assert_eq!(place.tool(&["wait", "either"]).await.code, 0);
+    let shown = place.json(&["show", "either"]).await;
+    let lanes = shown["timeline"]["lanes"].as_array().expect("lanes").iter();
+    let seen: Vec<_> = lanes.map(|lane| json!([lane["id"], lane["outcome"], lane["attempts"]])).collect();
+    assert_eq!(seen, [json!([1, "failed", 2]), json!([2, "completed", 2]), json!([null, "completed", 1])]);
     Ok(())
 }
 

@@ -60,7 +60,7 @@ async fn what_cannot_be_started_is_refused_with_a_reason() -> dacapo::Result<()>
         (vec!["start", "waits", "hello"], "error: the input is no JSON: hello; a text has quotes of its own, as in '\"hello\"'"),
         (
             vec!["start", "wait", "1"],
-            "error: no orchestrator named `wait` is registered with the worker; those that are: reads, sum, varied, waits",
+            "error: no orchestrator named `wait` is registered with the worker; those that are: either, reads, sum, varied, waits",
         ),
         (
             vec!["start", "waits", "1", "--id", "one"],
