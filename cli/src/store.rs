@@ -16,7 +16,7 @@ pub(crate) async fn connect(store: Option<&str>) -> dacapo::Result<Client> {
         return Err(Error::msg("a store in memory belongs to its process; there is nothing of it to see from here"));
     }
     let Some(sqlite) = url.strip_prefix("sqlite:") else { return Ok(client(url).await?) };
-    let (path, settings) = sqlite.split_once('?').unwrap_or((sqlite, ""));
+    let path = sqlite.split_once('?').map_or(sqlite, |(path, _)| path);
     let path = Path::new(path.strip_prefix("//").unwrap_or(path));
     if is_blank(path) {
         let message =
@@ -24,9 +24,8 @@ pub(crate) async fn connect(store: Option<&str>) -> dacapo::Result<Client> {
         return Err(Error::msg(message));
     }
     // Of two settings of one name the last holds.
-    let separator = if settings.is_empty() { "" } else { "&" };
-    let url = url.split_once('?').map_or(url, |(place, _)| place);
-    Ok(client(&format!("{url}?{settings}{separator}mode=rw")).await?)
+    let separator = if sqlite.contains('?') { '&' } else { '?' };
+    Ok(client(&format!("{url}{separator}mode=rw")).await?)
 }
 
 /// Its worker may have been built without the feature that compresses.
