@@ -147,7 +147,8 @@ async fn a_scheduled_start_waits_over_a_restart(kept: Kept) -> dacapo::Result<()
     let run = runtime.start(tells_the_time()).id("later").at(at).await?;
     runtime.start(tells_the_time()).id("much later").after(Duration::from_secs(3600)).await?;
     assert_eq!(run.status().await?.runtime_status(), Status::Pending);
-    assert!(run.status().await?.created_at() < at);
+    let status = run.status().await?;
+    assert!(status.created_at() < at && status.last_updated_at() < at);
     runtime.shutdown().await?;
 
     let runtime = open(&kept).await;

@@ -220,9 +220,13 @@ impl InstanceStatus {
         self.instance.created_at.into()
     }
 
-    /// When its last turn ran.
+    /// When its last turn ran, or when it was asked for as long as none has.
     #[must_use]
     pub fn last_updated_at(&self) -> SystemTime {
-        self.instance.updated_at.into()
+        match self.runtime_status() {
+            // The turn to come is written already, at the time it is due.
+            Status::Pending => self.instance.created_at.into(),
+            _ => self.instance.updated_at.into(),
+        }
     }
 }

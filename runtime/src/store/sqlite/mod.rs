@@ -41,6 +41,15 @@ pub enum Synchronous {
     Normal,
 }
 
+/// What is done about a file that is no store yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It is made into one, and one of an older build is brought up to this one's version.
+    Create,
+    /// It is refused.
+    Existing,
+}
+
 /// Keeps everything in one SQLite file. A person can read it with the `sqlite3` shell: `SELECT * FROM history`.
 pub struct SqliteStore {
     files: Arc<Files>,
@@ -88,21 +97,21 @@ impl SqliteStore {
     /// [`ErrorKind::Store`] when it cannot be opened or written.
     pub async fn open(path: impl AsRef<Path>, synchronous: Synchronous) -> StoreResult<Self> {
         let path = path.as_ref().to_owned();
-        blocking(move || Self::open_blocking(path, synchronous)).await
+        blocking(move || Self::open_blocking(path, synchronous, Mode::Create)).await
     }
 
-    /// Opens the rest of a URL after `sqlite:`, a path with optional settings: `?synchronous=NORMAL`, `?mode=rw` for a database that must
-    /// be there.
+    /// Opens the rest of a URL after `sqlite:`, a path with optional settings: `?synchronous=NORMAL`, `?mode=rw` for a store that must
+    /// be there, and is left as it is.
     pub(crate) async fn open_url(rest: &str, synchronous: Option<Synchronous>) -> StoreResult<Self> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = path.strip_prefix("//").unwrap_or(path);
-        let (mut asked, mut creates) = (Synchronous::Full, true);
+        let (mut asked, mut mode) = (Synchronous::Full, Mode::Create);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("synchronous", value)) if value.eq_ignore_ascii_case("full") => asked = Synchronous::Full,
                 Some(("synchronous", value)) if value.eq_ignore_ascii_case("normal") => asked = Synchronous::Normal,
-                Some(("mode", "rwc")) => creates = true,
-                Some(("mode", "rw")) => creates = false,
+                Some(("mode", "rwc")) => mode = Mode::Create,
+                Some(("mode", "rw")) => mode = Mode::Existing,
                 _ => {
                     let message = format!(
                         "`{pair}` is not a setting of an SQLite store; it knows `synchronous=FULL` and `synchronous=NORMAL`, \
@@ -116,15 +125,12 @@ impl SqliteStore {
             let message = "an SQLite store needs a file, as in `sqlite:orders.db`; for a store in memory write `memory:`";
             return Err(RuntimeError::new(ErrorKind::Invalid, message));
         }
-        if !creates && !Path::new(path).exists() {
-            let message = format!("there is no database `{path}`; name the one that the worker has open");
-            return Err(RuntimeError::new(ErrorKind::NotFound, message));
-        }
-        Self::open(path, synchronous.unwrap_or(asked)).await
+        let (path, synchronous) = (PathBuf::from(path), synchronous.unwrap_or(asked));
+        blocking(move || Self::open_blocking(path, synchronous, mode)).await
     }
 
-    fn open_blocking(path: PathBuf, synchronous: Synchronous) -> StoreResult<Self> {
-        let connection = schema::open(&path, synchronous)?;
+    fn open_blocking(path: PathBuf, synchronous: Synchronous, mode: Mode) -> StoreResult<Self> {
+        let connection = schema::open(&path, synchronous, mode)?;
         let files = Arc::new(Files { database: path.clone() });
         let bell = files.clone();
         let writer = Writer::spawn(connection, path.clone(), move || claim::ring(&bell))?;
@@ -197,7 +203,7 @@ impl Store for SqliteStore {
             *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
             let path = self.files.database.clone();
             blocking(move || {
-                let mut connection = schema::open(&path, Synchronous::Full)?;
+                let mut connection = schema::open(&path, Synchronous::Full, Mode::Existing)?;
                 claim::take(&mut connection, &registered).map_err(|error| failed("claim", &path, &error))
             })
             .await

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::StoreResult;
-use crate::store::sqlite::{Synchronous, failed, query};
+use crate::store::sqlite::{Mode, Synchronous, failed, query};
 
 /// `Daca`, so that `file orders.db` and other programs can tell whose database it is.
 const APPLICATION_ID: i32 = 0x4461_6361;
@@ -18,10 +18,18 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The steps from each version to the next; the number of steps is the version of this build.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// Opens the database for writing, creates or migrates it.
-pub(super) fn open(path: &Path, synchronous: Synchronous) -> StoreResult<Connection> {
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    check(&connection, path)?;
+/// Opens the database for writing, and creates or migrates it where that is wanted.
+pub(super) fn open(path: &Path, synchronous: Synchronous, mode: Mode) -> StoreResult<Connection> {
+    let create = match mode {
+        Mode::Create => OpenFlags::SQLITE_OPEN_CREATE,
+        Mode::Existing if path.exists() => OpenFlags::empty(),
+        Mode::Existing => {
+            let message = format!("there is no database `{}`; name the one that the worker has open", path.display());
+            return Err(RuntimeError::new(ErrorKind::NotFound, message));
+        }
+    };
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | create)?;
+    check(&connection, path, mode)?;
     let synchronous = match synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
@@ -32,7 +40,7 @@ pub(super) fn open(path: &Path, synchronous: Synchronous) -> StoreResult<Connect
             connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 4000;"))
         })
         .map_err(|error| failed("prepare", path, &error))?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, path, mode)?;
     Ok(connection)
 }
 
@@ -71,7 +79,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
+fn check(connection: &Connection, path: &Path, mode: Mode) -> StoreResult<()> {
     let ours = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
             let message = format!("`{}` is not an SQLite database; name another file", path.display());
@@ -87,10 +95,15 @@ fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
         let message = format!("`{}` is a database of another program; name another file", path.display());
         return Err(RuntimeError::new(ErrorKind::Incompatible, message));
     }
+    if tables == 0 && mode == Mode::Existing {
+        let message =
+            format!("`{}` is no store: no worker has made one in it; name the one that the worker has open", path.display());
+        return Err(RuntimeError::new(ErrorKind::Incompatible, message));
+    }
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> StoreResult<()> {
+fn migrate(connection: &mut Connection, path: &Path, mode: Mode) -> StoreResult<()> {
     let error = |error: rusqlite::Error| failed("migrate", path, &error);
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(error)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error)?;
@@ -104,6 +117,13 @@ fn migrate(connection: &mut Connection, path: &Path) -> StoreResult<()> {
     }
     if version == known {
         return Ok(());
+    }
+    if mode == Mode::Existing {
+        let message = format!(
+            "`{}` was written by an older version of dacapo (schema {version}, this build knows {known}); open it once with the newer program",
+            path.display()
+        );
+        return Err(RuntimeError::new(ErrorKind::Incompatible, message));
     }
     for step in &MIGRATIONS[usize::try_from(version).unwrap_or(0)..] {
         transaction.execute_batch(step).map_err(error)?;
