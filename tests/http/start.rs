@@ -204,9 +204,10 @@ async fn who_starts_and_waits_gets_the_output_of_that_run() {
         for n in caller..caller + 25 {
             let path = "/orchestrators/fan_out/shared?timeout=20&pollingInterval=1";
             let answer = server.post(path, &format!("[{n}]")).await;
-            // Another's run has not ended.
-            if answer.status != 409 {
-                assert_eq!(answer.expect(200).json(), json!([2 * n]));
+            match answer.status.as_u16() {
+                // Another's run has not ended, or one has taken the place of this before its end was read.
+                409 | 202 => {}
+                _ => assert_eq!(answer.expect(200).json(), json!([2 * n])),
             }
         }
     };
