@@ -16,6 +16,7 @@ mod entity;
 mod expand;
 mod fallback;
 mod function;
+mod logging;
 mod owned;
 mod recorded;
 mod rewrite;
@@ -209,7 +210,8 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///       }
 ///   }
 ///   ```
-/// * Statements of `println!` and its family, `tracing` and `log` events run once: they are silent while the function is replayed.
+/// * Statements of `println!` and its family, `tracing` and `log` events write once: they are silent while the function is
+///   replayed. Their arguments are evaluated in every replay, whatever the level, so that what they draw or change stays as it was.
 /// * The arguments of known macros (`vec!`, `format!`, `assert!`, `matches!`, `json!`, `join!`, `select!`, ..) are part of the
 ///   body. An unknown macro may not hold an `.await`; bind the value with `let` first.
 /// * Functions and other items inside the body are not part of it.

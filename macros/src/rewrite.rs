@@ -7,9 +7,10 @@ use proc_macro2::{Group, LineColumn, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::Visit;
 use syn::visit_mut::{VisitMut, visit_expr_mut};
-use syn::{Attribute, Block, Expr, ExprAsync, Ident, Item, Local, Macro, Pat, PatIdent, Path, ReturnType, Stmt};
+use syn::{Attribute, Block, Expr, ExprAsync, Ident, Item, Local, Macro, Pat, PatIdent, Path, ReturnType, Stmt, Token};
 
 use crate::context::Context;
+use crate::logging::{is_unit, silenced};
 use crate::spans::{ends, respan};
 
 /// Rewrites `block` in place. What stands at a place of `refused` has been reported.
@@ -92,15 +93,11 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Whether `mac`, standing where its value is ignored or is `()`, should be silent while replaying.
-    fn once(&self, mac: &Macro, statement: bool) -> bool {
-        let name = mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-        is_logging(mac) && (statement || matches!(name.as_str(), "print" | "println" | "eprint" | "eprintln"))
-    }
-
-    fn when_live(&self, span: Span, attrs: &[Attribute], body: impl ToTokens) -> Expr {
+    /// `mac`, which logs and stands where its value is ignored, so that it writes nothing while replaying.
+    fn silenced(&self, mac: &Macro, attrs: &[Attribute], semi: Option<Token![;]>) -> Option<Expr> {
+        let span = ends(mac).0;
         let asks = self.path(span, span, &["is_replaying"]);
-        Expr::Verbatim(quote_spanned!(span=> #(#attrs)* if !#asks() { #body }))
+        is_logging(mac).then(|| silenced(&quote_spanned!(span=> #asks()), attrs, mac, semi))
     }
 }
 
@@ -124,9 +121,10 @@ impl VisitMut for Rewrite<'_> {
             Expr::Macro(call) => {
                 let mac = &mut call.mac;
                 self.macro_call(mac);
-                if self.once(mac, false) {
-                    let (span, attrs) = (ends(&*mac).0, std::mem::take(&mut call.attrs));
-                    *expr = self.when_live(span, &attrs, &*mac);
+                if is_unit(mac)
+                    && let Some(silenced) = self.silenced(mac, &call.attrs, None)
+                {
+                    *expr = silenced;
                 }
                 return;
             }
@@ -145,17 +143,16 @@ impl VisitMut for Rewrite<'_> {
     }
 
     fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
-        let (mac, attrs, ends_here) = match stmt {
-            Stmt::Macro(call) => (&mut call.mac, &mut call.attrs, call.semi_token.is_some()),
-            Stmt::Expr(Expr::Macro(call), Some(_)) => (&mut call.mac, &mut call.attrs, true),
+        let (mac, attrs, semi) = match stmt {
+            Stmt::Macro(call) => (&mut call.mac, &call.attrs, call.semi_token),
+            Stmt::Expr(Expr::Macro(call), Some(semi)) => (&mut call.mac, &call.attrs, Some(*semi)),
             other => return syn::visit_mut::visit_stmt_mut(self, other),
         };
         self.macro_call(mac);
-        if self.once(mac, ends_here) {
-            let semi = ends_here.then(|| quote!(;));
-            let mac = &*mac;
-            let live = self.when_live(ends(mac).0, attrs, quote!(#mac #semi));
-            *stmt = Stmt::Expr(live, None);
+        if (semi.is_some() || is_unit(mac))
+            && let Some(silenced) = self.silenced(mac, attrs, semi)
+        {
+            *stmt = Stmt::Expr(silenced, None);
         }
     }
 

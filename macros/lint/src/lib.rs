@@ -31,7 +31,7 @@ mod walk;
 pub use check::{Options, check, check_in};
 pub use finding::{Finding, Step, cite};
 pub use marks::{is_logging, take_sequential};
-pub use open::{Arguments, Kind, Opened, open};
+pub use open::{Arguments, Computed, Kind, Opened, open};
 pub use pages::rules_markdown;
 pub use rules::{RULES, Rule, rule_named};
 pub use source::{Function, FunctionKind, Mention, Place, Source, Use};

@@ -104,6 +104,16 @@ impl Arguments {
         found
     }
 
+    /// The expressions that take work: all but literals, variables, fields, references to them, and the format string.
+    ///
+    /// Leaving one of these out may leave out an effect.
+    pub fn computed_mut(&mut self) -> Vec<Computed<'_>> {
+        let formatted = !matches!(self.kind, Kind::Format | Kind::Log);
+        let mut computed = Computing { found: Vec::new(), formatted };
+        computed.pieces(&mut self.pieces);
+        computed.found
+    }
+
     /// The names a format string captures: `total` in `format!("{total:>8}")`.
     pub fn captures(&self) -> Vec<String> {
         if !matches!(self.kind, Kind::Format | Kind::Log) {
@@ -130,6 +140,58 @@ impl Arguments {
 
     pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+}
+
+/// An expression of [`Arguments::computed_mut`].
+#[derive(Debug)]
+pub struct Computed<'a> {
+    /// The expression.
+    pub expr: &'a mut Expr,
+    /// Whether the macro takes it by value, like `parent: span.id()`. All others it refers to.
+    pub by_value: bool,
+}
+
+struct Computing<'a> {
+    found: Vec<Computed<'a>>,
+    /// Whether the format string stands before, or there is none.
+    formatted: bool,
+}
+
+impl<'a> Computing<'a> {
+    fn pieces(&mut self, pieces: &'a mut [Piece]) {
+        let mut before = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Expression(expr) => {
+                    let positional = matches!(before.as_str(), "" | "," | ";");
+                    // A macro can make the format string.
+                    let formats = positional && !self.formatted && (is_text(expr) || matches!(**expr, Expr::Macro(_)));
+                    self.formatted |= formats;
+                    if !formats && !is_there(expr) {
+                        self.found.push(Computed { expr, by_value: before == ":" });
+                    }
+                }
+                Piece::Group(_, _, inner) => self.pieces(inner),
+                Piece::Tokens(tokens) => before = tokens.to_string(),
+                Piece::Future(_) | Piece::Pattern(_) => {}
+            }
+        }
+    }
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. }))
+}
+
+/// Whether the value of `expr` takes no work.
+fn is_there(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(_) | Expr::Path(_) => true,
+        Expr::Field(field) => is_there(&field.base),
+        Expr::Reference(borrow) => borrow.mutability.is_none() && is_there(&borrow.expr),
+        Expr::Paren(expr) => is_there(&expr.expr),
+        _ => false,
     }
 }
 

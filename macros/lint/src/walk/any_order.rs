@@ -2,14 +2,15 @@
 
 use super::Walk;
 use crate::lower::syntax::{READS, Starts, compound, untyped};
-use crate::marks::CHANGES;
+use crate::marks::is_logging;
+use crate::open::{Opened, open};
 use crate::scope::bound_names;
 use crate::types::{Local, Ty, collected};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use std::collections::{HashMap, HashSet};
 use syn::visit::{self, Visit};
-use syn::{BinOp, Block, Expr, ExprForLoop, ExprMethodCall, Ident, Pat, Stmt};
+use syn::{BinOp, Block, Expr, ExprForLoop, ExprMethodCall, Ident, Macro, Pat, Stmt};
 
 /// Ends of an iterator chain that give the same outcome in any order.
 const ANY_ORDER: &[&str] = &["count", "len", "sum", "product", "all", "any", "min", "max", "is_empty"];
@@ -20,6 +21,37 @@ const UNORDERED: &[&str] = &["BTreeMap", "BTreeSet", "BinaryHeap", "HashMap", "H
 /// Types whose sums and products are the same in any order.
 const INTEGERS: &[&str] =
     &["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "{integer}", "Duration"];
+
+/// Methods that change their receiver.
+const CHANGES: &[&str] = &[
+    "push",
+    "push_back",
+    "push_front",
+    "push_str",
+    "pop",
+    "pop_front",
+    "pop_back",
+    "insert",
+    "remove",
+    "swap_remove",
+    "take",
+    "replace",
+    "next",
+    "next_back",
+    "nth",
+    "drain",
+    "clear",
+    "extend",
+    "append",
+    "truncate",
+    "retain",
+    "entry",
+    "get_or_insert",
+    "get_or_insert_with",
+    "increment",
+    "send",
+    "detach",
+];
 
 /// A collection that does not keep the order it is filled in.
 pub(super) fn is_unordered(ty: &Ty) -> bool {
@@ -99,7 +131,7 @@ impl Walk<'_> {
                 !hides_key && local.init.as_ref().is_none_or(|init| init.diverge.is_none() && is_plain(&init.expr))
             }
             Stmt::Expr(expr, _) => self.step(expr, key, changed),
-            Stmt::Macro(stmt) => crate::marks::is_logging(&stmt.mac),
+            Stmt::Macro(stmt) => only_logs(&stmt.mac),
             Stmt::Item(_) => false,
         })
     }
@@ -156,6 +188,11 @@ impl Walk<'_> {
         let ty = self.type_of(place);
         ty.is_some_and(|ty| ty.path.last().is_some_and(|last| INTEGERS.contains(&last.as_str())))
     }
+}
+
+/// Whether a statement logs values and does nothing else.
+fn only_logs(mac: &Macro) -> bool {
+    is_logging(mac) && matches!(open(mac), Opened::Known(arguments) if arguments.expressions().into_iter().all(is_plain))
 }
 
 /// Whether the items of a loop over a hash collection, or the first of each pair, are its keys.

@@ -84,7 +84,7 @@ fn what_cannot_be_opened_says_where_it_awaits() {
 }
 
 #[test]
-fn logging_statements_without_effects_are_known() {
+fn logging_statements_are_known() {
     for (text, expected) in [
         ("println!(\"{}\", order.total())", true),
         ("tracing::info!(?order, id = %order.id, total = ?order.total(), \"x\")", true),
@@ -92,16 +92,37 @@ fn logging_statements_without_effects_are_known() {
         ("std::println!(\"a = {}\", a == b)", true),
         ("info!(a = ?b, c)", true),
         ("my::info!(\"a\")", false),
-        ("println!(\"{}\", call(x).await)", false),
-        ("println!(\"{}\", call(x)?)", false),
-        ("println!(\"{:?}\", queue.pop())", false),
-        ("println!(\"{}\", fill(&mut buffer))", false),
-        ("println!(\"{}\", { n += 1; n })", false),
         ("vec![1]", false),
         ("format!(\"a\")", false),
     ] {
         let mac: Macro = parse_str(text).expect("a macro");
         assert_eq!(is_logging(&mac), expected, "{text}");
+    }
+}
+
+#[test]
+fn whatever_may_have_an_effect_is_computed() {
+    for (text, expected) in [
+        ("println!()", ""),
+        ("println!(\"{a} {} {}\", &order.id, (1))", ""),
+        ("println!(concat!(\"{}\", \"x\"), n)", ""),
+        ("println!(my_format!(), my_value!())", "my_value!()"),
+        ("println!(\"{:w$}\", queue.pop(), w = width(n))", "queue.pop(), width(n)"),
+        ("println!(\"{}\", &mut n)", "&mut n"),
+        ("print!(\"{}\", call(x).await?)", "call(x).await?"),
+        ("print!(\"{} {}\", v[i], *n)", "v[i], *n"),
+        ("info!(target: \"t\", parent: span.id(), a.b = %x(), ?y, \"s\" = 1, \"{}\", w + 1)", "span.id() by value, x(), w + 1"),
+        ("debug!({ a = x(), b = ?y }, \"text\")", "x()"),
+        ("warn!(key = 1, other:? = x(); \"text {}\", z)", "x()"),
+        ("event!(Level::INFO, user.name, %user.age, \"x\")", ""),
+        ("dbg!(made!(), a)", "made!()"),
+    ] {
+        let mut arguments = opened(text);
+        let computed = arguments.computed_mut().into_iter().map(|computed| {
+            let expr = computed.expr.to_token_stream().to_string().replace(' ', "").replace("&mut", "&mut ").replace('+', " + ");
+            if computed.by_value { expr + " by value" } else { expr }
+        });
+        assert_eq!(computed.collect::<Vec<_>>().join(", "), expected, "{text}");
     }
 }
 
