@@ -53,7 +53,7 @@ async fn draws() -> usize {
     let (mut counter, mut queue, name) = (Counter(2), vec![1, 2, 3, 4, 5, 6, 7, 8], "x".to_owned());
     println!("printed {} for {name}", dacapo::new_uuid());
     println!("printed {0:>width$} {0}", dacapo::rng().random::<u32>(), width = 3 * counter.advance());
-    print!("printed {:?}\n", queue.pop_if(|last| *last == 8));
+    println!("printed {:?}", queue.pop_if(|last| *last == 8));
     eprintln!("printed {}", dacapo::side_effect(|| 5_u32) + 1);
     match queue.pop() {
         Some(last) => println!("printed {last} {}", counter.advance()),
@@ -91,6 +91,9 @@ impl MakeWriter<'_> for Log {
     }
 }
 
+/// A subscriber of one test decides for all which events are asked for at all, so that one runs at a time.
+static SUBSCRIBED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Starts two runs, restarts the worker before their last turns, and finishes them. Verify mode replays every turn, besides.
 async fn run_across_a_restart() -> dacapo::Result<()> {
     run_across(|| ()).await
@@ -98,6 +101,10 @@ async fn run_across_a_restart() -> dacapo::Result<()> {
 
 /// The same; what `restart` gives lives from then on.
 async fn run_across<T>(restart: impl FnOnce() -> T) -> dacapo::Result<()> {
+    tokio::time::timeout(Duration::from_secs(20), both_across(restart)).await.expect("neither run is parked")
+}
+
+async fn both_across<T>(restart: impl FnOnce() -> T) -> dacapo::Result<()> {
     let store = MemoryStore::new();
     let open = || Runtime::with_store(store.clone()).verify(true).open();
     let runtime = open().await?;
@@ -112,14 +119,13 @@ async fn run_across<T>(restart: impl FnOnce() -> T) -> dacapo::Result<()> {
     runtime.raise("talker", GO, 2).await?;
     runtime.raise("drawer", GO, 2).await?;
     assert_eq!(runtime.attach(talks, "talker").result().await?, 3);
-    let drawer = runtime.attach(draws, "drawer");
-    let drawn = tokio::time::timeout(Duration::from_secs(20), drawer.result()).await.expect("it is not parked");
-    assert_eq!(drawn?, 2 * 36 + "Counter(7) [1, 2, 3] ".len());
+    assert_eq!(runtime.attach(draws, "drawer").result().await?, 2 * 36 + "Counter(7) [1, 2, 3] ".len());
     Ok(())
 }
 
 #[tokio::test]
 async fn a_replay_logs_nothing_again() -> dacapo::Result<()> {
+    let _alone = SUBSCRIBED.lock().await;
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
@@ -133,6 +139,7 @@ async fn a_replay_logs_nothing_again() -> dacapo::Result<()> {
 
 #[tokio::test]
 async fn a_replay_does_the_same_under_another_level() -> dacapo::Result<()> {
+    let _alone = SUBSCRIBED.lock().await;
     let verbose = tracing_subscriber::fmt().with_writer(Log::default()).with_max_level(tracing::Level::TRACE).finish();
     let level = || tracing::subscriber::set_default(verbose);
     run_across(level).await
