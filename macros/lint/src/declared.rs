@@ -1,19 +1,25 @@
 //! What the items of a file or a block declare: types, statics, functions.
 
 use crate::by_name::Methods;
-use crate::names::{Names, Segments};
+use crate::names::{Names, Segments, segments};
+use crate::recorded::written;
 use crate::scope::{Modules, Scope};
 use crate::source::FunctionKind;
 use crate::types::{Local, Ty};
 use std::collections::HashMap;
-use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability};
+use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability, TraitItem};
 
 /// What the items of a file declare.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Declared {
     pub(crate) modules: Modules,
     pub(crate) outputs: HashMap<Segments, Ty>,
+    /// The fields of structs; those without a name by their number.
     pub(crate) fields: HashMap<Segments, HashMap<String, Ty>>,
+    /// The types of what is written of a type when it is recorded.
+    pub(crate) written: HashMap<Segments, Vec<Ty>>,
+    /// The traits that a type takes methods from; under no path those that every type does.
+    pub(crate) traits: HashMap<Segments, Vec<Segments>>,
     pub(crate) statics: HashMap<Segments, Held>,
     pub(crate) kinds: HashMap<Segments, FunctionKind>,
     /// Methods that only one type of a workspace has.
@@ -59,6 +65,10 @@ impl Declared {
     pub(crate) fn merge(&mut self, other: Self) {
         self.outputs.extend(other.outputs);
         self.fields.extend(other.fields);
+        self.written.extend(other.written);
+        for (ty, traits) in other.traits {
+            self.traits.entry(ty).or_default().extend(traits);
+        }
         self.statics.extend(other.statics);
         self.kinds.extend(other.kinds);
     }
@@ -72,6 +82,11 @@ impl Declared {
                 let Some(ty) = Ty::of(&item.self_ty, scope) else {
                     return;
                 };
+                if let Some((name, _)) = &item.trait_ {
+                    let any = item.generics.type_params().any(|parameter| ty.path == [parameter.ident.to_string()]);
+                    let implementor = if any { Segments::new() } else { ty.path.clone() };
+                    self.traits.entry(implementor).or_default().push(scope.resolve(&segments(name)));
+                }
                 let scope = scope.clone().with_self(ty.path.clone());
                 for item in &item.items {
                     if let ImplItem::Fn(item) = item {
@@ -81,9 +96,28 @@ impl Declared {
                 }
             }
             Item::Struct(item) => {
-                let types =
-                    item.fields.iter().filter_map(|field| Some((field.ident.as_ref()?.to_string(), Ty::of(&field.ty, scope)?)));
+                let types = item.fields.iter().enumerate().filter_map(|(at, field)| {
+                    let name = field.ident.as_ref().map_or_else(|| at.to_string(), ToString::to_string);
+                    Some((name, Ty::of(&field.ty, scope)?))
+                });
                 self.fields.insert(path(&item.ident), types.collect());
+                self.written.extend(written(&item.attrs, &item.fields, scope).map(|types| (path(&item.ident), types)));
+            }
+            Item::Enum(item) => {
+                let fields = item.variants.iter().flat_map(|variant| &variant.fields);
+                self.written.extend(written(&item.attrs, fields, scope).map(|types| (path(&item.ident), types)));
+            }
+            Item::Trait(item) => {
+                let trait_path = path(&item.ident);
+                let scope = scope.clone().with_self(trait_path.clone());
+                for item in &item.items {
+                    if let TraitItem::Fn(item) = item
+                        && item.default.is_some()
+                    {
+                        let path = trait_path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
+                        self.signature(&scope, path, &item.attrs, &item.sig);
+                    }
+                }
             }
             Item::Const(item) => {
                 self.statics.insert(path(&item.ident), Held { ty: Ty::of(&item.ty, scope), state: false });
@@ -105,6 +139,14 @@ impl Declared {
             }
             _ => {}
         }
+    }
+
+    /// The method of a trait that `path`, the type's own, stands for.
+    pub(crate) fn inherited(&self, path: &[String]) -> Option<Segments> {
+        let (name, ty) = path.split_last().filter(|_| !self.kinds.contains_key(path))?;
+        let traits = self.traits.get(ty).into_iter().chain(self.traits.get(&[] as &[String])).flatten();
+        let mut methods = traits.map(|path| path.iter().chain([name]).cloned().collect());
+        methods.find(|path: &Segments| self.kinds.contains_key(path))
     }
 
     fn signature(&mut self, scope: &Scope<'_, Local>, path: Segments, attrs: &[Attribute], sig: &Signature) {

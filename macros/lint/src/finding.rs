@@ -119,6 +119,7 @@ impl Finding {
         let together = match step.method.as_str() {
             "for_each" => format!("`.for_each_concurrent(n, {function})`"),
             "try_for_each" => format!("`.try_for_each_concurrent(n, {function})`"),
+            "fold" | "try_fold" => "`.map(..).buffered(n)` with the call, then fold what that gives".to_owned(),
             "then" => format!("`.map({function}).buffered(n)`"),
             _ => format!("`.map({function}).buffered(n)` and filter what that gives"),
         };

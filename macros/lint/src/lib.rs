@@ -18,6 +18,7 @@ mod marks;
 mod names;
 mod open;
 mod pages;
+mod recorded;
 mod refused;
 mod rewrite;
 mod rules;

@@ -15,6 +15,8 @@ use crate::names::Segments;
 use crate::scope::{Meaning, Scope, bound_names};
 use proc_macro2::{LineColumn, Span};
 use std::collections::{HashMap, HashSet};
+use streams::carries;
+use syn::spanned::Spanned;
 use syn::visit;
 use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
 use syntax::{
@@ -36,6 +38,8 @@ pub(crate) struct Lower<'a> {
     serial: Vec<SerialStream>,
     /// What closures call in the async blocks they build, by where the closures begin.
     built: HashMap<LineColumn, Option<String>>,
+    /// Where closures begin whose calls depend on their first argument, of several: on what a fold carries on.
+    chains: HashSet<LineColumn>,
     /// The loops around, with their labels.
     loops: Vec<(LoopId, Option<String>)>,
     loop_count: usize,
@@ -69,6 +73,7 @@ fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, st
         awaited: HashSet::new(),
         serial: Vec::new(),
         built: HashMap::new(),
+        chains: HashSet::new(),
         loops: Vec::new(),
         loop_count: 0,
         order: 0,
@@ -219,14 +224,18 @@ impl Lower<'_> {
             Expr::Async(expr) => Node::Deferred(Box::new(self.arm(|lower| lower.block(&expr.block)))),
             Expr::Closure(closure) => {
                 self.scope.enter();
+                let mut inputs = Vec::new();
                 let body = self.arm(|lower| {
-                    for input in &closure.inputs {
-                        lower.declare(input);
-                    }
+                    inputs.extend(closure.inputs.iter().map(|input| lower.declare(input)));
                     lower.expr(&closure.body)
                 });
                 self.scope.leave();
                 self.note_closure(closure, &body);
+                if let [carried, _] = inputs.as_slice()
+                    && carries(carried, &body)
+                {
+                    self.chains.insert(closure.span().start());
+                }
                 Node::Deferred(Box::new(body))
             }
             Expr::Let(expr) => {

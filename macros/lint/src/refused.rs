@@ -23,7 +23,7 @@ const EVERY: &str = "call `dacapo::sleep(..)` in the loop";
 const CALL: &str = "call an `#[activity]`, several at once with `join_all` or `.start()`";
 const ACTIVITY: &str = "do it in an `#[activity]` and await that";
 const ARGUMENT: &str = "pass it as an argument, or read it in an `#[activity]`";
-const ORDERED: &str = "use a `BTreeMap`/`BTreeSet` or an `IndexMap`, or collect and sort first";
+pub(crate) const ORDERED: &str = "use a `BTreeMap`/`BTreeSet` or an `IndexMap`, or collect and sort first";
 const STATE: &str = "pass it as an argument, or receive it as an event";
 const VALUES: &str = "compare and show the values themselves";
 

@@ -15,6 +15,9 @@ pub(crate) struct Ty {
 /// What the walk knows of a local.
 pub(crate) type Local = Option<Ty>;
 
+/// Stands for an array or a slice.
+pub(crate) const LIST: &str = "[]";
+
 /// Associated functions that make a value of their own type.
 const CONSTRUCTORS: &[&str] = &["new", "with_capacity", "default", "from", "from_iter", "now", "with_hasher", "now_utc"];
 
@@ -61,6 +64,21 @@ impl Ty {
                     _ => Some(Self { path, args }),
                 }
             }
+            Type::Slice(ty) => Some(Self::list(&ty.elem, scope)),
+            Type::Array(ty) => Some(Self::list(&ty.elem, scope)),
+            _ => None,
+        }
+    }
+
+    fn list<T: Clone>(item: &Type, scope: &Scope<'_, T>) -> Self {
+        Self { path: vec![LIST.to_owned()], args: vec![Self::of(item, scope).unwrap_or_else(Self::unknown)] }
+    }
+
+    /// What an iteration over it gives.
+    fn item(self) -> Local {
+        match self.path.last()?.as_str() {
+            "HashMap" | "BTreeMap" | "IndexMap" => Some(Self { path: vec!["()".to_owned()], args: self.args }),
+            "Vec" | "VecDeque" | "Option" | "BTreeSet" | "HashSet" | "IndexSet" | LIST => self.args.into_iter().next(),
             _ => None,
         }
     }
@@ -124,13 +142,16 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
         },
         Expr::Field(expr) => {
             let base = type_of(&expr.base, scope, declared)?;
-            let syn::Member::Named(name) = &expr.member else {
-                let syn::Member::Unnamed(index) = &expr.member else {
-                    return None;
-                };
-                return if base.path == ["()"] { base.args.get(index.index as usize).cloned() } else { None };
+            let name = match &expr.member {
+                syn::Member::Unnamed(index) if base.path == ["()"] => return base.args.get(index.index as usize).cloned(),
+                syn::Member::Unnamed(index) => index.index.to_string(),
+                syn::Member::Named(name) => name.to_string(),
             };
-            declared.fields.get(&base.path)?.get(&name.to_string()).cloned()
+            declared.fields.get(&base.path)?.get(&name).cloned()
+        }
+        Expr::Index(expr) if !matches!(*expr.index, Expr::Range(_)) => {
+            let base = type_of(&expr.expr, scope, declared)?;
+            if base.path.last()?.ends_with("Map") { base.args.into_iter().nth(1) } else { base.item() }
         }
         Expr::Call(expr) => {
             let Expr::Path(func) = &*expr.func else {
@@ -176,6 +197,37 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
     }
 }
 
+/// The type of what iterating over `expr` gives, where the source shows it.
+pub(crate) fn item_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared) -> Local {
+    let Expr::MethodCall(call) = expr else {
+        return match expr {
+            Expr::Paren(expr) => item_of(&expr.expr, scope, declared),
+            Expr::Reference(expr) => item_of(&expr.expr, scope, declared),
+            other => type_of(other, scope, declared)?.item(),
+        };
+    };
+    given_by(call, scope, declared).or_else(|| type_of(expr, scope, declared)?.item())
+}
+
+/// The type of what an iterator gives that is made by a method.
+pub(crate) fn given_by(call: &syn::ExprMethodCall, scope: &Scope<'_, Local>, declared: &Declared) -> Local {
+    let of_receiver = || type_of(&call.receiver, scope, declared);
+    match call.method.to_string().as_str() {
+        "iter" | "iter_mut" | "into_iter" | "drain" => of_receiver()?.item(),
+        "keys" | "into_keys" => of_receiver()?.args.into_iter().next(),
+        "values" | "values_mut" | "into_values" => of_receiver()?.args.into_iter().nth(1),
+        "rev" | "skip" | "take" | "step_by" | "cloned" | "copied" | "filter" | "inspect" | "peekable" => match &*call.receiver {
+            Expr::MethodCall(inner) => given_by(inner, scope, declared),
+            _ => None,
+        },
+        "enumerate" => {
+            let item = item_of(&call.receiver, scope, declared)?;
+            Some(Ty { path: vec!["()".to_owned()], args: vec![Ty::named(vec!["usize".to_owned()]), item] })
+        }
+        _ => None,
+    }
+}
+
 /// What `.collect::<T>()` collects into.
 pub(crate) fn collected(call: &syn::ExprMethodCall, scope: &Scope<'_, Local>) -> Local {
     match call.turbofish.as_ref()?.args.first()? {
@@ -186,6 +238,7 @@ pub(crate) fn collected(call: &syn::ExprMethodCall, scope: &Scope<'_, Local>) ->
 
 /// Binds the names of a pattern matched against a value of type `ty`.
 pub(crate) fn bind(pat: &Pat, ty: Local, scope: &mut Scope<'_, Local>) {
+    let ty = ty.filter(|ty| *ty != Ty::unknown());
     match pat {
         Pat::Ident(ident) if ident.subpat.is_none() => {
             let name = ident.ident.to_string();

@@ -9,12 +9,13 @@ use crate::declared::{Declared, bind_parameters, kind_of};
 use crate::lower::syntax::untyped;
 use crate::names::{Segments, segments};
 use crate::open::{Opened, first_await, open};
-use crate::refused::refused;
+use crate::recorded::is_hashed;
+use crate::refused::{ORDERED, refused};
 use crate::scope::{Meaning, Scope, is_own};
 use crate::source::{Function, FunctionKind};
-use crate::types::{Local, Ty, bind, type_of};
+use crate::types::{Local, Ty, bind, given_by, item_of, type_of};
 use any_order::{is_unordered, sorted_in, starts_calls};
-use methods::{fixed_hasher, receiver_text, token_of};
+use methods::{receiver_text, token_of};
 use proc_macro2::Span;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(crate) struct Walk<'a> {
     any_order: bool,
     /// The type that is written for the value being walked.
     expected: Local,
+    /// What the closure that is walked next is given one after another.
+    item: Local,
     /// Inside a chain that sums floats up.
     rounds: bool,
     /// The names that are sorted behind the statement being walked.
@@ -61,6 +64,7 @@ impl<'a> Walk<'a> {
             scope,
             any_order: false,
             expected: None,
+            item: None,
             rounds: false,
             sorted: HashSet::new(),
             file: Arc::clone(file),
@@ -154,8 +158,14 @@ impl<'a> Walk<'a> {
 
     fn mention(&mut self, path: Segments, span: Span) {
         if path.len() > 1 && is_own(&self.declared.modules, &path) {
+            let path = self.inherited(&path).unwrap_or(path);
             self.mentions.push((path, span));
         }
+    }
+
+    /// The method of a trait that `path`, the type's own, stands for.
+    fn inherited(&self, path: &[String]) -> Option<Segments> {
+        self.nested.inherited(path).or_else(|| self.declared.inherited(path))
     }
 
     fn type_of(&self, expr: &Expr) -> Local {
@@ -272,7 +282,12 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         self.rounds |= rounds;
         self.in_any_order(any_order, |walk| walk.visit_expr(&call.receiver));
         self.rounds = before;
-        self.in_any_order(extends, |walk| call.args.iter().for_each(|argument| walk.visit_expr(argument)));
+        let item = if let Expr::MethodCall(items) = &*call.receiver { given_by(items, &self.scope, self.declared) } else { None };
+        self.records_each(call, item.as_ref());
+        for argument in &call.args {
+            self.item = item.clone().filter(|_| matches!(argument, Expr::Closure(_)));
+            self.in_any_order(extends, |walk| walk.visit_expr(argument));
+        }
     }
 
     fn visit_expr_await(&mut self, expr: &'ast syn::ExprAwait) {
@@ -282,18 +297,14 @@ impl<'ast> Visit<'ast> for Walk<'_> {
 
     fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
         let any_order = self.loops_in_any_order(expr);
-        if let Some(ty) = self.type_of(&expr.expr) {
-            let mut path = ty.path.clone();
-            path.push("into_iter".to_owned());
-            let line = refused(&path).filter(|line| line.rule == "hash_order" && !fixed_hasher(&ty));
-            if let Some(line) = line.filter(|_| !any_order) {
-                let text = receiver_text(&expr.expr).unwrap_or_else(|| crate::text::short(&expr.expr));
-                self.hit(line.rule, format!("for … in {text}"), line.instead, token_of(&expr.expr));
-            }
+        if !any_order && self.type_of(&expr.expr).as_ref().is_some_and(is_hashed) {
+            let text = receiver_text(&expr.expr).unwrap_or_else(|| crate::text::short(&expr.expr));
+            self.hit("hash_order", format!("for … in {text}"), ORDERED, token_of(&expr.expr));
         }
         self.in_any_order(any_order, |walk| walk.visit_expr(&expr.expr));
+        let item = item_of(&expr.expr, &self.scope, self.declared);
         self.scope.enter();
-        bind(&expr.pat, None, &mut self.scope);
+        bind(&expr.pat, item, &mut self.scope);
         self.visit_block(&expr.body);
         self.scope.leave();
     }
@@ -336,8 +347,9 @@ impl<'ast> Visit<'ast> for Walk<'_> {
 
     fn visit_expr_closure(&mut self, expr: &'ast syn::ExprClosure) {
         self.scope.enter();
+        let item = self.item.take().filter(|_| expr.inputs.len() == 1);
         for input in &expr.inputs {
-            bind(input, None, &mut self.scope);
+            bind(input, item.clone(), &mut self.scope);
         }
         self.expecting(None, false, |walk| walk.visit_expr(&expr.body));
         self.scope.leave();
@@ -371,6 +383,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         match open(mac) {
             Opened::Known(arguments) => {
                 self.shows(mac, &arguments);
+                self.values(mac, &arguments);
                 self.arguments(&arguments);
             }
             Opened::Unknown { awaits } => {

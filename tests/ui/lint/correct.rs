@@ -39,10 +39,14 @@ mod clock_in_activity;
 mod clock_own_type;
 #[path = "pass/clock_shadowed_import.rs"]
 mod clock_shadowed_import;
+#[path = "pass/clock_trait_methods.rs"]
+mod clock_trait_methods;
 #[path = "pass/environment_constant.rs"]
 mod environment_constant;
 #[path = "pass/hash_order_free.rs"]
 mod hash_order_free;
+#[path = "pass/hash_order_inside.rs"]
+mod hash_order_inside;
 #[path = "pass/hash_order_lookups.rs"]
 mod hash_order_lookups;
 #[path = "pass/hash_order_own_type.rs"]

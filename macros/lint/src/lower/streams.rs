@@ -2,13 +2,17 @@
 
 use super::Lower;
 use crate::calls::Class;
-use crate::flow::{Node, SerialStream};
+use crate::flow::{Node, SerialStream, Var};
 use crate::scope::Meaning;
+use std::collections::HashSet;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprMethodCall};
 
 /// Methods that run a future for one item after another.
 const SERIAL: &[&str] = &["then", "for_each", "try_for_each", "filter_map", "try_filter_map"];
+
+/// Those that give it what came of the item before, besides.
+const FOLDS: &[&str] = &["fold", "try_fold"];
 
 /// Methods that run a stream to its end.
 const DRAINS: &[&str] =
@@ -62,17 +66,22 @@ impl Lower<'_> {
                 if ENDS.contains(&method.as_str()) {
                     return None;
                 }
-                let here = SERIAL.contains(&method.as_str()) && self.is_stream(&call.receiver);
-                let step = if here { self.calls_of(call) } else { None };
+                let function = match &call.args.iter().collect::<Vec<_>>()[..] {
+                    [function] if SERIAL.contains(&method.as_str()) => Some(*function),
+                    [_, Expr::Closure(function)] if self.chains.contains(&function.span().start()) => None,
+                    [_, function @ Expr::Closure(_)] if FOLDS.contains(&method.as_str()) => Some(*function),
+                    _ => None,
+                };
+                let function = function.filter(|_| self.is_stream(&call.receiver));
+                let step = function.and_then(|function| self.calls_of(call, function));
                 step.or_else(|| self.serial_step(&call.receiver))
             }
             _ => None,
         }
     }
 
-    /// The step that a method is, if the one function it is given makes calls.
-    fn calls_of(&self, call: &ExprMethodCall) -> Option<SerialStream> {
-        let function = call.args.first().filter(|_| call.args.len() == 1)?;
+    /// The step that a method is, if the function it is given makes calls.
+    fn calls_of(&self, call: &ExprMethodCall, function: &Expr) -> Option<SerialStream> {
         let made = |callee| SerialStream {
             method: call.method.to_string(),
             function: function.clone(),
@@ -128,4 +137,37 @@ impl Lower<'_> {
         let step = self.serial_step(&Expr::MethodCall(call.clone()));
         self.serial.extend(step);
     }
+}
+
+/// Whether a call in the body of a closure is made from, or decided by, what the variables hold that it is given.
+pub(super) fn carries(given: &[Var], body: &Node) -> bool {
+    let mut made_of: HashSet<Var> = given.iter().copied().collect();
+    loop {
+        let before = made_of.len();
+        body.each(true, &mut |node| {
+            if let Node::Bind { vars, value } | Node::Write { vars, value } = node
+                && !value.reads().is_disjoint(&made_of)
+            {
+                made_of.extend(vars);
+            }
+        });
+        if made_of.len() == before {
+            break;
+        }
+    }
+    // What awaits nothing is a call itself.
+    let mut awaits = false;
+    body.each(true, &mut |node| awaits |= matches!(node, Node::Await(_)));
+    let mut calls = !awaits && !body.reads().is_disjoint(&made_of);
+    body.each(true, &mut |node| {
+        calls |= match node {
+            Node::Await(awaited) => !awaited.base.reads().is_disjoint(&made_of),
+            Node::Branch { condition, .. } => !condition.reads().is_disjoint(&made_of),
+            Node::Loop(inner) => !inner.condition.reads().is_disjoint(&made_of),
+            // It can end the fold.
+            Node::Exit(_) => true,
+            _ => false,
+        };
+    });
+    calls
 }

@@ -2,9 +2,10 @@
 
 use super::Walk;
 use crate::names::segments;
+use crate::recorded::fixed_hasher;
 use crate::refused::refused;
 use crate::scope::{Meaning, is_own};
-use crate::types::Ty;
+use crate::types::{LIST, Ty};
 use proc_macro2::Span;
 use syn::Expr;
 use syn::spanned::Spanned;
@@ -53,6 +54,8 @@ impl Walk<'_> {
                 let instead = if line.rule == "hash_order" && self.rounds { ROUNDS } else { line.instead };
                 self.hit(line.rule, text, instead, span);
             }
+        } else if let Some(path) = self.inherited(&path) {
+            self.mentions.push((path, span));
         } else if is_own(&self.declared.modules, &ty.path) {
             if self.foreign_static(call, &ty) {
                 self.hit("shared_state", format!("{}.{method}", ty.path[ty.path.len() - 1]), "", span);
@@ -68,6 +71,8 @@ impl Walk<'_> {
             self.hit("shared_state", format!("{}.{method}", ty.path[ty.path.len() - 1]), "", span);
         } else if matches!(method.as_str(), "as_ptr" | "as_mut_ptr") && call.args.is_empty() {
             self.hit("address", format!(".{method}()"), "", span);
+        } else if ty.path == [LIST] {
+            self.mention_by_name(call);
         } else if ty.path.len() == 1 && !PRELUDE.contains(&ty.path[0].as_str()) && ty.path[0].starts_with(char::is_uppercase) {
             // A type parameter.
             self.mention_by_name(call);
@@ -110,12 +115,6 @@ impl Walk<'_> {
             _ => false,
         }
     }
-}
-
-/// A hasher that was chosen, such as `BuildHasherDefault`, may well have no random state.
-pub(super) fn fixed_hasher(ty: &Ty) -> bool {
-    let sets = ty.path.last().is_some_and(|last| last.ends_with("Set"));
-    ty.args.len() > if sets { 1 } else { 2 }
 }
 
 pub(super) fn receiver_text(expr: &Expr) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use dacapo::{activity, orchestrator};
 use futures::future::{FutureExt as _, ready};
-use futures::stream::{self, FuturesUnordered, StreamExt as _};
+use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
 
 #[activity]
 async fn price(item: u64) -> u64 {
@@ -26,6 +26,34 @@ async fn concurrent(items: Vec<u64>) {
 #[orchestrator]
 async fn carried(items: Vec<u64>) -> u64 {
     stream::iter(items).fold(0, |sum, item| async move { price(sum + item).await }).await
+}
+
+#[orchestrator]
+async fn carried_on(items: Vec<u64>) -> u64 {
+    let last = stream::iter(items.clone())
+        .fold(0, |last, item| async move {
+            let next = last.max(item);
+            price(next).await
+        })
+        .await;
+    let cheap = stream::iter(items.clone())
+        .fold(last, |sum, item| async move { if sum < 10 { sum + price(item).await } else { sum } })
+        .await;
+    let chain = stream::iter(items.clone()).fold(cheap, |last, item| price(last + item)).await;
+    items.into_iter().fold(chain, |sum, item| sum + item)
+}
+
+#[orchestrator]
+async fn until_too_much(items: Vec<u64>) -> dacapo::Result<u64> {
+    stream::iter(items.into_iter().map(dacapo::Result::Ok))
+        .try_fold(0, |sum, item| async move {
+            let price = price(item).await;
+            if price > 10 {
+                return Err(dacapo::Error::msg("too much"));
+            }
+            Ok(sum + price)
+        })
+        .await
 }
 
 #[orchestrator]
