@@ -1,7 +1,6 @@
 //! Which types can be recorded, as far as they can be told by their looks.
 
 use quote::ToTokens;
-use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Ident, Lifetime, Type, TypePath, TypeReference};
 
@@ -87,8 +86,7 @@ fn text(ty: &Type) -> String {
     if let Type::Reference(reference) = ty {
         return owned(reference);
     }
+    // Not its span's text, which is that of the first token only.
     let text = ty.to_token_stream().to_string();
-    ty.span()
-        .source_text()
-        .unwrap_or_else(|| text.replace(" :: ", "::").replace(" < ", "<").replace(" >", ">").replace(" ,", ","))
+    text.replace(" :: ", "::").replace(" < ", "<").replace(" >", ">").replace(" ,", ",")
 }
