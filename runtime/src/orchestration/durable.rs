@@ -20,7 +20,9 @@ use crate::engine::scope;
     message = "`{Self}` cannot be awaited in an orchestrator",
     label = "not a durable future",
     note = "an orchestrator is replayed from its history, so everything it awaits must be recorded there",
-    note = "await an `#[activity]`, an `#[orchestrator]`, `dacapo::sleep` or an `Event`; put other async work into an `#[activity]`"
+    note = "await an `#[activity]`, an `#[orchestrator]`, `dacapo::sleep` or an `Event`; put other async work into an `#[activity]`",
+    note = "`.boxed()` forgets that a call is durable: box calls of different functions with `Box::pin` as \
+            `Pin<Box<dyn dacapo::Durable<Output = T> + Send>>`"
 )]
 pub trait Durable: Future {
     /// The same future, remembering where it is awaited.
