@@ -8,6 +8,7 @@ use std::time::Duration;
 use dacapo::store::MemoryStore;
 use dacapo::{Event, Runtime, activity, orchestrator};
 use rand::RngExt as _;
+use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
 const GO: Event<u32> = Event::new("go");
@@ -46,6 +47,13 @@ async fn note(what: String) -> usize {
     what.len()
 }
 
+/// A macro of one's own may be called as if it logged.
+macro_rules! info {
+    ($queue:ident, $value:expr) => {
+        $queue.push($value)
+    };
+}
+
 /// Calls with what is left when its logging has drawn, popped, counted and awaited.
 #[orchestrator]
 #[allow(clippy::dbg_macro)]
@@ -62,6 +70,11 @@ async fn draws() -> usize {
     println!("printed {}", step(counter.advance() as u32).await);
     dbg!(counter.advance());
     tracing::info!(trace = %dacapo::new_uuid(), name, rest = ?queue.split_off(4), "logged {}", counter.advance());
+    info!(queue, 9);
+    match queue.len() {
+        0 => return 0,
+        left => warn!("counted {left}"),
+    }
     tracing::debug!(target: "below", { left = queue.len() }, "{:?} {}", queue.pop(), dacapo::new_uuid());
     let first = note(format!("{counter:?} {queue:?} {}", dacapo::new_uuid())).await;
     GO.wait().await;
@@ -119,7 +132,7 @@ async fn both_across<T>(restart: impl FnOnce() -> T) -> dacapo::Result<()> {
     runtime.raise("talker", GO, 2).await?;
     runtime.raise("drawer", GO, 2).await?;
     assert_eq!(runtime.attach(talks, "talker").result().await?, 3);
-    assert_eq!(runtime.attach(draws, "drawer").result().await?, 2 * 36 + "Counter(7) [1, 2, 3] ".len());
+    assert_eq!(runtime.attach(draws, "drawer").result().await?, 2 * 36 + "Counter(7) [1, 2, 3, 4] ".len());
     Ok(())
 }
 
@@ -131,7 +144,7 @@ async fn a_replay_logs_nothing_again() -> dacapo::Result<()> {
     let _guard = tracing::subscriber::set_default(subscriber);
     run_across_a_restart().await?;
     let text = String::from_utf8(log.0.lock().expect("nobody panics with it").clone())?;
-    for line in ["begin", "stepped", "end 3", "logged 7 "] {
+    for line in ["begin", "stepped", "end 3", "logged 7 ", "counted 5"] {
         assert_eq!(text.matches(line).count(), 1, "`{line}` in:\n{text}");
     }
     Ok(())

@@ -57,7 +57,7 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
     let shape = if role == Role::Orchestrator { shape(item) } else { 0 };
     if role == Role::Orchestrator {
         let refused = rules::check(&function, &arguments, source.as_deref(), &mut cx);
-        rewrite::rewrite(&arguments.krate, &mut function.block, &refused, &mut cx);
+        rewrite::rewrite(&arguments.krate, &mut function, source.as_deref(), &refused, &mut cx);
     }
     let (outer, inner, conditions) = attributes::split(std::mem::take(&mut function.attrs));
     let expansion = Expansion {

@@ -7,14 +7,10 @@ use syn::{Attribute, Expr, ExprReference, Ident, Macro, Token};
 
 use crate::spans::ends;
 
-/// Whether the value of a macro of this name is `()`, so that it may be left out of an expression.
-pub(crate) fn is_unit(mac: &Macro) -> bool {
-    let prints = mac
-        .path
-        .segments
-        .last()
-        .is_some_and(|last| ["print", "println", "eprint", "eprintln"].iter().any(|name| last.ident == name));
-    prints || (mac.path.segments.len() > 1 && ["tracing", "log"].iter().any(|name| mac.path.segments[0].ident == name))
+/// Whether the value of a logging macro is `()`, so that it may be left out of an expression.
+pub(crate) fn is_unit(path: &[String]) -> bool {
+    let prints = path.last().is_some_and(|name| matches!(name.as_str(), "print" | "println" | "eprint" | "eprintln"));
+    prints || (path.len() > 1 && matches!(path[0].as_str(), "tracing" | "log"))
 }
 
 /// The statement `mac`, so that it writes nothing where `replaying` says so.

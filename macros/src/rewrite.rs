@@ -2,24 +2,28 @@
 //!
 //! Inserted tokens carry spans of the user's own tokens, so that the compiler's errors are those of the code as written.
 
-use dacapo_lint::{Kind, Opened, is_logging, open, take_sequential};
+use dacapo_lint::{Kind, Opened, Source, is_logging, open, take_sequential};
 use proc_macro2::{Group, LineColumn, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::Visit;
 use syn::visit_mut::{VisitMut, visit_expr_mut};
-use syn::{Attribute, Block, Expr, ExprAsync, Ident, Item, Local, Macro, Pat, PatIdent, Path, ReturnType, Stmt, Token};
+use syn::{Attribute, Expr, ExprAsync, Ident, Item, ItemFn, Local, Macro, Pat, PatIdent, Path, ReturnType, Stmt, Token};
 
 use crate::context::Context;
 use crate::logging::{is_unit, silenced};
 use crate::spans::{ends, respan};
 
 /// Rewrites `block` in place. What stands at a place of `refused` has been reported.
-pub(crate) fn rewrite(krate: &Path, block: &mut Block, refused: &[LineColumn], cx: &mut Context) {
-    Rewrite { krate, refused, holders: Vec::new(), cx }.visit_block_mut(block);
+pub(crate) fn rewrite(krate: &Path, function: &mut ItemFn, source: Option<&Source>, refused: &[LineColumn], cx: &mut Context) {
+    let name = function.sig.ident.to_string();
+    Rewrite { krate, name, source, refused, holders: Vec::new(), cx }.visit_block_mut(&mut function.block);
 }
 
 struct Rewrite<'a> {
     krate: &'a Path,
+    /// The function's.
+    name: String,
+    source: Option<&'a Source>,
     refused: &'a [LineColumn],
     /// Names bound to something refused.
     holders: Vec<Ident>,
@@ -93,11 +97,14 @@ impl Rewrite<'_> {
         }
     }
 
-    /// `mac`, which logs and stands where its value is ignored, so that it writes nothing while replaying.
+    /// `mac`, so that it writes nothing while replaying, if it logs and its value is ignored or nothing.
     fn silenced(&self, mac: &Macro, attrs: &[Attribute], semi: Option<Token![;]>) -> Option<Expr> {
+        let written = || mac.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let path = self.source.map_or_else(written, |source| source.macro_path(&self.name, &mac.path));
         let span = ends(mac).0;
         let asks = self.path(span, span, &["is_replaying"]);
-        is_logging(mac).then(|| silenced(&quote_spanned!(span=> #asks()), attrs, mac, semi))
+        let logs = is_logging(mac, &path) && (semi.is_some() || is_unit(&path));
+        logs.then(|| silenced(&quote_spanned!(span=> #asks()), attrs, mac, semi))
     }
 }
 
@@ -121,9 +128,7 @@ impl VisitMut for Rewrite<'_> {
             Expr::Macro(call) => {
                 let mac = &mut call.mac;
                 self.macro_call(mac);
-                if is_unit(mac)
-                    && let Some(silenced) = self.silenced(mac, &call.attrs, None)
-                {
+                if let Some(silenced) = self.silenced(mac, &call.attrs, None) {
                     *expr = silenced;
                 }
                 return;
@@ -149,9 +154,7 @@ impl VisitMut for Rewrite<'_> {
             other => return syn::visit_mut::visit_stmt_mut(self, other),
         };
         self.macro_call(mac);
-        if (semi.is_some() || is_unit(mac))
-            && let Some(silenced) = self.silenced(mac, attrs, semi)
-        {
+        if let Some(silenced) = self.silenced(mac, attrs, semi) {
             *stmt = Stmt::Expr(silenced, None);
         }
     }

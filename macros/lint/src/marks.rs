@@ -10,16 +10,15 @@ const LOGGING: &[&str] =
 /// Crates and modules such a macro may be named through.
 const LOGGERS: &[&str] = &["std", "core", "tracing", "log"];
 
-/// Whether a statement of this macro prints or logs. What its arguments do is another matter: see [`Arguments::computed_mut`].
+/// Whether a statement of this macro, which `path` leads to, prints or logs. What its arguments do is another matter: see
+/// [`Arguments::computed_mut`].
 ///
 /// [`Arguments::computed_mut`]: crate::Arguments::computed_mut
-pub fn is_logging(mac: &Macro) -> bool {
-    let mut segments = mac.path.segments.iter().map(|segment| segment.ident.to_string());
-    let (first, last) = (segments.next(), segments.next_back());
-    let named = match (&first, &last) {
-        (Some(name), None) => LOGGING.contains(&name.as_str()),
-        (Some(from), Some(name)) => LOGGERS.contains(&from.as_str()) && LOGGING.contains(&name.as_str()),
-        _ => false,
+pub fn is_logging(mac: &Macro, path: &[String]) -> bool {
+    let named = match path {
+        [name] => LOGGING.contains(&name.as_str()),
+        [from, .., name] => LOGGERS.contains(&from.as_str()) && LOGGING.contains(&name.as_str()),
+        [] => false,
     };
     named && matches!(open(mac), Opened::Known(_))
 }

@@ -135,6 +135,15 @@ impl<'a, T: Clone> Scope<'a, T> {
         resolved
     }
 
+    /// The same without the mark.
+    pub(crate) fn macro_named(&self, path: &syn::Path) -> Segments {
+        let mut path = self.macro_path(path);
+        if let Some(last) = path.last_mut() {
+            last.pop();
+        }
+        path
+    }
+
     /// A path in any position but that of a local value.
     pub(crate) fn resolve(&self, written: &[String]) -> Segments {
         self.resolve_from(self.frames.len(), written, 0)

@@ -143,6 +143,11 @@ impl Source {
         self.functions.get(path)
     }
 
+    /// What a macro that the annotated function `name` calls is: `["tracing", "info"]`, or its path as written.
+    pub fn macro_path(&self, name: &str, path: &syn::Path) -> Vec<String> {
+        Scope::<()>::new(&self.declared.modules, self.module_of(name), None).macro_named(path)
+    }
+
     /// The module that declares the function `name`; the root where none does.
     pub(crate) fn module_of(&self, name: &str) -> Segments {
         let mut found: Vec<&Segments> = self

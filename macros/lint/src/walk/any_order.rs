@@ -3,7 +3,7 @@
 use super::Walk;
 use crate::lower::syntax::{READS, Starts, compound, untyped};
 use crate::marks::is_logging;
-use crate::open::{Opened, open};
+use crate::open::{Arguments, Opened, open};
 use crate::scope::bound_names;
 use crate::types::{Local, Ty, collected};
 use proc_macro2::{TokenStream, TokenTree};
@@ -131,7 +131,7 @@ impl Walk<'_> {
                 !hides_key && local.init.as_ref().is_none_or(|init| init.diverge.is_none() && is_plain(&init.expr))
             }
             Stmt::Expr(expr, _) => self.step(expr, key, changed),
-            Stmt::Macro(stmt) => only_logs(&stmt.mac),
+            Stmt::Macro(stmt) => self.only_logs(&stmt.mac),
             Stmt::Item(_) => false,
         })
     }
@@ -184,15 +184,16 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether a statement logs values and does nothing else.
+    fn only_logs(&self, mac: &Macro) -> bool {
+        let plain = |arguments: &Arguments| arguments.expressions().into_iter().all(is_plain);
+        is_logging(mac, &self.scope.macro_named(&mac.path)) && matches!(open(mac), Opened::Known(arguments) if plain(&arguments))
+    }
+
     fn is_integer(&self, place: &Expr) -> bool {
         let ty = self.type_of(place);
         ty.is_some_and(|ty| ty.path.last().is_some_and(|last| INTEGERS.contains(&last.as_str())))
     }
-}
-
-/// Whether a statement logs values and does nothing else.
-fn only_logs(mac: &Macro) -> bool {
-    is_logging(mac) && matches!(open(mac), Opened::Known(arguments) if arguments.expressions().into_iter().all(is_plain))
 }
 
 /// Whether the items of a loop over a hash collection, or the first of each pair, are its keys.

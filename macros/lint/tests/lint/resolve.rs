@@ -94,6 +94,25 @@ fn crate_paths_of_a_file_that_is_a_module_are_followed() {
 }
 
 #[test]
+fn a_macro_is_what_the_file_imports_or_declares() {
+    let text = "use tracing::warn; use log as l; use crate::own::info; macro_rules! debug { () => {} }
+        mod inner { use tracing::debug; #[orchestrator] async fn run() {} }
+        #[orchestrator] async fn walk() {}";
+    let source = Source::parse(text).expect("the text is Rust");
+    let path = |function: &str, path: &str| source.macro_path(function, &syn::parse_str(path).expect("a path")).join("::");
+    for (written, expected) in [
+        ("warn", "tracing::warn"),
+        ("l::info", "log::info"),
+        ("info", "crate::own::info"),
+        ("debug", "crate::debug"),
+        ("println", "println"),
+    ] {
+        assert_eq!(path("walk", written), expected);
+    }
+    assert_eq!(path("run", "debug"), "tracing::debug");
+}
+
+#[test]
 fn without_a_source_the_function_itself_is_what_is_seen() {
     let text =
         file("use std::time::SystemTime;", "SystemTime::now(); std::time::Instant::now(); { use chrono::Utc; Utc::now(); }");
