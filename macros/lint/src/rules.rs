@@ -214,8 +214,8 @@ async fn region(name: String, region: String) -> dacapo::Result<String> {
     },
     Rule {
         name: "hash_order",
-        refuses: "iterating a `HashMap`, `HashSet`, `DashMap` or `hashbrown` collection, or making a text of it; look-ups are fine, \
-                  and so is what comes to the same in any order",
+        refuses: "iterating a `HashMap`, `HashSet`, `DashMap` or `hashbrown` collection, making a text of it, or giving a set to a call; \
+                  look-ups are fine, and so is what comes to the same in any order",
         why: "its order differs from process to process, and so do the calls, texts and sums that are made from it",
         instead: "use a `BTreeMap` or an `IndexMap`, or collect and sort first",
         bad: "use std::collections::HashMap;

@@ -8,7 +8,7 @@ mod tokens;
 use crate::declared::{Declared, bind_parameters, kind_of};
 use crate::lower::syntax::untyped;
 use crate::names::{Segments, segments};
-use crate::open::{Opened, first_await, open};
+use crate::open::{Opened, open};
 use crate::recorded::is_hashed;
 use crate::refused::{ORDERED, refused};
 use crate::scope::{Meaning, Scope, is_own};
@@ -145,13 +145,6 @@ impl<'a> Walk<'a> {
         bind(&local.pat, ty, &mut self.scope);
     }
 
-    /// A macro of the body becomes part of it, and cannot be opened.
-    fn macro_definition(&mut self, item: &syn::ItemMacro) {
-        if let (Some(name), Some(awaits)) = (&item.ident, first_await(item.mac.tokens.clone())) {
-            self.hit("unchecked_macro", format!("{name}!"), "write an `#[orchestrator(inline)]` function", awaits);
-        }
-    }
-
     fn hit(&mut self, rule: &'static str, text: String, instead: &'static str, span: Span) {
         self.hits.push(Hit { rule, text, instead, span });
     }
@@ -161,11 +154,6 @@ impl<'a> Walk<'a> {
             let path = self.inherited(&path).unwrap_or(path);
             self.mentions.push((path, span));
         }
-    }
-
-    /// The method of a trait that `path`, the type's own, stands for.
-    fn inherited(&self, path: &[String]) -> Option<Segments> {
-        self.nested.inherited(path).or_else(|| self.declared.inherited(path))
     }
 
     fn type_of(&self, expr: &Expr) -> Local {

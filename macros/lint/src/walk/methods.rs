@@ -1,7 +1,7 @@
 //! Methods: on values whose type the source shows, and those that only one kind of value has.
 
 use super::Walk;
-use crate::names::segments;
+use crate::names::{Segments, segments};
 use crate::recorded::fixed_hasher;
 use crate::refused::refused;
 use crate::scope::{Meaning, is_own};
@@ -84,6 +84,11 @@ impl Walk<'_> {
         if let Some(path) = self.declared.methods.named(&call.method.to_string(), call.args.len()) {
             self.mentions.push((path.clone(), call.method.span()));
         }
+    }
+
+    /// The method of a trait that `path`, the type's own, stands for.
+    pub(super) fn inherited(&self, path: &[String]) -> Option<Segments> {
+        self.nested.inherited(path).or_else(|| self.declared.inherited(path))
     }
 
     /// Whether the call is one that only an atomic, a lock or a thread-local has, on a constant name of another file.

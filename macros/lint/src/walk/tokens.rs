@@ -2,6 +2,7 @@
 
 use super::Walk;
 use crate::names::Segments;
+use crate::open::first_await;
 use crate::refused::refused;
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
@@ -48,6 +49,13 @@ impl Walk<'_> {
             self.hit(line.rule, written.join("::"), line.instead, *span);
         } else {
             self.mention(resolved, *span);
+        }
+    }
+
+    /// A macro of the body becomes part of it, and cannot be opened.
+    pub(super) fn macro_definition(&mut self, item: &syn::ItemMacro) {
+        if let (Some(name), Some(awaits)) = (&item.ident, first_await(item.mac.tokens.clone())) {
+            self.hit("unchecked_macro", format!("{name}!"), "write an `#[orchestrator(inline)]` function", awaits);
         }
     }
 
