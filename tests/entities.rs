@@ -2,11 +2,12 @@
 
 mod both;
 
+use std::future::IntoFuture as _;
 use std::time::Duration;
 
 use both::{Kept, on_both_stores, reaches, until};
 use dacapo::store::Event as Recorded;
-use dacapo::{Event, FailureKind, Payload, Runtime, Status, entity, orchestrator};
+use dacapo::{Event, FailureKind, Payload, ReuseId, Runtime, Status, entity, orchestrator};
 use futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 
@@ -492,7 +493,66 @@ async fn a_run_under_a_used_id_takes_no_answer_of_the_one_before(kept: Kept) -> 
     Ok(())
 }
 
+/// Waits until a run of `holds` has the lock.
+async fn has_it(runtime: &Runtime, id: &str) {
+    until("it holds", async || {
+        let status = runtime.status(id).await.expect("it is there");
+        status.custom_status().is_some_and(|status| status.as_str() == "\"holds\"")
+    })
+    .await;
+}
+
+/// Whoever ended while it was suspended, in the queue for a lock, is not given it.
+async fn a_lock_is_not_left_to_one_that_ended_in_the_queue(kept: Kept) -> dacapo::Result<()> {
+    for replaced in [false, true] {
+        let runtime = open(&kept).await?;
+        let start = |id: &str| runtime.start(holds(vec!["q".into()])).id(id).reuse_id(ReuseId::ReplaceAny).into_future();
+        let first = start("first").await?;
+        has_it(&runtime, "first").await;
+        start("second").await?;
+        runtime.suspend("second", "for now").await?;
+        match replaced {
+            true => drop(runtime.start(locks_nothing()).id("second").reuse_id(ReuseId::ReplaceAny).await?),
+            false => runtime.terminate("second", "called off").await?,
+        }
+        for _ in 0..2 {
+            first.raise(GO, ()).await?;
+        }
+        first.result().await?;
+        let third = start("third").await?;
+        has_it(&runtime, "third").await;
+        third.terminate("enough").await?;
+        runtime.shutdown().await?;
+    }
+    Ok(())
+}
+
+/// A lock is a run's, not that of another under the same id.
+async fn a_lock_of_a_dead_run_is_given_back_though_its_id_is_used_again(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await?;
+    runtime.start(holds(vec!["r".into()])).id("a").await?;
+    has_it(&runtime, "a").await;
+    runtime.suspend("a", "for now").await?;
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await?;
+    runtime.terminate("a", "called off").await?;
+    runtime.restart("a").await?;
+    has_it(&runtime, "a").await;
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await?;
+    runtime.start(holds(vec!["r".into()])).id("b").await?;
+    for _ in 0..2 {
+        runtime.raise("a", GO, ()).await?;
+    }
+    has_it(&runtime, "b").await;
+    Ok(())
+}
+
 on_both_stores! {
+    a_lock_is_not_left_to_one_that_ended_in_the_queue
+    a_lock_of_a_dead_run_is_given_back_though_its_id_is_used_again
     clients_call_signal_read_and_delete
     a_client_of_another_process_signals_and_reads
     a_thousand_signals_at_once_take_effect_one_at_a_time

@@ -227,6 +227,29 @@ async fn of_rewinds_at_one_time_one_is_done(kept: Kept) -> dacapo::Result<()> {
     Ok(())
 }
 
+async fn a_start_takes_the_place_of_what_is_rewound_again_and_again(kept: Kept) -> dacapo::Result<()> {
+    let shared = Shared::default();
+    shared.breaks([1]);
+    let runtime = open(&kept, &shared).await;
+    let starts = async {
+        for _ in 0..40 {
+            let run = runtime.start(all(vec![1])).id("r").reuse_id(ReuseId::ReplaceAny).await?;
+            run.result().await.expect_err("it is broken");
+        }
+        Ok::<_, dacapo::RuntimeError>(())
+    };
+    let rewinds = async {
+        loop {
+            drop(runtime.rewind("r", "again").await);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        started = starts => Ok(started?),
+        () = rewinds => Ok(()),
+    }
+}
+
 async fn children_that_failed_or_were_ended_with_it_go_on(kept: Kept) -> dacapo::Result<()> {
     let shared = Shared::default();
     shared.breaks([2]);
@@ -285,6 +308,7 @@ both::on_both_stores! {
     code_that_had_acted_upon_the_failure_decides_again
     what_was_done_about_a_failure_is_not_done_again
     of_rewinds_at_one_time_one_is_done
+    a_start_takes_the_place_of_what_is_rewound_again_and_again
     children_that_failed_or_were_ended_with_it_go_on
     a_client_of_another_process_rewinds
     what_has_not_failed_is_refused

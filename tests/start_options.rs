@@ -3,7 +3,9 @@
 use std::future::IntoFuture as _;
 use std::time::{Duration, SystemTime};
 
-use dacapo::{ErrorKind, Event, ReuseId, Runtime, Status, orchestrator};
+use dacapo::{ErrorKind, Event, ReuseId, Runtime, Status, activity, orchestrator};
+use futures::FutureExt as _;
+use futures::future::{FusedFuture as _, join_all};
 
 mod both;
 use both::{Kept, events, reaches};
@@ -100,12 +102,61 @@ async fn starts_of_one_id_at_one_time_all_end_well(kept: Kept) -> dacapo::Result
             for round in 0..5 {
                 let id = format!("{reuse:?} {round}");
                 let starts = (0..6).map(|_| client.start(waits()).id(&id).reuse_id(reuse).into_future());
-                for started in futures::future::join_all(starts).await {
+                for started in join_all(starts).await {
                     assert_eq!(started?.id(), id);
                 }
             }
         }
     }
+    Ok(())
+}
+
+/// Takes a moment, not always the same.
+#[activity]
+async fn echo(n: u64) -> u64 {
+    tokio::time::sleep(Duration::from_millis(1 + n % 3)).await;
+    n
+}
+
+#[orchestrator]
+async fn echoes(n: u64) -> Vec<u64> {
+    join_all((0..20).map(|_| echo(n))).await
+}
+
+async fn a_result_of_a_replaced_run_is_not_that_of_the_next(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    for n in 0..150 {
+        let run = runtime.start(echoes(n)).id("e").reuse_id(ReuseId::ReplaceAny).await?;
+        match n % 3 {
+            2 => assert_eq!(run.result().await?, vec![n; 20]),
+            _ => tokio::time::sleep(Duration::from_micros(n * 977 % 3500)).await,
+        }
+    }
+    Ok(())
+}
+
+async fn a_run_that_is_replaced_again_and_again_is_there_all_the_time(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(double(0)).id("s").await?;
+    let replaces = async {
+        for n in 0..100 {
+            runtime.start(double(n)).id("s").reuse_id(ReuseId::ReplaceAny).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, dacapo::RuntimeError>(())
+    };
+    let mut replaces = std::pin::pin!(replaces.fuse());
+    let mut asked = 0;
+    while !replaces.is_terminated() {
+        tokio::select! {
+            replaced = &mut replaces => replaced?,
+            status = runtime.status("s") => {
+                status?;
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 0);
     Ok(())
 }
 
@@ -206,6 +257,8 @@ both::on_both_stores! {
     an_unfinished_one_is_replaced_only_when_that_is_asked_for
     a_handle_stands_for_the_run_it_has_started
     starts_of_one_id_at_one_time_all_end_well
+    a_result_of_a_replaced_run_is_not_that_of_the_next
+    a_run_that_is_replaced_again_and_again_is_there_all_the_time
     questions_for_an_id_do_not_hold_up_its_start
     a_client_of_another_process_replaces_too
     a_scheduled_start_waits_over_a_restart

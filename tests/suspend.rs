@@ -224,7 +224,33 @@ async fn a_client_of_another_process_suspends_and_resumes(kept: Kept) -> dacapo:
     Ok(())
 }
 
+async fn what_another_process_asks_for_after_a_suspension_is_not_left(kept: Kept) -> dacapo::Result<()> {
+    let stage = Arc::new(Stage::default());
+    let runtime = open(&kept, &stage).await;
+    for id in ["ends", "goes on"] {
+        runtime.start(collects()).id(id).await?;
+    }
+    runtime.shutdown().await?;
+    let client = kept.client().await;
+    for id in ["ends", "goes on"] {
+        client.suspend(id, "for now").await?;
+    }
+    client.terminate("ends", "called off").await?;
+    client.suspend("goes on", "said twice").await?;
+
+    let runtime = open(&kept, &stage).await;
+    reaches(&runtime, "ends", Status::Terminated).await;
+    reaches(&runtime, "goes on", Status::Suspended).await;
+    runtime.resume("goes on", "on").await?;
+    for n in 1..=3 {
+        runtime.raise("goes on", GO, n).await?;
+    }
+    assert_eq!(runtime.attach(collects, "goes on").result().await?, [1, 2, 3]);
+    Ok(())
+}
+
 both::on_both_stores! {
+    what_another_process_asks_for_after_a_suspension_is_not_left
     a_running_activity_goes_on_and_its_result_is_kept
     a_result_that_came_while_suspended_survives_a_restart
     an_activity_that_a_crash_interrupts_runs_again_after_the_resumption_only

@@ -305,7 +305,9 @@ impl Client {
                     }
                     _ => {}
                 }
-                self.apply(Batch { post: vec![(instance.key, event)], ..Batch::default() }).await.map(|_| ())
+                let posted = self.apply(Batch { post: vec![(instance.key, event)], ..Batch::default() }).await;
+                // It was purged since it was found.
+                posted.map(drop).map_err(|error| if error.is_not_found() { not_found(id) } else { error })
             }
         }
     }

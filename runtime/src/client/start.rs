@@ -35,6 +35,9 @@ pub enum ReuseId {
     ReplaceAny,
 }
 
+/// How often a start tries anew to replace a run that somebody rewinds each time.
+const REPLACED_AT_MOST: u32 = 100;
+
 /// A request to start an orchestration, from [`Client::start`].
 #[must_use = "nothing is started until the request is awaited"]
 pub struct Start<F> {
@@ -191,6 +194,7 @@ impl Client {
     }
 
     pub(crate) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<Run> {
+        let mut tries = 0;
         loop {
             let looks_first = matches!(reuse, ReuseId::ReplaceTerminal | ReuseId::ReplaceAny);
             let mut found = if looks_first { self.find_any(&request.id).await? } else { None };
@@ -227,6 +231,8 @@ impl Client {
             match self.create(request.clone()).await {
                 // Somebody else was faster: that one is replaced.
                 Err(error) if error.is_already_exists() => {}
+                // One that had ended has been rewound meanwhile.
+                Err(error) if error.kind() == ErrorKind::Unfinished && tries < REPLACED_AT_MOST => tries += 1,
                 created => return created,
             }
         }

@@ -45,9 +45,10 @@ impl Client {
         StatusRequest { client: self.clone(), run, show_input }.await
     }
 
-    /// What is known of an instance that was found a moment ago. When it is another one meanwhile, it is read anew, as it is at one time.
-    pub(crate) async fn completed(&self, instance: Instance, show_input: bool) -> StoreResult<InstanceStatus> {
-        let (store, run) = (self.store(), Run::of(&instance));
+    /// What is known of the instance that was found for `run` a moment ago. When it is another one meanwhile, it is read anew, as it is at
+    /// one time.
+    pub(crate) async fn completed(&self, run: &Run, instance: Instance, show_input: bool) -> StoreResult<InstanceStatus> {
+        let store = self.store();
         let first = match show_input {
             true => store.turn_to_show(instance.key, End::First).await?,
             false => store.closed_turn(instance.key, End::First).await?,
@@ -60,7 +61,7 @@ impl Client {
         let is_sound = |status: &InstanceStatus| status.outcome.is_some() || !status.runtime_status().is_terminal();
         let status = match status.filter(is_sound) {
             Some(status) => status,
-            None => self.status_with_history(&run).await?.0,
+            None => self.status_with_history(run).await?.0,
         };
         Ok(if show_input { status } else { InstanceStatus { input: None, ..status } })
     }
@@ -92,7 +93,7 @@ impl StatusRequest {
 
     async fn ask(self) -> Result<InstanceStatus, RuntimeError> {
         let instance = self.run.find(self.client.store()).await?;
-        self.client.completed(instance, self.show_input).await
+        self.client.completed(&self.run, instance, self.show_input).await
     }
 }
 

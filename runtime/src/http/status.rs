@@ -164,7 +164,7 @@ pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters
     let mut listed = Vec::new();
     let (show_input, next) = (parameters.flag("showInput", true), found.next().map(str::to_owned));
     for instance in found.into_instances() {
-        match client.completed(instance, show_input).await {
+        match client.completed(&Run::of(&instance), instance, show_input).await {
             Ok(status) if asked.is_empty() || statuses.contains(&status.runtime_status()) => listed.push(status),
             // It has changed, or was purged, a moment ago.
             Ok(_) => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::Action;
-use crate::store::{self, Lookup, NewInstance, State, Timestamp};
+use crate::store::{self, InstanceKey, Lookup, NewInstance, State, Timestamp};
 use crate::trace::TraceContext;
 use crate::worker::message::Message;
 use crate::worker::{Worker, instance};
@@ -48,9 +48,9 @@ impl Worker {
         actions.iter().filter_map(child).collect()
     }
 
-    /// Looks whether a sub-orchestration has ended while its caller was not loaded.
-    pub(crate) fn check_child(self: &Arc<Self>, parent: &Arc<str>, call: CallId, child: String) {
-        let (worker, parent) = (self.clone(), parent.clone());
+    /// Looks whether a sub-orchestration has ended while its caller, the instance with `key`, was not loaded.
+    pub(crate) fn check_child(self: &Arc<Self>, parent: &Arc<str>, key: InstanceKey, call: CallId, child: String) {
+        let (worker, parent, posted_for) = (self.clone(), parent.clone(), Some(key));
         self.spawn(async move {
             let found = match worker.store.find(Lookup::Id(child.clone())).await {
                 Ok(found) => found,
@@ -58,7 +58,7 @@ impl Worker {
             };
             let ours = Parent { instance: parent.to_string(), id: call };
             let Some(found) = found.filter(|found| found.parent.as_ref() == Some(&ours)) else {
-                return worker.route(&parent, Message::of(instance::id_taken(call, &child)));
+                return worker.route(&parent, Message { posted_for, ..Message::of(instance::id_taken(call, &child)) });
             };
             if !found.state.status.is_terminal() {
                 return;
@@ -66,7 +66,8 @@ impl Worker {
             if let Ok(Some(turn)) = worker.store.turn(found.key, store::End::Last).await
                 && let Some(outcome) = turn.events.last().and_then(Event::outcome)
             {
-                worker.route(&parent, Message::of(Event::for_parent(call, outcome)));
+                let ended = Some(found.key);
+                worker.route(&parent, Message { ended, posted_for, ..Message::of(Event::for_parent(call, outcome)) });
             }
         });
     }

@@ -108,7 +108,7 @@ impl Instance {
                         tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
                     // Of this call all the same, when a rewind has begun the call anew.
-                    None => worker.check_child(&self.id, id, instance),
+                    None => worker.check_child(&self.id, inner.key, id, instance),
                 },
                 Action::TellEntity { .. } => asks = true,
                 Action::Cancel { id } => {
@@ -131,6 +131,9 @@ impl Instance {
         } else if parked {
             inner.phase = Phase::Parked;
             left = std::mem::take(&mut inner.mailbox);
+            // What is left has reached the mailbox and is to reach it again.
+            let first = left.iter().filter_map(|message| message.inbox).min();
+            inner.inbox = first.map_or(inner.inbox, |first| inner.inbox.min(first - 1));
             self.list(worker, &mut inner);
         } else if inner.mailbox.is_empty() {
             self.rest(worker, &mut inner);

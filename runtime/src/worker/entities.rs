@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::engine::event::{Event, Turn};
+use crate::engine::event::{Caller, Event, Turn};
 use crate::engine::execution::Action;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
-use crate::store::{Applied, Batch, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
+use crate::store::{Applied, Batch, End, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
 use crate::worker::entity::Entity;
 use crate::worker::letter::Message;
 use crate::worker::{Worker, message, shutting_down};
@@ -113,15 +113,18 @@ impl Worker {
         self.take_messages().await;
     }
 
-    /// Whether nothing can happen to an instance any more.
-    pub(crate) async fn has_ended(&self, id: &str) -> StoreResult<bool> {
-        let found = self.store.find(Lookup::Id(id.to_owned())).await?;
-        Ok(found.is_none_or(|instance| instance.state.status.is_terminal()))
+    /// Whether a run has ended, or another has its id.
+    pub(crate) async fn has_ended(&self, caller: &Caller) -> StoreResult<bool> {
+        let found = self.store.find(Lookup::Id(caller.instance.clone())).await?;
+        let Some(found) = found.filter(|found| !found.state.status.is_terminal()) else { return Ok(true) };
+        // A run, and each generation of it, is told by the time of its first turn.
+        let first = self.store.closed_turn(found.key, End::First).await?;
+        Ok(first.is_none_or(|first| first.at != caller.run))
     }
 
     /// Gives back the locks of a run that ended while it was set aside.
-    pub(crate) fn release_locks(self: &Arc<Self>, holder: &str) {
-        self.entities.all().into_iter().for_each(|entity| entity.release(self, holder));
+    pub(crate) fn release_locks(self: &Arc<Self>, id: &str) {
+        self.entities.all().into_iter().filter(|entity| entity.is_held_by(id)).for_each(|entity| entity.check_holder(self));
     }
 
     /// Applies a batch of this worker.

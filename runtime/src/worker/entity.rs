@@ -67,6 +67,8 @@ struct Content {
 #[derive(Default)]
 struct Effects {
     changed: bool,
+    /// Whether the lock was given to somebody.
+    granted: bool,
     /// Answers to orchestrations.
     answers: Vec<(String, Event)>,
     /// Messages for other entities.
@@ -161,15 +163,11 @@ impl Entity {
         };
         let live = registration.open(state.as_ref());
         let live = live.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
-        let holder = lock.as_ref().map(|lock: &EntityLock| lock.holder.instance.clone());
+        let is_locked = lock.is_some();
         let key = stored.instance.key;
         self.take_up(worker, Content { key, registration, live, state, lock }, messages);
-        // Whoever was terminated while it was set aside could not give its lock back. Asked for only here, where the lock is known:
-        // who ends from now on finds it.
-        if let Some(holder) = holder
-            && worker.has_ended(&holder).await?
-        {
-            self.release(worker, &holder);
+        if is_locked {
+            self.check_holder(worker);
         }
         Ok(())
     }
@@ -192,13 +190,24 @@ impl Entity {
         }
     }
 
-    /// Gives back the lock of a run that has ended.
-    pub(crate) fn release(self: &Arc<Self>, worker: &Arc<Worker>, holder: &str) {
-        let released = self.lock().lock.as_ref().filter(|lock| lock.holder.instance == holder).map(released);
-        if let Some(message) = released {
-            // One that is gone finds out when it is read.
-            drop(self.try_deliver(worker, message));
-        }
+    /// Whether a run of this id has the lock.
+    pub(crate) fn is_held_by(&self, id: &str) -> bool {
+        self.lock().lock.as_ref().is_some_and(|lock| lock.holder.instance == id)
+    }
+
+    /// Gives the lock back if its holder has ended: whoever ends while it is set aside cannot do so itself. Asked for wherever a lock
+    /// becomes known, when it is given or read; who ends later finds it.
+    pub(crate) fn check_holder(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let Some(lock) = self.lock().lock.clone() else { return };
+        let (this, owner) = (self.clone(), worker.clone());
+        worker.spawn(async move {
+            match owner.has_ended(&lock.holder).await {
+                // One that is gone finds out when it is read. An end of a lock that is another's by now is none.
+                Ok(true) => drop(this.try_deliver(&owner, released(&lock))),
+                Ok(false) => {}
+                Err(error) => tracing::error!(entity = %this.id, %error, "the holder of a lock could not be read"),
+            }
+        });
     }
 
     /// Runs all that may run, in its order.
@@ -235,7 +244,7 @@ impl Entity {
                 effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
             }
         }
-        let Effects { changed, answers, messages, replies, consume } = effects;
+        let Effects { changed, granted, answers, messages, replies, consume } = effects;
         worker.take(&consume);
         let now = worker.now();
         let mut batch = Batch { consume, post, epoch: Some(worker.epoch()), ..Batch::default() };
@@ -245,6 +254,9 @@ impl Entity {
             batch.continues = Some(entity_name(&self.id).to_owned());
         }
         drop(inner);
+        if granted {
+            self.check_holder(worker);
+        }
         (batch.children, batch.tell) = letters(now, messages);
         batch.tell.extend(answers);
         if batch.append.is_none() && batch.tell.is_empty() && batch.consume.is_empty() && batch.post.is_empty() {
@@ -376,7 +388,7 @@ impl Inner {
             }
             Event::EntityLockRequested { id, entities, at, caller: Some(holder) } => {
                 self.lock = Some(EntityLock { holder: holder.clone(), id, entities: entities.clone() });
-                effects.changed = true;
+                (effects.changed, effects.granted) = (true, true);
                 match following(own, &entities) {
                     Some(next) => {
                         effects.messages.push((next, Event::EntityLockRequested { id, entities, at, caller: Some(holder) }));

@@ -176,9 +176,13 @@ impl Instance {
         None
     }
 
-    /// Like [`try_deliver`](Self::try_deliver), through the worker when the instance is gone.
+    /// Like [`try_deliver`](Self::try_deliver), through the worker when the instance is gone. What nobody has asked for by the id alone,
+    /// such as a result, is not for another instance that has the id by then.
     pub(crate) fn deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) {
-        if let Some(message) = self.try_deliver(worker, message) {
+        if let Some(mut message) = self.try_deliver(worker, message) {
+            if message.ack.is_none() {
+                message.posted_for.get_or_insert(self.key());
+            }
             worker.route(&self.id, message);
         }
     }

@@ -73,6 +73,9 @@ impl Instance {
             }
             let started = history.into_iter().flat_map(|turn| turn.events).last();
             let mut inner = self.lock();
+            if inner.phase == Phase::Gone {
+                return;
+            }
             inner.fresh = Some(at);
             // It was suspended before its first turn, of which its history tells nothing.
             inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
@@ -82,6 +85,9 @@ impl Instance {
         }
         let pending = execution.pending();
         let mut inner = self.lock();
+        if inner.phase == Phase::Gone {
+            return;
+        }
         inner.execution = Some(execution);
         inner.calls.forget_all_but_running();
         for (call, details) in heartbeats {
@@ -95,7 +101,7 @@ impl Instance {
                 // Its outcome came while the instance was set aside.
                 Action::StartActivity { id, .. } if ended.contains(&id) => {}
                 Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, .. } => worker.check_child(&self.id, id, instance),
+                Action::StartChild { id, instance, .. } => worker.check_child(&self.id, inner.key, id, instance),
                 _ => {}
             }
         }
@@ -163,12 +169,13 @@ impl Worker {
         let worker = self.clone();
         self.spawn(async move {
             let id = instance.id().to_string();
+            let mut unwanted = Vec::new();
             let error = match worker.read(&id).await {
                 Ok(Some((stored, messages, unreadable))) if !stored.instance.state.status.is_terminal() => {
                     return instance.loaded(&worker, stored, messages, unreadable);
                 }
                 Ok(Some((stored, messages, _))) => {
-                    worker.discard(messages);
+                    unwanted = messages;
                     let status = stored.instance.state.status.as_str().to_lowercase();
                     RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
                 }
@@ -185,13 +192,13 @@ impl Worker {
             };
             let left = instance.leave(&worker);
             // Since it was read it may have been created, replaced or rewound, and what has come is for that one.
-            let found = if left.is_empty() { Ok(None) } else { worker.store.find(Lookup::Id(id)).await };
-            let lives = found.is_ok_and(|found| found.is_some_and(|found| !found.state.status.is_terminal()));
-            for message in left {
-                match lives {
-                    true => worker.route(instance.id(), message),
-                    false => message.refuse(error.clone()),
-                }
+            let found = if left.is_empty() && unwanted.is_empty() { Ok(None) } else { worker.store.find(Lookup::Id(id)).await };
+            if found.is_ok_and(|found| found.is_some_and(|found| !found.state.status.is_terminal())) {
+                worker.wake(instance.id());
+                left.into_iter().for_each(|message| worker.route(instance.id(), message));
+            } else {
+                worker.discard(unwanted);
+                left.into_iter().for_each(|message| message.refuse(error.clone()));
             }
             // Whoever took it for one that runs looks again.
             worker.waiters().remove(instance.id());
