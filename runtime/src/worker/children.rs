@@ -61,15 +61,22 @@ impl Worker {
                 return worker.route(&parent, Message { posted_for, ..Message::of(instance::id_taken(call, &child)) });
             };
             if !found.state.status.is_terminal() {
-                return;
+                return worker.note_child(&parent, key, call, found.key);
             }
             if let Ok(Some(turn)) = worker.store.turn(found.key, store::End::Last).await
                 && let Some(outcome) = turn.events.last().and_then(Event::outcome)
             {
-                let ended = Some(found.key);
-                worker.route(&parent, Message { ended, posted_for, ..Message::of(Event::for_parent(call, outcome)) });
+                worker.route(&parent, Message { posted_for, ..Message::of(Event::for_parent(call, outcome)) });
             }
         });
+    }
+
+    /// Notes which instance a call of a loaded instance has made.
+    fn note_child(&self, parent: &Arc<str>, key: InstanceKey, call: CallId, child: InstanceKey) {
+        let loaded = self.instances().get(parent).cloned();
+        if let Some(loaded) = loaded {
+            loaded.note_child(key, call, child);
+        }
     }
 
     /// Ends what an orchestration still waited for that was terminated while it was set aside.

@@ -12,7 +12,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::payload::Payload;
 use crate::store::{Append, Applied, Batch, InstanceKey, NewInstance, Parent, State, Status, Timestamp, Update};
 use crate::worker::Worker;
-use crate::worker::calls::{Calls, Due};
+use crate::worker::calls::{Calls, Child, Due};
 use crate::worker::commit::Commit;
 use crate::worker::entities::address;
 use crate::worker::message::{Ack, Message};
@@ -97,6 +97,16 @@ impl Instance {
     /// Its key in the store; 0 until it is created or read.
     pub(crate) fn key(&self) -> InstanceKey {
         self.lock().key
+    }
+
+    /// Notes which instance a call has made, if this one has the key `own`.
+    pub(super) fn note_child(&self, own: InstanceKey, call: CallId, child: InstanceKey) {
+        let mut inner = self.lock();
+        if inner.key == own
+            && let Some(called) = inner.calls.children.get_mut(&call)
+        {
+            called.key.get_or_insert(child);
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -227,7 +237,18 @@ impl Instance {
             Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
             None => (worker.now(), std::mem::replace(&mut inner.mailbox, later)),
         };
-        mailbox.retain(|message| !message.is_of_another(&inner.calls));
+        mailbox.retain(|message| match message.ended_child() {
+            None => true,
+            Some((call, ended)) => match inner.calls.children.get(&call) {
+                Some(Child { key: Some(called), .. }) => *called == ended,
+                // Of which instance it is the end is not known after a reload: the store knows.
+                Some(Child { id, key: None }) => {
+                    worker.check_child(&self.id, inner.key, call, id.clone());
+                    false
+                }
+                None => true,
+            },
+        });
         let is_suspended = inner.state.status == Status::Suspended;
         let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);

@@ -5,7 +5,6 @@ use tokio::sync::oneshot;
 use crate::engine::event::{CallId, Event};
 use crate::error::RuntimeError;
 use crate::store::{InstanceKey, StoreResult};
-use crate::worker::calls::Calls;
 
 /// The answer to whoever sent a message, once the message is durable.
 pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;
@@ -18,7 +17,8 @@ pub(crate) struct Message {
     pub(crate) inbox: Option<i64>,
     /// Whom it was posted for, when only the id has been looked at: another instance may have that by now.
     pub(crate) posted_for: Option<InstanceKey>,
-    /// Of the end of a sub-orchestration, which instance that was: it may be one that was called under the same ids before a replacement.
+    /// Of the end of a sub-orchestration, which instance that was, unless somebody has looked whether it is the one called: it may be one
+    /// that was called under the same ids before a replacement.
     pub(crate) ended: Option<InstanceKey>,
     pub(crate) ack: Option<Ack>,
 }
@@ -55,16 +55,15 @@ impl Message {
         self.posted_for.is_none_or(|meant| key == 0 || meant == key)
     }
 
-    /// Whether it is the end of another instance than the one that was called.
-    pub(super) fn is_of_another(&self, calls: &Calls) -> bool {
-        let (
-            Some(ended),
-            Some(Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. }),
-        ) = (self.ended, &self.event)
-        else {
-            return false;
-        };
-        calls.children.get(id).and_then(|child| child.key).is_some_and(|called| called != ended)
+    /// The call whose sub-orchestration is said to have ended, and which instance has.
+    pub(super) fn ended_child(&self) -> Option<(CallId, InstanceKey)> {
+        match (&self.event, self.ended) {
+            (
+                Some(Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. }),
+                Some(ended),
+            ) => Some((*id, ended)),
+            _ => None,
+        }
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {

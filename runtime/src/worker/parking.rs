@@ -115,6 +115,8 @@ impl Instance {
                 let waiting = Waiting::asked(message.ack, message.inbox);
                 self.set_aside(worker, inner, state, message.event, waiting);
             }
+            // The end of a sub-orchestration is looked for when the instance is taken up.
+            Some(_) if message.ended.is_some() => {}
             Some(event) if message.inbox.is_none() => {
                 let batch = Batch { epoch: Some(worker.epoch()), post: vec![(inner.key, event)], ..Batch::default() };
                 let ack = message.ack;
