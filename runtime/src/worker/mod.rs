@@ -60,6 +60,9 @@ use waiting::Waiter;
 pub(crate) use waiting::outcome_of;
 use watchers::Watchers;
 
+/// How long a start is answered later for the sake of its first turn, where that cannot be had at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
     pub(crate) max_concurrent_activities: usize,
@@ -208,7 +211,8 @@ impl Worker {
             // Whether one that is looked at just now exists, the store knows.
             let key = self.create_stored(request, orchestrator.shape()).await?;
             if runs_now {
-                self.wait_started(&id, self.has_started(key)).await?;
+                // It may have to wait for room, and its start may be what somebody who has the room waits for.
+                let _ = tokio::time::timeout(PATIENCE, self.wait_started(&id, self.has_started(key))).await;
             }
             return Ok(key);
         };
