@@ -60,11 +60,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store; [`ErrorKind::ShuttingDown`] when the runtime ends first.
     pub async fn wait(&self, id: &str) -> Result<InstanceStatus, RuntimeError> {
-        self.wait_run(Run::any(id)).await
-    }
-
-    /// The same for one run.
-    pub(crate) async fn wait_run(&self, run: Run) -> StoreResult<InstanceStatus> {
+        let run = Run::any(id);
         let _ = self.outcome(&run).await?;
         self.status_of(run, true).await
     }

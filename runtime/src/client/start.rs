@@ -14,7 +14,7 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
 use crate::function::Function;
 use crate::payload::Payload;
-use crate::store::{End, Instance, StoreResult, Timestamp, already_exists};
+use crate::store::{End, Instance, InstanceKey, StoreResult, Timestamp, already_exists};
 use crate::trace::TraceContext;
 use crate::worker::request::Request;
 use crate::worker::run::Run;
@@ -194,52 +194,49 @@ impl Client {
     }
 
     pub(crate) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<Run> {
+        let mut found = match reuse {
+            ReuseId::Refuse => return self.create(request).await,
+            ReuseId::UseExisting => None,
+            ReuseId::ReplaceTerminal | ReuseId::ReplaceAny => self.find_any(&request.id).await?,
+        };
         let mut tries = 0;
         loop {
-            let looks_first = matches!(reuse, ReuseId::ReplaceTerminal | ReuseId::ReplaceAny);
-            let mut found = if looks_first { self.find_any(&request.id).await? } else { None };
-            if found.is_none() {
-                request.replaces.clear();
-                match self.create(request.clone()).await {
-                    Err(error) if error.is_already_exists() && reuse != ReuseId::Refuse => {
-                        found = self.find_any(&request.id).await?;
-                    }
-                    created => return created,
+            request.replaces = match found {
+                Some(found) if reuse == ReuseId::UseExisting && found.name == request.name => return Ok(Run::of(&found)),
+                Some(found) if reuse == ReuseId::UseExisting => {
+                    let message = format!(
+                        "the orchestration `{}` exists already, and is a run of `{}`, not of `{}`; give another `.id(..)`",
+                        found.id, found.name, request.name
+                    );
+                    return Err(RuntimeError::new(ErrorKind::AlreadyExists, message));
                 }
-            }
-            // It was there a moment ago.
-            let Some(found) = found else { continue };
-            if reuse == ReuseId::UseExisting {
-                if found.name == request.name {
-                    return Ok(Run::of(&found));
+                Some(found) if reuse == ReuseId::ReplaceTerminal && !found.state.status.is_terminal() => {
+                    return Err(already_exists(&found.id));
                 }
-                let message = format!(
-                    "the orchestration `{}` exists already, and is a run of `{}`, not of `{}`; give another `.id(..)`",
-                    found.id, found.name, request.name
-                );
-                return Err(RuntimeError::new(ErrorKind::AlreadyExists, message));
-            }
-            if reuse == ReuseId::ReplaceTerminal && !found.state.status.is_terminal() {
-                return Err(already_exists(&found.id));
-            }
-            let mut family = self.descendants(&found.id).await?;
-            family.insert(0, found);
-            for living in family.iter().filter(|instance| !instance.state.status.is_terminal()) {
-                self.end(living, "it is replaced by a new start").await?;
-            }
-            request.replaces = family.iter().map(|instance| instance.key).collect();
+                Some(found) => self.end_family(found).await?,
+                None => Vec::new(),
+            };
             match self.create(request.clone()).await {
-                // Somebody else was faster: that one is replaced.
+                // Somebody else was faster: that one is looked at.
                 Err(error) if error.is_already_exists() => {}
                 // One that had ended has been rewound meanwhile.
                 Err(error) if error.kind() == ErrorKind::Unfinished && tries < REPLACED_AT_MOST => tries += 1,
                 created => return created,
             }
+            found = self.find_any(&request.id).await?;
         }
     }
-}
 
-impl Client {
+    /// Ends a run and its sub-orchestrations, and gives all of them.
+    async fn end_family(&self, root: Instance) -> StoreResult<Vec<InstanceKey>> {
+        let mut family = self.descendants(&root.id).await?;
+        family.insert(0, root);
+        for living in family.iter().filter(|instance| !instance.state.status.is_terminal()) {
+            self.end(living, "it is replaced by a new start").await?;
+        }
+        Ok(family.iter().map(|instance| instance.key).collect())
+    }
+
     /// Terminates a run and waits for its end, however it comes.
     pub(crate) async fn end(&self, living: &Instance, reason: &str) -> StoreResult<()> {
         match self.terminate(&living.id, reason).await {

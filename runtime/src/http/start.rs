@@ -13,7 +13,6 @@ use crate::http::body;
 use crate::http::parameters::Parameters;
 use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
-use crate::store::Status;
 use crate::trace::TraceContext;
 use crate::worker::run::Run;
 
@@ -70,10 +69,9 @@ struct Wait<'a> {
 impl Wait<'_> {
     async fn answer(self, run: &Run) -> Response {
         let ended = async {
-            let status = self.client.wait_run(run.clone()).await?;
-            match status.output().filter(|_| status.runtime_status() == Status::Completed) {
-                Some(output) => Ok(json(StatusCode::OK, output)),
-                None => {
+            match self.client.outcome(run).await? {
+                Ok(output) => Ok(json(StatusCode::OK, &output)),
+                Err(_) => {
                     let parameters = Parameters::of(&original(self.parts));
                     let shows_failure = self.urls.shows_failure();
                     status::of(self.client, run, self.links, self.parts, &parameters, shows_failure).await
