@@ -377,23 +377,28 @@ impl Event {
         }
     }
 
+    /// The number of the call that it records, if it is one.
+    pub(crate) fn made_call(&self) -> Option<CallId> {
+        match self {
+            Self::TaskScheduled { id, .. }
+            | Self::TimerCreated { id, .. }
+            | Self::SubOrchestrationInstanceCreated { id, .. }
+            | Self::SideEffect { id, .. }
+            | Self::EntityOperationCalled { id, .. }
+            | Self::EntityOperationSignaled { id, .. }
+            | Self::EntityLockRequested { id, .. }
+            | Self::EntityUnlockSent { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Whether the event comes from outside the orchestrator, rather than being a decision of it.
     pub(crate) fn is_incoming(&self) -> bool {
-        !matches!(
+        let is_other_decision = matches!(
             self,
-            Self::TaskScheduled { .. }
-                | Self::TimerCreated { .. }
-                | Self::SubOrchestrationInstanceCreated { .. }
-                | Self::SideEffect { .. }
-                | Self::Patched { .. }
-                | Self::ContinueAsNew { .. }
-                | Self::EntityOperationCalled { .. }
-                | Self::EntityOperationSignaled { .. }
-                | Self::EntityLockRequested { .. }
-                | Self::EntityUnlockSent { .. }
-                | Self::ExecutionCompleted { .. }
-                | Self::ExecutionFailed { .. }
-        )
+            Self::Patched { .. } | Self::ContinueAsNew { .. } | Self::ExecutionCompleted { .. } | Self::ExecutionFailed { .. }
+        );
+        self.made_call().is_none() && !is_other_decision
     }
 
     /// Shows everything in it that came from users as a value.

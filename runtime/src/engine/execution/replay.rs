@@ -67,14 +67,7 @@ impl Execution {
 
     fn replay_event(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
         match &event {
-            Event::TaskScheduled { .. }
-            | Event::TimerCreated { .. }
-            | Event::SubOrchestrationInstanceCreated { .. }
-            | Event::EntityOperationCalled { .. }
-            | Event::EntityOperationSignaled { .. }
-            | Event::EntityLockRequested { .. }
-            | Event::EntityUnlockSent { .. }
-            | Event::SideEffect { .. } => {
+            made if made.made_call().is_some() => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {
                     Some(command) if is_same(&event, &command) => {

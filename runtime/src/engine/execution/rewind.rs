@@ -41,25 +41,18 @@ impl Execution {
     }
 
     fn replay_leniently(&mut self, event: Event, failed: &BTreeSet<CallId>) {
-        match &event {
-            Event::TaskScheduled { id, .. }
-            | Event::TimerCreated { id, .. }
-            | Event::SubOrchestrationInstanceCreated { id, .. }
-            | Event::EntityOperationCalled { id, .. }
-            | Event::EntityOperationSignaled { id, .. }
-            | Event::EntityLockRequested { id, .. }
-            | Event::EntityUnlockSent { id, .. }
-            | Event::SideEffect { id, .. } => {
-                let id = *id;
-                let commands = &mut self.scope_mut().commands;
-                match commands.iter().position(|command| is_same(&event, command)) {
-                    Some(index) => {
-                        commands.remove(index);
-                        self.adopt(event);
-                    }
-                    None => drop(self.aside.insert(id, Aside { scheduled: event, completed: None })),
+        if let Some(id) = event.made_call() {
+            let commands = &mut self.scope_mut().commands;
+            match commands.iter().position(|command| is_same(&event, command)) {
+                Some(index) => {
+                    commands.remove(index);
+                    self.adopt(event);
                 }
+                None => drop(self.aside.insert(id, Aside { scheduled: event, completed: None })),
             }
+            return;
+        }
+        match &event {
             Event::TaskCompleted { id, .. }
             | Event::SubOrchestrationInstanceCompleted { id, .. }
             | Event::EntityOperationCompleted { id, .. }

@@ -7,7 +7,7 @@ use crate::store::sqlite::ReadError;
 use crate::store::sqlite::request::decode;
 use crate::store::{Instance, InstanceKey, Parent, State, Status, StoreResult, Timestamp, Turn};
 
-/// What `query::INSTANCE` names.
+/// An instance, of the columns that every query for instances names; an error of its own when they make no sense.
 pub(super) fn instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
     let status = match self::status(&row.get::<_, String>(4)?) {
         Ok(status) => status,
