@@ -1,4 +1,4 @@
-//! A store of one's own, which cannot rewind, and counts how often it is asked.
+//! A store of one's own, which cannot rewind, counts how often it is asked, and takes its time with lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,10 @@ use dacapo::store::{
     Runnable, Store, StoreResult, Stored, Timestamp, Turn,
 };
 use dacapo::{Census, Client, ErrorKind, Runtime, RuntimeError, Status};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use serde_json::json;
+use tokio::sync::Barrier;
 
 use crate::server::Server;
 
@@ -20,6 +23,8 @@ use crate::server::Server;
 struct AppendOnly {
     inner: MemoryStore,
     asked: Arc<AtomicUsize>,
+    /// Met twice before a list is given: when it is read, and when it may go.
+    list: Option<Arc<Barrier>>,
 }
 
 impl Store for AppendOnly {
@@ -54,7 +59,15 @@ impl Store for AppendOnly {
     }
 
     fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
-        self.inner.query(query)
+        async move {
+            let found = self.inner.query(query).await;
+            if let Some(list) = &self.list {
+                list.wait().await;
+                list.wait().await;
+            }
+            found
+        }
+        .boxed()
     }
 
     fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
@@ -106,6 +119,25 @@ async fn a_rewind_in_a_store_that_cannot_is_501_and_changes_nothing() {
     assert_eq!(server.get("/instances/f").await.expect(200).json()["runtimeStatus"], "Failed");
     let error = server.client.rewind("f", "again").await.expect_err("it cannot");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_list_has_nothing_that_was_not_asked_for() {
+    let list = Arc::new(Barrier::new(2));
+    let store = AppendOnly { list: Some(list.clone()), ..AppendOnly::default() };
+    let server = Server::on(Runtime::with_store(store).open().await.expect("it opens"), |api| api, Api::router).await;
+    server.waiting("w").await;
+    let ends_meanwhile = async {
+        list.wait().await;
+        for n in [40, 2] {
+            server.client.raise("w", crate::GO, n).await.expect("it waits");
+        }
+        server.ended("w").await;
+        list.wait().await;
+    };
+    let (listed, ()) = futures::join!(server.get("/instances?runtimeStatus=Running"), ends_meanwhile);
+    let listed = listed.expect(200).json();
+    assert_eq!((&listed[0]["instanceId"], &listed[0]["runtimeStatus"]), (&json!("w"), &json!("Running")), "{listed}");
 }
 
 /// Silence takes its time: longer than a second, which was once the time between two looks.
