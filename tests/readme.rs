@@ -45,7 +45,7 @@ fn the_page_of_rules_is_up_to_date() {
     is_current("docs/rules.md", &dacapo_lint::rules_markdown());
 }
 
-/// The file is among those that `tests/ui.rs` compiles.
+/// The file is among those that `tests/ui/types.rs` compiles.
 #[test]
 fn the_good_example_of_every_rule_is_compiled() {
     let mut program = String::from(

@@ -23,12 +23,12 @@ const MARKS: &[&str] = &["allow", "sequential"];
 
 #[test]
 fn correct_orchestrators_compile() {
-    let listed = std::fs::read_to_string("tests/ui/lint/correct.rs").expect("the list of correct programs can be read");
+    let listed = std::fs::read_to_string("lint/correct.rs").expect("the list of correct programs can be read");
     for file in files("pass") {
         let name = format!("#[path = \"pass/{}.rs\"]", stem(&file));
-        assert!(listed.contains(&name), "tests/ui/lint/correct.rs does not list it: {name}");
+        assert!(listed.contains(&name), "lint/correct.rs does not list it: {name}");
     }
-    trybuild::TestCases::new().pass("tests/ui/lint/correct.rs");
+    trybuild::TestCases::new().pass("lint/correct.rs");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn each_rule_has_programs_of_both_kinds() {
 
 /// The programs of `pass` or `fail`, sorted.
 fn files(kind: &str) -> Vec<PathBuf> {
-    let directory = Path::new("tests/ui/lint").join(kind);
+    let directory = Path::new("lint").join(kind);
     let entries = std::fs::read_dir(directory).expect("the programs are there");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));

@@ -7,7 +7,7 @@ const WORDING: &str = "rustc 1.95.";
 
 #[test]
 fn accepted_code_compiles() {
-    trybuild::TestCases::new().pass("tests/ui/types/pass/*.rs");
+    trybuild::TestCases::new().pass("types/pass/*.rs");
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn each_mistake_is_explained_at_its_token() {
     let version = Command::new(rustc).arg("--version").output().expect("rustc runs");
     let version = String::from_utf8_lossy(&version.stdout);
     if version.starts_with(WORDING) {
-        trybuild::TestCases::new().compile_fail("tests/ui/types/fail/*.rs");
+        trybuild::TestCases::new().compile_fail("types/fail/*.rs");
     } else {
         println!("skipped: the expected messages are those of {WORDING}x, and this is {version}");
     }
