@@ -185,7 +185,7 @@ async fn a_start_may_replace_whatever_runs_where_that_is_set() {
     assert_eq!(any.get("/instances/w").await.expect(200).json()["output"], json!([8]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn starts_of_one_id_at_one_time_are_all_answered() {
     let any = Server::with(|api| api.reuse_id(dacapo::ReuseId::ReplaceAny), Api::router).await;
     for round in 0..20 {
@@ -197,7 +197,7 @@ async fn starts_of_one_id_at_one_time_are_all_answered() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_starts_and_waits_gets_the_output_of_that_run() {
     let server = Server::new().await;
     let asks = async |caller: u32| {
