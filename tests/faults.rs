@@ -1,55 +1,61 @@
 //! What a runtime does while its store is slow or fails: nothing leaves before it is durable, and nothing is lost.
 
-use std::collections::BTreeMap;
 use std::future::IntoFuture as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use dacapo::store::{
-    Applied, Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Registered, Reply,
-    Role, Runnable, Store, StoreResult, Stored, Timestamp, Turn,
-};
-use dacapo::{ErrorKind, Runtime, RuntimeError, Status, activity, orchestrator};
+use dacapo::store::{Applied, Batch, Event as Recorded, Lookup, MemoryStore, Refused, Reply, Store as _};
+use dacapo::{Client, ErrorKind, Event, Runtime, RuntimeError, Status, activity, orchestrator};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 
-/// A store that fails the next so many batches, or keeps the answers of the following ones back.
-#[derive(Clone, Default)]
-struct Moody {
-    inner: MemoryStore,
-    mood: Arc<Mood>,
-}
+#[path = "support/through.rs"]
+mod through;
+use through::{Between, Read, Through};
 
+type Moody = Through<Mood>;
+
+/// Fails the next so many batches, keeps the answers of the following ones back, or takes its time with the next history.
 #[derive(Default)]
 struct Mood {
     failing: AtomicUsize,
     heartbeats: AtomicUsize,
     holding: Mutex<Option<Vec<(Reply, Applied)>>>,
     held: Notify,
+    /// Met twice: when a history has been read, and when it may go on.
+    pause: Mutex<Option<Arc<Barrier>>>,
 }
 
-impl Moody {
+impl Mood {
     fn hold(&self) {
-        *self.mood.holding.lock().expect("nobody panics with it") = Some(Vec::new());
+        *self.holding.lock().expect("nobody panics with it") = Some(Vec::new());
     }
 
     fn release(&self) {
-        let held = self.mood.holding.lock().expect("nobody panics with it").take();
+        let held = self.holding.lock().expect("nobody panics with it").take();
         held.into_iter().flatten().for_each(|(reply, applied)| reply(Ok(applied)));
+    }
+
+    /// Of the next history that is read.
+    fn pause(&self) -> Arc<Barrier> {
+        let barrier = Arc::new(Barrier::new(2));
+        *self.pause.lock().expect("nobody panics with it") = Some(barrier.clone());
+        barrier
     }
 }
 
-impl Store for Moody {
-    fn apply(&self, batch: Batch, reply: Reply) {
-        self.mood.heartbeats.fetch_add(batch.heartbeats.len(), Ordering::SeqCst);
-        let failed = self.mood.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+impl Between for Mood {
+    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+        self.heartbeats.fetch_add(batch.heartbeats.len(), Ordering::SeqCst);
+        let failed = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failed.is_ok() {
             return reply(Err(Box::new(Refused {
                 error: RuntimeError::new(ErrorKind::Store, "no space left on device"),
                 batch,
             })));
         }
-        let mood = self.mood.clone();
+        let mood = self.clone();
         let answer: Reply = Box::new(move |result| {
             let mut holding = mood.holding.lock().expect("nobody panics with it");
             match (&mut *holding, result) {
@@ -63,67 +69,18 @@ impl Store for Moody {
                 }
             }
         });
-        self.inner.apply(batch, answer);
+        store.apply(batch, answer);
     }
 
-    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
-        self.inner.claim(wait, registered)
-    }
-
-    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
-        self.inner.registered()
-    }
-
-    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
-        self.inner.load(which)
-    }
-
-    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>> {
-        self.inner.find(which)
-    }
-
-    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
-        self.inner.turn(instance, end)
-    }
-
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
-        self.inner.runnable(which)
-    }
-
-    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
-        self.inner.query(query)
-    }
-
-    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
-        self.inner.counts()
-    }
-
-    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
-        self.inner.ended(status, limit)
-    }
-
-    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<dacapo::Census>>> {
-        self.inner.census()
-    }
-
-    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
-        self.inner.next_wake()
-    }
-
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
-        self.inner.messages(instance, after)
-    }
-
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.inner.beside(keys)
-    }
-
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        self.inner.listen(role, listener)
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.inner.close()
+    fn read(&self, what: Read) -> BoxFuture<'_, ()> {
+        let pause = if what == Read::History { self.pause.lock().expect("nobody panics with it").take() } else { None };
+        async move {
+            if let Some(pause) = pause {
+                pause.wait().await;
+                pause.wait().await;
+            }
+        }
+        .boxed()
     }
 }
 
@@ -165,7 +122,7 @@ async fn ten_thousand_heartbeats_are_a_handful_of_writes() -> dacapo::Result<()>
     let store = Moody::default();
     let runtime = open(&store, &Runs::default()).await;
     runtime.start(calls_talks()).await?.result().await?;
-    let written = store.mood.heartbeats.load(Ordering::SeqCst);
+    let written = store.between.heartbeats.load(Ordering::SeqCst);
     assert!((1..=10).contains(&written), "{written} writes");
     Ok(())
 }
@@ -174,19 +131,19 @@ async fn ten_thousand_heartbeats_are_a_handful_of_writes() -> dacapo::Result<()>
 async fn a_disk_that_fails_for_a_while_costs_time_and_nothing_else() -> dacapo::Result<()> {
     let (store, runs) = (Moody::default(), Runs::default());
     let runtime = open(&store, &runs).await;
-    store.mood.failing.store(1, Ordering::SeqCst);
+    store.between.failing.store(1, Ordering::SeqCst);
     let error = runtime.start(three_steps(0)).id("refused").await.expect_err("the disk is full");
     assert_eq!(error.kind(), ErrorKind::Store);
     assert!(error.to_string().contains("no space left"), "{error}");
 
-    store.hold();
+    store.between.hold();
     let starting = tokio::spawn(runtime.start(three_steps(1)).id("goes-on").into_future());
-    store.mood.held.notified().await;
-    store.mood.failing.store(3, Ordering::SeqCst);
-    store.release();
+    store.between.held.notified().await;
+    store.between.failing.store(3, Ordering::SeqCst);
+    store.between.release();
     assert_eq!(starting.await??.result().await?, 4);
     assert_eq!(runs.0.load(Ordering::SeqCst), 3, "no step ran twice");
-    assert_eq!(store.mood.failing.load(Ordering::SeqCst), 0, "the turn was tried again until it was written");
+    assert_eq!(store.between.failing.load(Ordering::SeqCst), 0, "the turn was tried again until it was written");
     assert_eq!(runtime.start(three_steps(2)).id("refused").await?.result().await?, 5, "the refused start left nothing behind");
     Ok(())
 }
@@ -195,16 +152,16 @@ async fn a_disk_that_fails_for_a_while_costs_time_and_nothing_else() -> dacapo::
 async fn nothing_leaves_an_orchestration_before_it_is_durable() -> dacapo::Result<()> {
     let (store, runs) = (Moody::default(), Runs::default());
     let runtime = open(&store, &runs).await;
-    store.hold();
+    store.between.hold();
     let starting = tokio::spawn(runtime.start(three_steps(1)).id("held").into_future());
-    store.mood.held.notified().await;
+    store.between.held.notified().await;
     // The turn is decided and written, and the disk has not answered: give everything a chance to leave too early.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
     assert_eq!(runs.0.load(Ordering::SeqCst), 0, "an activity ran before its schedule was durable");
     assert!(!starting.is_finished(), "a start was answered before it was durable");
-    store.release();
+    store.between.release();
     assert_eq!(starting.await??.result().await?, 4);
     Ok(())
 }
@@ -213,11 +170,11 @@ async fn nothing_leaves_an_orchestration_before_it_is_durable() -> dacapo::Resul
 async fn a_worker_that_was_replaced_stops_and_changes_nothing() -> dacapo::Result<()> {
     let (store, runs) = (Moody::default(), Runs::default());
     let first = open(&store, &runs).await;
-    store.hold();
+    store.between.hold();
     let starting = tokio::spawn(first.start(three_steps(1)).id("moved").into_future());
-    store.mood.held.notified().await;
+    store.between.held.notified().await;
     let epoch = store.claim(false, Vec::new()).await?;
-    store.release();
+    store.between.release();
     starting.await??;
     // The first worker's next turn is refused; a new worker finds the run where the last accepted turn left it.
     let turns = store.load(Lookup::Id("moved".into())).await?.map(|stored| stored.history);
@@ -250,21 +207,110 @@ async fn a_crash_right_after_an_end_leaves_no_child_behind() -> dacapo::Result<(
         tokio::task::yield_now().await;
     }
     // The end of the parent is written, and the process ends before it hears of it.
-    store.hold();
+    store.between.hold();
     let client = first.client();
     let ending = tokio::spawn(async move { client.terminate("parent", "enough").await });
-    store.mood.held.notified().await;
+    store.between.held.notified().await;
     drop(first);
 
     let second = Runtime::with_store(store.inner.clone()).state(runs).open().await?;
     assert_eq!(second.status("parent").await?.runtime_status(), Status::Terminated);
     let failure = second.attach(waits_for_ever, "child").result().await.expect_err("it is ended, too");
     assert_eq!(failure.message(), "terminated: `parent` no longer waits for it");
-    store.release();
+    store.between.release();
     ending.await??;
     Ok(())
 }
 
-fn is_result(event: &&Event) -> bool {
-    matches!(event, Event::TaskCompleted { .. })
+/// Whether the line is up, given to it as state.
+#[derive(Clone, Default)]
+struct Line(Arc<AtomicBool>);
+
+#[activity(retry = dacapo::Retry::none())]
+async fn rings() -> dacapo::Result<()> {
+    if dacapo::state::<Line>().0.load(Ordering::SeqCst) { Ok(()) } else { Err(dacapo::Error::msg("the line is down")) }
+}
+
+const EARLY: Event<u32> = Event::new("early");
+const LATE: Event<u32> = Event::new("late");
+
+#[orchestrator]
+async fn rings_and_waits() -> dacapo::Result<u32> {
+    rings().await?;
+    Ok(LATE.wait().await)
+}
+
+/// Somebody asks for a run that has failed. While its history is read, it is rewound, and an event comes.
+#[tokio::test]
+async fn what_comes_for_a_run_that_is_rewound_while_its_history_is_read_is_not_lost() -> dacapo::Result<()> {
+    for is_remote in [false, true] {
+        let (store, line) = (Moody::default(), Line::default());
+        let runtime = Runtime::with_store(store.clone()).state(line.clone()).open().await?;
+        let run = runtime.start(rings_and_waits()).id("r").await?;
+        run.result().await.expect_err("the line is down");
+        line.0.store(true, Ordering::SeqCst);
+
+        let pause = store.between.pause();
+        let client = runtime.client();
+        let early = tokio::spawn(async move { client.raise("r", EARLY, 1).await });
+        pause.wait().await;
+        runtime.rewind("r", "the line is up").await?;
+        let client = if is_remote { Client::connect_store(Arc::new(store))? } else { runtime.client() };
+        let late = client.raise("r", LATE, 2);
+        let is_sent = async {
+            tokio::task::yield_now().await;
+            pause.wait().await;
+        };
+        let (late, _) = futures::join!(late, is_sent);
+        late?;
+        assert_eq!(run.result().await?, 2);
+        drop(early.await?);
+    }
+    Ok(())
+}
+
+static GATE: Mutex<Option<Arc<std::sync::Barrier>>> = Mutex::new(None);
+
+/// Met twice, if there is a gate.
+fn passes_the_gate() {
+    if let Some(gate) = GATE.lock().expect("nobody panics with it").take() {
+        gate.wait();
+        gate.wait();
+    }
+}
+
+#[orchestrator(allow(shared_state, reason = "what the gate changes is when, not what"))]
+async fn takes_its_time() -> u32 {
+    passes_the_gate();
+    LATE.wait().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_shutdown_in_the_middle_of_a_replay_is_a_shutdown() -> dacapo::Result<()> {
+    let store = MemoryStore::new();
+    let runtime = Runtime::with_store(store.clone()).open().await?;
+    runtime.start(takes_its_time()).id("t").await?;
+    runtime.shutdown().await?;
+
+    let runtime = Runtime::with_store(store.clone()).open().await?;
+    let gate = Arc::new(std::sync::Barrier::new(2));
+    *GATE.lock().expect("nobody panics with it") = Some(gate.clone());
+    let client = runtime.client();
+    let raising = tokio::spawn(async move { client.raise("t", LATE, 1).await });
+    let replays = gate.clone();
+    tokio::task::spawn_blocking(move || replays.wait()).await?;
+    let closing = tokio::spawn(runtime.shutdown());
+    let refused = raising.await?.expect_err("it is not taken any more");
+    assert!(refused.to_string().contains("shut"), "{refused}");
+    gate.wait();
+    closing.await??;
+
+    let runtime = Runtime::with_store(store).open().await?;
+    runtime.raise("t", LATE, 2).await?;
+    assert_eq!(runtime.attach(takes_its_time, "t").result().await?, 2);
+    Ok(())
+}
+
+fn is_result(event: &&Recorded) -> bool {
+    matches!(event, Recorded::TaskCompleted { .. })
 }

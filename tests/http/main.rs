@@ -11,6 +11,8 @@ mod server;
 mod start;
 mod status;
 mod stream;
+#[path = "../support/through.rs"]
+mod through;
 mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,115 +1,53 @@
 //! A store of one's own, which cannot rewind, counts how often it is asked, and takes its time with lists.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dacapo::http::Api;
-use dacapo::store::{
-    Batch, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Refused, Registered, Reply, Role,
-    Runnable, Store, StoreResult, Stored, Timestamp, Turn,
-};
-use dacapo::{Census, Client, ErrorKind, Runtime, RuntimeError, Status};
+use dacapo::store::{Batch, Event, MemoryStore, Refused, Reply, Store as _, Turn};
+use dacapo::{Client, ErrorKind, Runtime, RuntimeError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Barrier;
 
 use crate::server::Server;
+use crate::through::{Between, Read, Through};
 
 /// Appends to what has not ended only.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct AppendOnly {
-    inner: MemoryStore,
-    asked: Arc<AtomicUsize>,
+    asked: AtomicUsize,
     /// Met twice before a list is given: when it is read, and when it may go.
     list: Option<Arc<Barrier>>,
 }
 
-impl Store for AppendOnly {
-    fn apply(&self, batch: Batch, reply: Reply) {
+impl Between for AppendOnly {
+    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
         let rewinds = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
         if batch.append.as_ref().is_some_and(|append| rewinds(&append.turn)) {
             let error = RuntimeError::new(ErrorKind::Unsupported, "this store cannot rewind; restart the run instead");
             return reply(Err(Box::new(Refused { error, batch })));
         }
-        self.inner.apply(batch, reply);
+        store.apply(batch, reply);
     }
 
-    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
-        self.inner.claim(wait, registered)
-    }
-
-    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
-        self.inner.registered()
-    }
-
-    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
-        self.inner.load(which)
-    }
-
-    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.inner.find(which)
-    }
-
-    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
-        self.inner.turn(instance, end)
-    }
-
-    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
+    fn read(&self, what: Read) -> BoxFuture<'_, ()> {
+        self.asked.fetch_add(usize::from(what == Read::Instance), Ordering::SeqCst);
         async move {
-            let found = self.inner.query(query).await;
-            if let Some(list) = &self.list {
+            if let (Read::List, Some(list)) = (what, &self.list) {
                 list.wait().await;
                 list.wait().await;
             }
-            found
         }
         .boxed()
-    }
-
-    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
-        self.inner.counts()
-    }
-
-    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
-        self.inner.ended(status, limit)
-    }
-
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
-        self.inner.runnable(which)
-    }
-
-    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
-        self.inner.census()
-    }
-
-    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
-        self.inner.next_wake()
-    }
-
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
-        self.inner.messages(instance, after)
-    }
-
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.inner.beside(keys)
-    }
-
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        self.inner.listen(role, listener)
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.inner.close()
     }
 }
 
 #[tokio::test]
 async fn a_rewind_in_a_store_that_cannot_is_501_and_changes_nothing() {
-    let runtime = Runtime::with_store(AppendOnly::default()).open().await.expect("it opens");
+    let runtime = Runtime::with_store(Through::<AppendOnly>::default()).open().await.expect("it opens");
     let server = Server::on(runtime, |api| api, Api::router).await;
     server.post("/orchestrators/fails/f?timeout=20&pollingInterval=1", "\"why\"").await.expect(200);
     let before = server.client.history("f").await.expect("it is there");
@@ -124,7 +62,8 @@ async fn a_rewind_in_a_store_that_cannot_is_501_and_changes_nothing() {
 #[tokio::test]
 async fn a_list_has_nothing_that_was_not_asked_for() {
     let list = Arc::new(Barrier::new(2));
-    let store = AppendOnly { list: Some(list.clone()), ..AppendOnly::default() };
+    let between = Arc::new(AppendOnly { list: Some(list.clone()), ..AppendOnly::default() });
+    let store = Through { between, inner: MemoryStore::new() };
     let server = Server::on(Runtime::with_store(store).open().await.expect("it opens"), |api| api, Api::router).await;
     server.waiting("w").await;
     let ends_meanwhile = async {
@@ -143,8 +82,8 @@ async fn a_list_has_nothing_that_was_not_asked_for() {
 /// Silence takes its time: longer than a second, which was once the time between two looks.
 #[tokio::test]
 async fn a_stream_asks_the_store_nothing_while_nothing_is_written() {
-    let store = AppendOnly::default();
-    let asked = store.asked.clone();
+    let store = Through::<AppendOnly>::default();
+    let between = store.between.clone();
     let runtime = Runtime::with_store(store.clone()).open().await.expect("it opens");
     let server = Server::on(runtime, |api| api, Api::router).await;
     let remote = Client::connect_store(Arc::new(store)).expect("it can listen");
@@ -159,9 +98,9 @@ async fn a_stream_asks_the_store_nothing_while_nothing_is_written() {
     }
     // The client of another process looks again for a while, because it may hear of a write before that can be read.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let before = asked.load(Ordering::SeqCst);
+    let before = between.asked.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(1_200)).await;
-    assert_eq!(asked.load(Ordering::SeqCst), before);
+    assert_eq!(between.asked.load(Ordering::SeqCst), before);
     server.post("/instances/w/raiseEvent/go", "40").await.expect_bare(202);
     for stream in &mut streams {
         let told = stream.chunk().await.expect("it goes on").expect("a change");

@@ -66,27 +66,27 @@ impl Instance {
         let mut execution = worker.execution(orchestrator, &self.id);
         let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
         let unstarted_at = unstarted(&history, &self.lock().state);
+        let mut started = None;
         if let Some(at) = unstarted_at {
             if is_resumed && at > worker.now() {
                 let resumes = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
                 return self.schedule(worker, at, resumes);
             }
-            let started = history.into_iter().flat_map(|turn| turn.events).last();
-            let mut inner = self.lock();
-            if inner.phase == Phase::Gone {
-                return;
-            }
-            inner.fresh = Some(at);
-            // It was suspended before its first turn, of which its history tells nothing.
-            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
-            inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
+            started = history.into_iter().flat_map(|turn| turn.events).last();
         } else if let Err(mismatch) = execution.replay(history) {
             return self.park_again(worker, mismatch.to_string());
         }
         let pending = execution.pending();
         let mut inner = self.lock();
+        // A shutdown has not waited for the replay.
         if inner.phase == Phase::Gone {
             return;
+        }
+        if let Some(at) = unstarted_at {
+            inner.fresh = Some(at);
+            // It was suspended before its first turn, of which its history tells nothing.
+            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
+            inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
         }
         inner.execution = Some(execution);
         inner.calls.forget_all_but_running();
