@@ -246,6 +246,9 @@ async fn a_purge_leaves_nothing_and_touches_nothing_unfinished(store: &dyn Store
     again.purge = vec![gone];
     let key = apply(store, again).await.expect("the id is free when the old one is gone").created.expect("the key is told");
     assert!(key > lives, "a key is never given twice");
+    let purge = |key| apply(store, Batch { purge: vec![key, key, gone], ..Batch::default() });
+    assert_eq!(purge(gone).await.expect("nothing is to be done").purged, 0);
+    assert_eq!(purge(ended(store, "third", Status::Completed).await).await.expect("it has ended").purged, 1);
     let stored = store.load(by_id("gone")).await.expect("it is readable").expect("it is there");
     assert_eq!((stored.instance.key, stored.history.len()), (key, 1));
     assert!(store.messages(None, 0).await.expect("it is readable").is_empty());

@@ -6,6 +6,12 @@ use reqwest::Method;
 
 use crate::server::{BASE, Response, Server};
 
+#[test]
+fn no_key_is_shown() {
+    let shown = format!("{:?}", dacapo::http::Links::default().key("a secret").nested_at("/durable"));
+    assert!(shown.contains("/durable") && !shown.contains("secret"), "{shown}");
+}
+
 #[tokio::test]
 async fn keys_open_what_their_roles_allow_and_are_in_the_urls() {
     let keys =

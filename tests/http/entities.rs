@@ -153,6 +153,9 @@ async fn an_entity_is_deleted_and_purged() {
     server.delete("/entities/counter/a").await.expect_bare(202);
     server.get("/entities/counter/a").await.expect_bare(404);
     server.delete("/entities/counter/a").await.expect_bare(202);
+    server.post("/entities/counter/a?op=add", "1").await.expect_bare(202);
+    server.post("/entities/counter/a?op=Delete", "").await.expect_bare(202);
+    server.get("/entities/counter/a").await.expect_bare(404);
 
     server.post("/entities/counter/a?op=add", "1").await.expect_bare(202);
     assert_eq!(server.delete("/instances/@counter@a").await.expect(200).json(), json!({"instancesDeleted": 1}));
@@ -171,7 +174,7 @@ async fn an_entity_is_deleted_and_purged() {
     server.client.attach(locks, "l").raise(GO, 1).await.expect("it is told");
     server.ended("l").await;
     assert_eq!(server.get("/entities/counter/a").await.json()["value"], 5);
-    for (operation, status) in [("terminate", 400), ("suspend", 400), ("resume", 202), ("rewind", 412), ("restart", 400)] {
+    for (operation, status) in [("terminate", 400), ("suspend", 400), ("resume", 400), ("rewind", 412), ("restart", 400)] {
         server.post(&format!("/instances/@counter@a/{operation}"), "").await.expect(status);
     }
 }

@@ -43,6 +43,13 @@ async fn waits() -> u32 {
     n + GO.wait().await
 }
 
+/// Waits for a sub-orchestration, and then for an event.
+#[orchestrator]
+async fn calls(child: String) -> u32 {
+    let n = waits().id(child).await;
+    n + GO.wait().await
+}
+
 static IS_UP: AtomicBool = AtomicBool::new(false);
 
 #[activity(retry = dacapo::Retry::none())]
@@ -53,6 +60,16 @@ async fn call_line(number: String) -> dacapo::Result<usize> {
 #[orchestrator]
 async fn rings() -> dacapo::Result<usize> {
     call_line("110".into()).await
+}
+
+#[activity(retry = dacapo::Retry::none())]
+async fn charge(card: String) -> dacapo::Result<()> {
+    Err(dacapo::Error::msg(if card.is_empty() { "no card" } else { "declined" }))
+}
+
+#[orchestrator]
+async fn pays(card: String) -> dacapo::Result<()> {
+    charge(card).await
 }
 
 #[orchestrator]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use futures::future::join_all;
 use serde_json::json;
 
 use crate::server::Server;
@@ -77,4 +78,39 @@ async fn what_has_ended_is_purged() {
     server.delete("/instances?createdTimeFrom=2020-01-01&createdTimeTo=2020-01-02").await.expect_bare(404);
     assert_eq!(server.delete("/instances?createdTimeFrom=2020-01-01").await.expect(200).json(), json!({"instancesDeleted": 2}));
     assert_eq!(server.get("/instances").await.json().as_array().map(Vec::len), Some(1));
+
+    for named in ["Running,Completed", "Running&runtimeStatus=Canceled"] {
+        server.run("fan_out", "d", "[]").await;
+        let purged = server.delete(&format!("/instances?createdTimeFrom=2020-01-01&runtimeStatus={named}")).await;
+        assert_eq!(purged.status.as_u16(), if named.contains("Completed") { 200 } else { 404 });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_purges_at_one_time_one_counts() {
+    let server = Server::new().await;
+    for round in 0..20 {
+        server.run("fan_out", "a", "[]").await;
+        server.post("/entities/counter/a?op=add", "1").await.expect_bare(202);
+        for purged in ["/instances/a", "/instances/@counter@a", "/instances?createdTimeFrom=2020-01-01"] {
+            if purged.contains('?') {
+                server.run("fan_out", "a", "[]").await;
+            }
+            let answers = join_all((0..4).map(|_| server.delete(purged))).await;
+            let deleted = answers.into_iter().filter(|answer| answer.status != 404).map(|answer| answer.expect(200).json());
+            assert_eq!(deleted.collect::<Vec<_>>(), [json!({"instancesDeleted": 1})], "{purged}, round {round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_entity_is_managed_as_none() {
+    let server = Server::new().await;
+    server.post("/entities/counter/a?op=add", "1").await.expect_bare(202);
+    for operation in ["terminate", "suspend", "resume"] {
+        server.post(&format!("/instances/@counter@nobody/{operation}"), "").await.expect_bare(404);
+        let refused = server.post(&format!("/instances/@counter@a/{operation}"), "").await;
+        let why = refused.expect_error(400, "One or more of the arguments submitted is incorrect");
+        assert!(why.contains("is an entity"), "{why}");
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use crate::calls;
 use crate::server::{BASE, Server};
 
 #[tokio::test]
@@ -183,6 +184,31 @@ async fn a_start_may_replace_whatever_runs_where_that_is_set() {
     any.waiting("w").await;
     any.run("fan_out", "w", "[4]").await;
     assert_eq!(any.get("/instances/w").await.expect(200).json()["output"], json!([8]));
+}
+
+#[tokio::test]
+async fn what_was_called_is_replaced_when_its_caller_has_ended() {
+    for reuse in [dacapo::ReuseId::ReplaceTerminal, dacapo::ReuseId::ReplaceAny] {
+        let server = Server::with(|api| api.reuse_id(reuse), Api::router).await;
+        server.post("/orchestrators/calls/caller", "\"called\"").await.expect(202);
+        server.client.attach(calls, "caller").started().await.expect("it starts");
+        let refused = server.post("/orchestrators/fan_out/called", "[]").await.expect(409).json();
+        assert!(refused["Message"].as_str().is_some_and(|text| text.contains("`called`")), "{refused}");
+        assert_eq!(server.get("/instances/called").await.expect(202).json()["runtimeStatus"], "Running", "it goes on");
+        for n in ["1", "2"] {
+            server.post("/instances/called/raiseEvent/go", n).await.expect_bare(202);
+        }
+        server.ended("called").await;
+        for path in ["/orchestrators/fan_out/called", "/instances/called/restart?restartWithNewInstanceId=false"] {
+            let refused = server.post(path, "[]").await.expect(409).json();
+            assert!(refused["Message"].as_str().is_some_and(|text| text.contains("called by `caller`")), "{refused}");
+        }
+        server.delete("/instances/called").await.expect(412);
+        server.post("/instances/caller/raiseEvent/go", "3").await.expect_bare(202);
+        assert_eq!(server.client.attach(calls, "caller").result().await.expect("it ends"), 6);
+        server.run("fan_out", "called", "[2]").await;
+        assert_eq!(server.get("/instances/called").await.expect(200).json()["output"], json!([4]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

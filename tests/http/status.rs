@@ -1,8 +1,11 @@
 //! What is told of one run, and of many.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::server::{Response, Server};
+use crate::waits;
 
 #[tokio::test]
 async fn a_status_says_what_is_known() {
@@ -42,6 +45,14 @@ async fn a_status_says_what_is_known() {
         "Failed"
     );
 
+    server.run("pays", "p", "\"4000 1234\"").await;
+    assert_eq!(
+        server.get("/instances/p").await.expect(200).json()["output"],
+        "declined (call 1 of `charge` with `\"4000 1234\"`)"
+    );
+    let closed = server.get("/instances/p?showInput=false").await.expect(200);
+    assert_eq!((&closed.json()["output"], closed.text.contains("4000")), (&json!("declined"), false));
+
     for (written, reason) in [("enough%20of%20it", "enough of it"), ("%3A%20%3A%20terminated", ": : terminated")] {
         server.waiting("t").await;
         server.post(&format!("/instances/t/terminate?reason={written}"), "").await.expect_bare(202);
@@ -49,6 +60,30 @@ async fn a_status_says_what_is_known() {
         let terminated = server.get("/instances/t").await.expect(200).json();
         assert_eq!((&terminated["runtimeStatus"], &terminated["output"]), (&json!("Terminated"), &json!(reason)));
     }
+}
+
+/// A start that is put off, and what befalls it before it is due.
+#[tokio::test]
+async fn nothing_is_told_of_times_to_come() {
+    let server = Server::new().await;
+    server.client.start(waits()).id("w").after(Duration::from_secs(3_600)).await.expect("it is put off");
+    let told = async |is: &str| {
+        let mut status = server.get("/instances/w?showHistory=true").await.json();
+        while status["runtimeStatus"] != is {
+            tokio::task::yield_now().await;
+            status = server.get("/instances/w?showHistory=true").await.json();
+        }
+        let time = |name: &str| chrono::DateTime::parse_from_rfc3339(status[name].as_str().expect("a time")).expect("a time");
+        assert!((time("lastUpdatedTime") - time("createdTime")).num_seconds() < 60, "{status}");
+        status["historyEvents"].take()
+    };
+    assert_eq!(told("Pending").await, Value::Null);
+    server.post("/instances/w/suspend", "").await.expect_bare(202);
+    assert_eq!(told("Suspended").await, Value::Null);
+    server.post("/instances/w/terminate", "").await.expect_bare(202);
+    let history = told("Terminated").await;
+    assert_eq!((&history[0]["EventType"], &history[1]["EventType"]), (&json!("ExecutionStarted"), &json!("ExecutionTerminated")));
+    assert_eq!(history[0]["Timestamp"], history[1]["Timestamp"]);
 }
 
 #[tokio::test]

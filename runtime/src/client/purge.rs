@@ -9,6 +9,7 @@ use crate::client::{Backend, Client};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::instance_id;
 use crate::store::{Batch, Instance, Query, StoreResult};
+use crate::worker::not_found;
 
 impl Client {
     /// Deletes a finished orchestration and all it has left: history, messages, tags. Awaiting the request does it.
@@ -91,7 +92,8 @@ impl IntoFuture for Purge {
             for instance in doomed.iter().rev() {
                 purged += u64::from(self.client.purge_one(instance).await?);
             }
-            Ok(purged)
+            // Somebody else was faster.
+            if purged == 0 { Err(not_found(&self.id)) } else { Ok(purged) }
         }
         .boxed()
     }
@@ -108,18 +110,16 @@ impl Client {
             return Err(RuntimeError::new(ErrorKind::Invalid, message));
         };
         match worker.registry().entity(instance_id::entity_name(&entity.id)) {
-            Some(_) => worker.purge_entity(&entity.id).await,
+            Some(_) => worker.purge_entity(entity).await,
             // One of another build is not in memory.
-            None => self.purge_one(entity).await.map(drop),
+            None if self.purge_one(entity).await? => Ok(()),
+            None => Err(not_found(&entity.id)),
         }
     }
 
     /// Deletes one instance in a transaction of its own. `false` when somebody else has done it.
     pub(super) async fn purge_one(&self, instance: &Instance) -> StoreResult<bool> {
-        match self.apply(Batch { purge: vec![instance.key], ..Batch::default() }).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        let applied = self.apply(Batch { purge: vec![instance.key], ..Batch::default() }).await?;
+        Ok(applied.purged > 0)
     }
 }

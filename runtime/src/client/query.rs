@@ -210,7 +210,8 @@ impl IntoFuture for Query {
         async move {
             let found = self.ask().await?;
             let next = found.last().filter(|_| found.len() == self.query.limit).map(token_after);
-            let instances = found.into_iter().map(InstanceStatus::listed).collect();
+            let now = self.client.now();
+            let instances = found.into_iter().map(|instance| InstanceStatus::listed(instance, now)).collect();
             Ok(Page { instances, next })
         }
         .boxed()

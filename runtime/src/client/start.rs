@@ -29,7 +29,8 @@ pub enum ReuseId {
     /// Take the one that exists, finished or not, in place of a new one. With this a program that may have been killed starts its work
     /// or goes on with it, whichever is the case.
     UseExisting,
-    /// Purge the one that exists, and its sub-orchestrations, if it has finished; otherwise refuse.
+    /// Purge the one that exists, and its sub-orchestrations, if it has finished; otherwise refuse. A sub-orchestration is its caller's
+    /// until that has finished, too.
     ReplaceTerminal,
     /// The same, and terminate it first if it has not finished.
     ReplaceAny,
@@ -213,7 +214,10 @@ impl Client {
                 Some(found) if reuse == ReuseId::ReplaceTerminal && !found.state.status.is_terminal() => {
                     return Err(already_exists(&found.id));
                 }
-                Some(found) => self.end_family(found).await?,
+                Some(found) => {
+                    self.check_caller(&found).await?;
+                    self.end_family(found).await?
+                }
                 None => Vec::new(),
             };
             match self.create(request.clone()).await {
@@ -225,6 +229,20 @@ impl Client {
             }
             found = self.find_any(&request.id).await?;
         }
+    }
+
+    /// A sub-orchestration is its caller's until that has ended.
+    async fn check_caller(&self, called: &Instance) -> StoreResult<()> {
+        let Some(parent) = &called.parent else { return Ok(()) };
+        let caller = self.find_any(&parent.instance).await?;
+        if caller.is_none_or(|caller| caller.state.status.is_terminal()) {
+            return Ok(());
+        }
+        let message = format!(
+            "the orchestration `{}` was called by `{}`, which has not ended, so nothing takes its place; give another `.id(..)`",
+            called.id, parent.instance
+        );
+        Err(RuntimeError::new(ErrorKind::AlreadyExists, message))
     }
 
     /// Ends a run and its sub-orchestrations, and gives all of them.

@@ -13,7 +13,7 @@ use crate::error::RuntimeError;
 use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::payload::Payload;
-use crate::store::{End, Instance, Status, StoreResult, Stored};
+use crate::store::{End, Instance, Status, StoreResult, Stored, Timestamp};
 use crate::worker::run::Run;
 
 impl Client {
@@ -57,7 +57,7 @@ impl Client {
             true => store.turn_to_show(instance.key, End::Last).await?,
             false => None,
         };
-        let status = first.map(|first| InstanceStatus::new(instance, first, last));
+        let status = first.map(|first| InstanceStatus::new(instance, first, last, self.now()));
         let is_sound = |status: &InstanceStatus| status.outcome.is_some() || !status.runtime_status().is_terminal();
         let status = match status.filter(is_sound) {
             Some(status) => status,
@@ -71,8 +71,8 @@ impl Client {
     pub(crate) async fn status_with_history(&self, run: &Run) -> StoreResult<(InstanceStatus, Vec<Turn>)> {
         let Stored { instance, history, .. } = self.store().load_to_show(run.lookup()).await?.ok_or_else(|| run.missing())?;
         let ends = [history.first(), history.last()].map(Option::<&Turn>::cloned);
-        let [Some(first), last] = ends else { return Ok((InstanceStatus::listed(instance), history)) };
-        Ok((InstanceStatus::new(instance, first, last), history))
+        let [Some(first), last] = ends else { return Ok((InstanceStatus::listed(instance, self.now()), history)) };
+        Ok((InstanceStatus::new(instance, first, last, self.now()), history))
     }
 }
 
@@ -118,8 +118,8 @@ pub struct InstanceStatus {
 
 impl InstanceStatus {
     /// With what its first turn tells, and its last one when it has ended.
-    fn new(instance: Instance, first: Turn, last: Option<Turn>) -> Self {
-        let mut status = Self { version: 1, execution: 1, ..Self::listed(instance) };
+    fn new(instance: Instance, first: Turn, last: Option<Turn>, now: Timestamp) -> Self {
+        let mut status = Self { version: 1, execution: 1, ..Self::listed(instance, now) };
         for event in first.events {
             if let Event::ExecutionStarted { input, version, continued, .. } = event {
                 (status.input, status.version) = (Some(input), version);
@@ -133,7 +133,11 @@ impl InstanceStatus {
     }
 
     /// What is known without the history.
-    pub(super) fn listed(instance: Instance) -> Self {
+    pub(super) fn listed(mut instance: Instance, now: Timestamp) -> Self {
+        // The first turn of a start that is put off is written already, at the time it is due.
+        if instance.state.status == Status::Pending || instance.updated_at > now {
+            instance.updated_at = instance.created_at;
+        }
         Self { instance, input: None, version: 0, execution: 0, outcome: None }
     }
 
@@ -224,10 +228,6 @@ impl InstanceStatus {
     /// When its last turn ran, or when it was asked for as long as none has.
     #[must_use]
     pub fn last_updated_at(&self) -> SystemTime {
-        match self.runtime_status() {
-            // The turn to come is written already, at the time it is due.
-            Status::Pending => self.instance.created_at.into(),
-            _ => self.instance.updated_at.into(),
-        }
+        self.instance.updated_at.into()
     }
 }

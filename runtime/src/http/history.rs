@@ -100,7 +100,9 @@ type Called<'a> = (Timestamp, &'a str, &'a Payload);
 
 /// The rows of a history. A call is left out once its end is there, which then tells of it.
 pub(super) fn rows(history: &[Turn], shown: Shown) -> Vec<Row> {
-    let events = || history.iter().flat_map(|turn| turn.events.iter().map(|event| (turn.at, event)));
+    // A start that was put off is written at the time it is due, and may have been ended before that.
+    let at = |turn: &Turn| history.last().map_or(turn.at, |last| turn.at.min(last.at));
+    let events = || history.iter().flat_map(|turn| turn.events.iter().map(move |event| (at(turn), event)));
     let (mut calls, mut timers) = (BTreeMap::<CallId, Called<'_>>::new(), BTreeMap::new());
     let mut ended = BTreeSet::new();
     for (at, event) in events() {

@@ -12,7 +12,7 @@ use crate::http::answer::{INVALID_JSON, Refusal, empty, error, json, message};
 use crate::http::body;
 use crate::http::parameters::Parameters;
 use crate::http::status::nothing;
-use crate::store::Status;
+use crate::instance_id;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,6 +23,14 @@ struct Purged {
 /// 202 without a body, or what an error means.
 fn done(result: Result<(), RuntimeError>) -> Response {
     result.map_or_else(|why| error(&why), |()| empty(StatusCode::ACCEPTED))
+}
+
+/// The same for what only orchestrations know: an entity that is not there is not found all the same.
+async fn sent(client: &Client, id: &str, result: Result<(), RuntimeError>) -> Response {
+    match result {
+        Err(why) if instance_id::is_entity(id) => done(client.status(id).await.and(Err(why))),
+        result => done(result),
+    }
 }
 
 /// In the order of the original: whether there is somebody to hear it, how it is said, what is said.
@@ -38,29 +46,25 @@ pub(super) async fn raise(client: &Client, headers: &HeaderMap, id: &str, event:
 }
 
 pub(super) async fn terminate(client: &Client, id: &str, reason: &str) -> Response {
-    done(client.terminate(id, reason).await)
+    sent(client, id, client.terminate(id, reason).await).await
 }
 
 /// One that is suspended already stays so.
 pub(super) async fn suspend(client: &Client, id: &str, reason: &str) -> Response {
-    let result = client.suspend(id, reason).await;
-    settle(client, id, result, |status| status == Status::Suspended).await
+    match client.suspend(id, reason).await {
+        Err(why) if why.kind() == ErrorKind::Invalid && !instance_id::is_entity(id) => done(Ok(())),
+        result => sent(client, id, result).await,
+    }
 }
 
-/// One that is not suspended goes on.
+/// One that is not suspended goes on; one that is parked tells why it cannot.
 pub(super) async fn resume(client: &Client, id: &str, reason: &str) -> Response {
-    let result = client.resume(id, reason).await;
-    settle(client, id, result, |status| status != Status::Suspended).await
-}
-
-/// An instance that was as asked for before counts as done.
-async fn settle(client: &Client, id: &str, result: Result<(), RuntimeError>, is_so: fn(Status) -> bool) -> Response {
-    match result {
-        Err(why) if why.kind() == ErrorKind::Invalid => match client.status(id).await {
-            Ok(status) if is_so(status.runtime_status()) => empty(StatusCode::ACCEPTED),
-            _ => error(&why),
+    match client.resume(id, reason).await {
+        Err(why) if why.kind() == ErrorKind::Invalid && !instance_id::is_entity(id) => match client.status(id).await {
+            Ok(status) if status.report().is_some() => error(&why),
+            _ => done(Ok(())),
         },
-        result => done(result),
+        result => sent(client, id, result).await,
     }
 }
 
@@ -82,7 +86,8 @@ pub(super) async fn purge_many(client: &Client, parameters: &Parameters) -> Resu
     };
     let to = parameters.time("createdTimeTo")?.unwrap_or_else(SystemTime::now);
     let asked = parameters.statuses();
-    let statuses: Vec<_> = asked.iter().flatten().copied().collect();
+    // What has not ended is never deleted, and asking for it is no mistake.
+    let statuses: Vec<_> = asked.iter().flatten().copied().filter(|status| status.is_terminal()).collect();
     if !asked.is_empty() && statuses.is_empty() {
         return Ok(nothing());
     }

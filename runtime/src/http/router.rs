@@ -113,7 +113,9 @@ impl Api {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some(mut route) = Route::of(&parts.method, &segments) else { return Ok(status::nothing()) };
         let operation = parameters.get("op");
-        if let (Route::Signal(name, key), Some("delete")) = (&route, operation) {
+        if let (Route::Signal(name, key), Some(operation)) = (&route, operation)
+            && operation.eq_ignore_ascii_case("delete")
+        {
             route = Route::DeleteEntity(name, key);
         }
         self.access.check(route.role(), &parts, &parameters)?;

@@ -18,7 +18,7 @@ use crate::http::page;
 use crate::http::parameters::{Parameters, to_seconds};
 use crate::http::urls::{Links, original};
 use crate::payload::Payload;
-use crate::store::Status;
+use crate::store::{Status, Turn};
 use crate::worker::run::Run;
 
 #[derive(Serialize)]
@@ -48,6 +48,8 @@ impl<'a> Body<'a> {
         let said = status.failure().map(|failure| match failure.kind() {
             // As it was given.
             FailureKind::Terminated => reason(failure.message()).to_owned(),
+            // All else quotes inputs: of the call that failed, or of what cannot be read.
+            _ if !show_input => failure.message().to_owned(),
             // Whoever has sent what cannot be read is told what is wrong with it.
             FailureKind::Codec => failure.causes().iter().fold(failure.to_string(), |said, cause| format!("{said}: {cause}")),
             _ => failure.to_string(),
@@ -103,7 +105,11 @@ pub(super) async fn of(
         false => (client.status_of(run.clone(), shown.inputs).await?, None),
     };
     let mut body = Body::of(&status, shown.inputs);
-    body.history_events = history.filter(|_| status.runtime_status() != Status::Pending).map(|history| rows(&history, shown));
+    // The first turn of a start that is put off is written already, at the time it is due.
+    let has_begun = |turns: &Vec<Turn>| {
+        status.runtime_status() != Status::Pending && (turns.len() > 1 || turns.iter().all(|turn| turn.at <= client.now()))
+    };
+    body.history_events = history.filter(has_begun).map(|history| rows(&history, shown));
     Ok(match status.runtime_status() {
         Status::Pending | Status::Running | Status::Suspended => {
             let uri = original(parts);

@@ -1,5 +1,7 @@
 //! The URLs an answer sends its reader to.
 
+use std::fmt;
+
 use axum::extract::OriginalUri;
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Scheme};
@@ -18,12 +20,22 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 
 /// How the server is reached from outside. [`check_status`](crate::http::check_status) finds it in the extensions of a request; without
 /// it the address the request was sent to is taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Links {
     pub(super) public_url: Option<String>,
     pub(super) trusts_forwarded: bool,
     pub(super) prefix: String,
     pub(super) key: Option<String>,
+}
+
+/// Without the key.
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { public_url, trusts_forwarded, prefix, key: _ } = self;
+        let mut shown = f.debug_struct("Links");
+        shown.field("public_url", public_url).field("trusts_forwarded", trusts_forwarded).field("prefix", prefix);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Links {

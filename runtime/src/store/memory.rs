@@ -83,7 +83,7 @@ impl Inner {
     }
 
     fn apply(&mut self, batch: Batch) -> Applied {
-        batch.purge.into_iter().for_each(|key| self.purge(key));
+        let purged = batch.purge.into_iter().filter(|key| self.purge(*key)).count();
         let created = batch.create.map(|new| self.create(new));
         let appended = batch.append.as_ref().map(|append| append.instance);
         let children: Vec<_> =
@@ -131,7 +131,7 @@ impl Inner {
         for number in batch.consume {
             self.inbox.remove(&number);
         }
-        Applied { created, children }
+        Applied { created, children, purged }
     }
 
     fn post(&mut self, instance: InstanceKey, event: Event) {
@@ -158,9 +158,9 @@ impl Inner {
         }
     }
 
-    /// Deletes an instance. Those it has called stay, as if a client had started them.
-    fn purge(&mut self, key: InstanceKey) {
-        let Some(purged) = self.instances.remove(&key) else { return };
+    /// Deletes an instance, if it is there. Those it has called stay, as if a client had started them.
+    fn purge(&mut self, key: InstanceKey) -> bool {
+        let Some(purged) = self.instances.remove(&key) else { return false };
         let id = purged.instance.id;
         self.ids.remove(&id);
         self.inbox.retain(|_, message| message.instance != key);
@@ -168,6 +168,7 @@ impl Inner {
         for stored in self.instances.values_mut() {
             stored.instance.parent.take_if(|parent| parent.instance == id);
         }
+        true
     }
 
     fn check_order(&self, append: &Append) -> StoreResult<()> {

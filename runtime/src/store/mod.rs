@@ -245,6 +245,8 @@ pub struct Applied {
     pub created: Option<InstanceKey>,
     /// The keys of [`Batch::children`], in their order; `None` for one whose id was taken.
     pub children: Vec<Option<InstanceKey>>,
+    /// How many of [`Batch::purge`] were there to be deleted.
+    pub purged: usize,
 }
 
 /// An instance as a store knows it, without its history.

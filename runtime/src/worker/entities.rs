@@ -12,9 +12,9 @@ use crate::engine::execution::Action;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
-use crate::store::{Applied, Batch, End, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
+use crate::store::{self, Applied, Batch, End, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
 use crate::worker::entity::Entity;
-use crate::worker::letter::Message;
+use crate::worker::letter::{Asks, Message};
 use crate::worker::{Worker, message, shutting_down};
 
 /// What a worker knows of entities.
@@ -39,17 +39,17 @@ impl Entities {
 impl Worker {
     /// Asks an entity for an operation; answers when what it did is durable.
     pub(crate) async fn operate(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<Recorded> {
-        self.ask_entity(id, Some(event)).await
+        self.ask_entity(id, Asks::For(event)).await
     }
 
     /// Takes an entity out of the store when all that was asked of it is done.
-    pub(crate) async fn purge_entity(self: &Arc<Self>, id: &str) -> StoreResult<()> {
-        self.ask_entity(id, None).await.map(drop)
+    pub(crate) async fn purge_entity(self: &Arc<Self>, entity: &store::Instance) -> StoreResult<()> {
+        self.ask_entity(&entity.id, Asks::ToPurge(entity.key)).await.map(drop)
     }
 
-    async fn ask_entity(self: &Arc<Self>, id: &str, event: Option<Event>) -> StoreResult<Recorded> {
+    async fn ask_entity(self: &Arc<Self>, id: &str, asks: Asks) -> StoreResult<Recorded> {
         let (reply, answer) = oneshot::channel();
-        self.tell_entity(&id.into(), Message { event, inbox: None, reply: Some(reply) });
+        self.tell_entity(&id.into(), Message { asks, inbox: None, reply: Some(reply) });
         answer.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
@@ -81,8 +81,8 @@ impl Worker {
         let message::Message { event, inbox, ack, .. } = message;
         if let Some(ack) = ack {
             let _ = ack.send(Err(is_entity(id)));
-        } else if event.is_some() {
-            self.tell_entity(id, Message { event, inbox, reply: None });
+        } else if let Some(event) = event {
+            self.tell_entity(id, Message { asks: Asks::For(event), inbox, reply: None });
         }
     }
 

@@ -21,7 +21,7 @@ use crate::store::kept::is_unreadable;
 use crate::store::{self, Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
 use crate::worker::entities::letters;
-use crate::worker::letter::{Message, Reply, released};
+use crate::worker::letter::{Asks, Message, Reply, released};
 
 /// An entity this worker knows of.
 pub(crate) struct Entity {
@@ -131,10 +131,15 @@ impl Entity {
 
     /// Reads the state, and what waits for the entity. One that is not in the store is put there.
     pub(crate) async fn load(self: Arc<Self>, worker: Arc<Worker>) {
-        if let Err(error) = self.read(&worker).await {
+        let Err(error) = self.read(&worker).await else { return };
+        let is_gone = error.is_not_found();
+        if !is_gone {
             tracing::error!(entity = %self.id, %error, "an entity cannot be taken up; what waits for it in the store goes on waiting");
-            self.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
         }
+        // What is not about the one that is gone is for the entity that begins anew.
+        let (again, left): (Vec<_>, Vec<_>) = self.leave(&worker).into_iter().partition(|message| is_gone && !message.is_purge());
+        left.into_iter().for_each(|message| message.refuse(error.clone()));
+        again.into_iter().for_each(|message| worker.tell_entity(&self.id, message));
     }
 
     async fn read(self: &Arc<Self>, worker: &Arc<Worker>) -> StoreResult<()> {
@@ -146,6 +151,7 @@ impl Entity {
         let lookup = || worker.store().load(Lookup::Id(self.id.to_string()));
         let stored = match lookup().await? {
             Some(stored) => stored,
+            None if self.lock().mailbox.iter().all(Message::is_purge) => return Err(super::not_found(&self.id)),
             None => {
                 let batch = Batch { children: vec![super::new_entity(&self.id, worker.now())], ..Batch::default() };
                 worker.apply(batch).await?;
@@ -181,8 +187,11 @@ impl Entity {
         inner.inbox = messages.last().map_or(0, |message| message.number);
         let read = inner.inbox;
         let arrived = std::mem::take(&mut inner.mailbox);
-        let waiting =
-            messages.into_iter().map(|message| Message { event: Some(message.event), inbox: Some(message.number), reply: None });
+        let waiting = messages.into_iter().map(|message| Message {
+            asks: Asks::For(message.event),
+            inbox: Some(message.number),
+            reply: None,
+        });
         inner.mailbox = waiting.collect();
         inner.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read)));
         if inner.phase == Phase::Loading {
@@ -229,9 +238,9 @@ impl Entity {
         }
         if effects.is_empty()
             && let Some(at) = inner.mailbox.iter().position(Message::is_purge)
-            && let Some(message) = inner.mailbox.remove(at)
+            && let Some(Message { asks: Asks::ToPurge(key), reply, .. }) = inner.mailbox.remove(at)
         {
-            return self.purge(worker, inner, message.reply);
+            return self.purge(worker, inner, key, reply);
         }
         // A signal that cannot pass is kept, and the client told so.
         let mut post = Vec::new();
@@ -240,7 +249,9 @@ impl Entity {
                 std::mem::take(&mut inner.mailbox).into_iter().partition(Message::is_told_when_kept);
             inner.mailbox = rest;
             for signal in signals {
-                post.extend(signal.event.map(|event| (inner.key, event)));
+                if let Asks::For(event) = signal.asks {
+                    post.push((inner.key, event));
+                }
                 effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
             }
         }
@@ -265,22 +276,23 @@ impl Entity {
         self.commit(worker, batch, replies, 0);
     }
 
-    /// Takes the entity out of the store, unless it is locked or something waits for it there.
-    fn purge(self: &Arc<Self>, worker: &Arc<Worker>, inner: MutexGuard<'_, Inner>, asked: Option<Reply>) {
+    /// Takes the entity out of the store if it is the one with this key, unless it is locked or something waits for it there.
+    fn purge(self: &Arc<Self>, worker: &Arc<Worker>, inner: MutexGuard<'_, Inner>, key: InstanceKey, asked: Option<Reply>) {
         let locked = inner.lock.as_ref().map(|lock| {
             let holder = &lock.holder.instance;
             let message = format!("nothing was purged: `{}` is in a critical section of `{holder}`; wait for its end", self.id);
             RuntimeError::new(ErrorKind::Unfinished, message)
         });
-        let batch = Batch { purge: vec![inner.key], epoch: Some(worker.epoch()), ..Batch::default() };
+        let batch = Batch { purge: vec![key], epoch: Some(worker.epoch()), ..Batch::default() };
         drop(inner);
         let (this, owner) = (self.clone(), worker.clone());
         let purged = move |result: Result<Applied, RuntimeError>| {
+            let result = result.and_then(|applied| if applied.purged == 0 { Err(super::not_found(&this.id)) } else { Ok(()) });
             let is_gone = result.is_ok();
             if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Fenced) {
                 owner.fenced();
             }
-            asked.into_iter().for_each(|reply| drop(reply.send(result.clone().map(|_| Ok(Payload::null())))));
+            asked.into_iter().for_each(|reply| drop(reply.send(result.clone().map(|()| Ok(Payload::null())))));
             if !is_gone {
                 return this.committed(&owner, Vec::new(), false);
             }
@@ -367,7 +379,7 @@ impl Inner {
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
     fn perform(&mut self, own: &str, message: Message, effects: &mut Effects) -> bool {
-        let Some(event) = message.event else { return false };
+        let Asks::For(event) = message.asks else { return false };
         match event {
             Event::EntityOperationCalled { id, operation, input, caller, .. } => {
                 let outcome = self.operate(&operation, &input, effects);

@@ -5,15 +5,22 @@ use tokio::sync::oneshot;
 use crate::engine::event::{Caller, EntityLock, Event};
 use crate::error::RuntimeError;
 use crate::function::Recorded;
-use crate::store::StoreResult;
+use crate::store::{InstanceKey, StoreResult};
 
 /// The answer to a client that asked for an operation, once what it did is durable.
 pub(crate) type Reply = oneshot::Sender<StoreResult<Recorded>>;
 
+/// What a message asks for.
+pub(crate) enum Asks {
+    /// Something of the history's.
+    For(Event),
+    /// The purge of the entity, if it is this one.
+    ToPurge(InstanceKey),
+}
+
 /// Something for an entity.
 pub(crate) struct Message {
-    /// What it says; nothing asks for the purge of the entity.
-    pub(crate) event: Option<Event>,
+    pub(crate) asks: Asks,
     /// Its number in the inbox, when it came through the store.
     pub(crate) inbox: Option<i64>,
     pub(crate) reply: Option<Reply>,
@@ -28,19 +35,19 @@ impl Message {
 
     /// Whether a client waits until it is durable, and for no more.
     pub(super) fn is_told_when_kept(&self) -> bool {
-        self.reply.is_some() && matches!(self.event, Some(Event::EntityOperationSignaled { .. }))
+        self.reply.is_some() && matches!(self.asks, Asks::For(Event::EntityOperationSignaled { .. }))
     }
 
     pub(super) fn is_purge(&self) -> bool {
-        self.event.is_none()
+        matches!(self.asks, Asks::ToPurge(_))
     }
 
     /// Whether it may be done under a lock: what its holder asks for, and the end of a lock, held or waited for. A purge comes after all.
     pub(super) fn passes(&self, lock: Option<&EntityLock>) -> bool {
-        let (event, lock) = match (&self.event, lock) {
-            (None, _) => return false,
-            (Some(_), None) => return true,
-            (Some(event), Some(lock)) => (event, lock),
+        let (event, lock) = match (&self.asks, lock) {
+            (Asks::ToPurge(_), _) => return false,
+            (Asks::For(_), None) => return true,
+            (Asks::For(event), Some(lock)) => (event, lock),
         };
         match event {
             Event::EntityOperationCalled { caller, .. } | Event::EntityOperationSignaled { caller, .. } => {
@@ -53,7 +60,7 @@ impl Message {
 
     /// Whether it asks for the lock of a call.
     pub(super) fn asks_for(&self, holder: &Caller, lock: u64) -> bool {
-        matches!(&self.event, Some(Event::EntityLockRequested { id, caller: Some(caller), .. }) if *id == lock && caller == holder)
+        matches!(&self.asks, Asks::For(Event::EntityLockRequested { id, caller: Some(caller), .. }) if *id == lock && caller == holder)
     }
 }
 
@@ -61,5 +68,5 @@ impl Message {
 pub(super) fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
     let (entities, caller) = (entities.clone(), Some(holder.clone()));
     let event = Event::EntityUnlockSent { id: 0, lock: *id, entities, at: String::new(), caller };
-    Message { event: Some(event), inbox: None, reply: None }
+    Message { asks: Asks::For(event), inbox: None, reply: None }
 }

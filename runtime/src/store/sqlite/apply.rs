@@ -61,7 +61,7 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
     }
     let mut applied = Applied::default();
     for key in &batch.purge {
-        purge::purge(connection, *key, claim.has_payloads)?;
+        applied.purged += purge::purge(connection, *key, claim.has_payloads)?;
         claim.purged = claim.purged.max(*key);
     }
     if let (Some(new), Some(events)) = (&batch.create, &request.created) {

@@ -26,15 +26,15 @@ pub(super) fn check(connection: &Connection, batch: &Batch) -> rusqlite::Result<
     Ok(Ok(()))
 }
 
-/// Deletes an instance and all it has left. Those it has called stay, as if a client had started them.
-pub(super) fn purge(connection: &Connection, key: InstanceKey, has_payloads: bool) -> rusqlite::Result<()> {
+/// Deletes an instance and all it has left, if it is there, and counts it. Those it has called stay, as if a client had started them.
+pub(super) fn purge(connection: &Connection, key: InstanceKey, has_payloads: bool) -> rusqlite::Result<usize> {
     connection.prepare_cached(query::ORPHAN)?.execute([key])?;
     connection.prepare_cached(query::PURGE_TURNS)?.execute(params![turn_key(key, 0), turn_key(key, u32::MAX)])?;
     if has_payloads {
         connection.prepare_cached(query::PURGE_PAYLOADS)?.execute([key])?;
     }
-    for rest in [query::PURGE_INBOX, query::PURGE_TAGS, query::PURGE_HEARTBEATS, query::PURGED, query::PURGE_INSTANCE] {
+    for rest in [query::PURGE_INBOX, query::PURGE_TAGS, query::PURGE_HEARTBEATS, query::PURGED] {
         connection.prepare_cached(rest)?.execute([key])?;
     }
-    Ok(())
+    connection.prepare_cached(query::PURGE_INSTANCE)?.execute([key])
 }
