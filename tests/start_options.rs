@@ -212,6 +212,37 @@ async fn a_scheduled_start_waits_over_a_restart(kept: Kept) -> dacapo::Result<()
     Ok(())
 }
 
+/// The time of its first turn, said after an event.
+#[orchestrator]
+async fn tells_when_it_began() -> u64 {
+    let began = dacapo::now();
+    GO.wait().await;
+    micros(began)
+}
+
+/// The first turn of what is asked for while no worker runs sees that time, and ends when it has run.
+async fn what_waited_for_a_worker_ends_when_it_has_run(kept: Kept) -> dacapo::Result<()> {
+    open(&kept).await.shutdown().await?;
+    let client = kept.client().await;
+    let ends = client.start(tells_the_time()).id("ends").await?;
+    client.start(tells_when_it_began()).id("goes on").await?;
+    let opened = SystemTime::now();
+
+    let runtime = open(&kept).await;
+    let asked = ends.status().await?.created_at();
+    assert_eq!(ends.result().await?, micros(asked));
+    let status = runtime.status("ends").await?;
+    assert!(status.last_updated_at() >= opened, "{status:?}");
+    runtime.attach(tells_when_it_began, "goes on").started().await?;
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    runtime.raise("goes on", GO, 1).await?;
+    let asked = runtime.status("goes on").await?.created_at();
+    assert_eq!(runtime.attach(tells_when_it_began, "goes on").result().await?, micros(asked), "a replay sees the same");
+    Ok(())
+}
+
 async fn a_scheduled_start_can_be_told_things_before(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await;
     let later = Duration::from_millis(80);
@@ -262,6 +293,7 @@ both::on_both_stores! {
     questions_for_an_id_do_not_hold_up_its_start
     a_client_of_another_process_replaces_too
     a_scheduled_start_waits_over_a_restart
+    what_waited_for_a_worker_ends_when_it_has_run
     a_scheduled_start_can_be_told_things_before
     a_restart_has_the_same_input
 }

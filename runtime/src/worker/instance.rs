@@ -278,6 +278,8 @@ impl Instance {
                 progress.actions.extend(due.attempts);
                 if fresh.is_some() {
                     progress.events.remove(0);
+                    // What was decided at the time of the start is written now, and what has ended has ended now.
+                    progress.at = progress.at.max(worker.now());
                 }
                 self.record(worker, execution, progress, acks, consume);
             }
