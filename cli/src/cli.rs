@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -96,6 +96,17 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+impl Command {
+    /// The file it writes, if any.
+    pub(crate) fn target(&self) -> Option<&Path> {
+        match self {
+            Self::Show(show) => show.svg.as_deref(),
+            Self::Export(export) => export.output.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Which orchestrations.

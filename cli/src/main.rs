@@ -65,6 +65,9 @@ async fn run(cli: Cli) -> dacapo::Result<End> {
         return Ok(End::Done);
     }
     let client = store::connect(cli.store.as_deref()).await?;
+    if let Some(target) = cli.command.target() {
+        store::check_target(cli.store.as_deref(), target)?;
+    }
     let json = cli.json;
     match cli.command {
         Command::List(list) => inspect::list(&client, list, json).await,

@@ -112,6 +112,36 @@ async fn an_export_replaces_a_file_and_nothing_else() -> dacapo::Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_store_is_not_written_over() -> dacapo::Result<()> {
+    let Place { folder, runtime } = Place::new().await;
+    runtime.start(sum(1, 1)).id("one").await?.result().await?;
+    runtime.shutdown().await?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(path("folder"))?;
+    for (link, file) in [("link", "test.db"), ("late", "test.db-shm"), ("folder/up", "../test.db-bell")] {
+        std::os::unix::fs::symlink(file, path(link))?;
+    }
+    std::fs::hard_link(path("test.db"), path("hard"))?;
+    let before = std::fs::read(path("test.db"))?;
+    let names = ["test.db", "test.db-wal", "test.db-shm", "test.db-journal", "test.db-bell", "test.db-worker"];
+    for name in names.into_iter().chain(["link", "late", "hard", "folder/up", "folder/../test.db"]) {
+        for command in [vec!["export", "-o"], vec!["show", "one", "--svg"]] {
+            let said = tool(&format!("sqlite://{}?mode=rw", path("link")), &[&command[..], &[&path(name)]].concat(), "").await;
+            assert!(said.code == 1 && said.err.contains("is a file of the store"), "{command:?} {name}: {said:?}");
+        }
+    }
+    assert_eq!(std::fs::read(path("test.db"))?, before);
+    // From within its folder, under a name that needs none.
+    let mut command = tokio::process::Command::new(crate::TOOL);
+    command.args(["--store", "sqlite:test.db", "export", "-o", "./test.db"]).current_dir(folder.path());
+    let output = command.output().await?;
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`./test.db` is a file of the store"), "{output:?}");
+    assert_eq!(tool(&url(&folder), &["export", "-o", &path("test.db.jsonl")], "").await.code, 0);
+    Ok(())
+}
+
 /// A history in which a value is missing ends the export in its middle.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_that_fails_leaves_what_was_there() -> dacapo::Result<()> {
