@@ -1,25 +1,34 @@
 //! What makes orchestrations run: `start`, `raise`, `wait`.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io::Read as _;
-use std::time::Duration;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use dacapo::{Client, InstanceStatus, Payload, RuntimeError, Status};
-use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::End;
-use crate::cli::Start;
+use crate::cli::{ReuseArg, Start};
 use crate::output::{self, cut, style_of, styled};
 use crate::view::{self, View};
+
+/// What takes longer than this is said to be waited for.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// What a start takes at most that waits for nobody.
+const BRIEF: Duration = Duration::from_millis(500);
 
 pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::Result<End> {
     let input = read_json(start.input, "the input")?;
     let mut request = client.start_named(start.name, input).reuse_id(start.reuse_id.into());
     request = start.tag.into_iter().fold(request, |request, (name, value)| request.tag(name, value));
+    let replaced = start.id.clone();
     if let Some(id) = start.id {
         request = request.id(id);
     }
@@ -32,8 +41,18 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
     if let Some(version) = start.version {
         request = request.version(version);
     }
+    let began = Instant::now();
+    let started = match (replaced, start.reuse_id) {
+        (Some(id), ReuseArg::ReplaceTerminal | ReuseArg::ReplaceAny) => {
+            match replace(request.into_future(), &id, start.timeout).await {
+                Some(started) => started,
+                None => return Ok(End::TimedOut),
+            }
+        }
+        _ => request.await,
+    };
     let way_out = "give another `--id`, or say with `--reuse-id` what is to become of it";
-    let run = request.await.map_err(|error| taken(&error, way_out))?;
+    let run = started.map_err(|error| taken(&error, way_out))?;
     let id = run.id();
     if !start.wait {
         if json {
@@ -44,7 +63,11 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
         return Ok(End::Done);
     }
     let waiting = output::progress(None, "waiting for its end");
-    let ended = in_time(ended(client, id, &waiting), start.timeout).await;
+    let left = start.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+    let ended = match look(client, id).await {
+        None => in_time(ended(client, id, &waiting), left).await,
+        known => known,
+    };
     waiting.finish_and_clear();
     let Some(ended) = ended else {
         let state = if is_parked(client, id).await { "is parked, see `show`" } else { "goes on" };
@@ -80,21 +103,25 @@ pub(crate) async fn raise(client: &Client, id: &str, event: &str, value: String,
 pub(crate) async fn wait(client: &Client, ids: Vec<String>, timeout: Option<Duration>, json: bool) -> dacapo::Result<End> {
     let mut missing = ids.clone();
     let bar = output::progress(Some(ids.len() as u64).filter(|count| *count > 1), "waiting");
-    let ends = ids.iter().map(async |id| (id, ended(client, id, &bar).await));
-    let mut waiting: FuturesUnordered<_> = ends.collect();
     let mut answers = Vec::new();
-    let all = async {
-        while let Some((id, answer)) = waiting.next().await {
-            missing.retain(|missing| missing != id);
-            if !json {
-                bar.suspend(|| tell(&answer))?;
-            }
-            bar.inc(1);
-            answers.push((id, answer));
+    let mut take = |id: &str, answer| {
+        missing.retain(|missing| missing != id);
+        if !json {
+            bar.suspend(|| tell(&answer))?;
         }
+        bar.inc(1);
+        answers.push((id.to_owned(), answer));
         Ok::<_, dacapo::Error>(())
     };
-    let in_time = in_time(all, timeout).await;
+    let wait_for = async |id| (id, ended(client, id, &bar).await);
+    let waiting = FuturesUnordered::new();
+    for id in &ids {
+        match look(client, id).await {
+            Some(answer) => take(id, answer)?,
+            None => waiting.push(wait_for(id)),
+        }
+    }
+    let in_time = in_time(waiting.map(Ok).try_for_each(|(id, answer)| ready(take(id, answer))), timeout).await;
     bar.finish_and_clear();
     in_time.transpose()?;
     if json {
@@ -133,7 +160,7 @@ enum Waited<'a> {
     },
 }
 
-fn tell(answer: &Result<InstanceStatus, RuntimeError>) -> dacapo::Result<()> {
+fn tell(answer: &dacapo::Result<InstanceStatus>) -> dacapo::Result<()> {
     match answer {
         Ok(status) => output::print(&line(status)),
         Err(error) => {
@@ -143,8 +170,38 @@ fn tell(answer: &Result<InstanceStatus, RuntimeError>) -> dacapo::Result<()> {
     }
 }
 
+/// Has a start wait for the end of the run that it takes the place of, and says so once it takes longer than a moment. `None` when it
+/// takes longer than it may.
+async fn replace<T>(start: impl Future<Output = T>, id: &str, timeout: Option<Duration>) -> Option<T> {
+    let mut start = pin!(start);
+    // A start that waits for nobody is not cut off.
+    let timeout = timeout.map(|timeout| timeout.max(BRIEF));
+    let moment = MOMENT.min(timeout.unwrap_or(MOMENT));
+    let mut started = in_time(&mut start, Some(moment)).await;
+    let left = timeout.map(|timeout| timeout.saturating_sub(moment));
+    if started.is_none() && left.is_none_or(|left| !left.is_zero()) {
+        output::remark(format_args!("waits for a worker to end the earlier run `{id}`"));
+        started = in_time(start, left).await;
+    }
+    if started.is_none() {
+        let why = "the earlier run has been asked to end, and no worker has ended it in time";
+        output::complain(&format_args!("`{id}` has not been started: {why}"));
+    }
+    started
+}
+
+/// How one has ended, or why it is not waited for; nothing when it goes on.
+async fn look(client: &Client, id: &str) -> Option<dacapo::Result<InstanceStatus>> {
+    if id.starts_with('@') {
+        let message = format!("`{id}` is an entity, not an orchestration; it has no end to wait for");
+        return Some(Err(dacapo::Error::msg(message)));
+    }
+    let found = client.status(id).await.map_err(Into::into);
+    Some(found).filter(|found| found.as_ref().map_or(true, |status| status.runtime_status().is_terminal()))
+}
+
 /// Waits for an end, and says once if it is parked meanwhile: then it does not end before somebody has mended and resumed it.
-async fn ended(client: &Client, id: &str, bar: &ProgressBar) -> Result<InstanceStatus, RuntimeError> {
+async fn ended(client: &Client, id: &str, bar: &ProgressBar) -> dacapo::Result<InstanceStatus> {
     let mut watch = client.watch(id);
     let tell_parked = async {
         while let Ok(Some(status)) = watch.next().await {
@@ -156,7 +213,7 @@ async fn ended(client: &Client, id: &str, bar: &ProgressBar) -> Result<InstanceS
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
-        ended = client.wait(id) => ended,
+        ended = client.wait(id) => Ok(ended?),
         never = tell_parked => match never {},
     }
 }

@@ -1,11 +1,11 @@
 //! `start`, `raise`, `wait`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dacapo::{Runtime, Status};
 use serde_json::json;
 
-use crate::{Place, sum, tool, url, waits};
+use crate::{Counter, Place, sum, tool, url, waits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_started_signalled_and_waited_for() -> dacapo::Result<()> {
@@ -49,6 +49,47 @@ async fn exit_codes_tell_how_it_ended() -> dacapo::Result<()> {
     assert_eq!((code, said.as_str()), (4, "error: `two` has not ended in time; it goes on\n"));
     assert!(!place.runtime.status("two").await?.runtime_status().is_terminal());
     assert_eq!(place.refused(&["wait", "nobody"]).await.0, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_is_looked_at_before_the_time_counts() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    assert_eq!(place.runtime.start(sum(1, 2)).id("sum").await?.result().await?, 5);
+    place.runtime.start(waits(1)).id("one").await?;
+    let waited = place.text(&["wait", "sum", "--timeout", "0s"]).await;
+    assert_eq!(waited.split_whitespace().collect::<Vec<_>>(), ["sum", "Completed", "5"]);
+    let said = place.tool(&["wait", "one", "sum", "--timeout", "0s"]).await;
+    assert_eq!((said.code, said.err.as_str(), said.out.lines().count()), (4, "error: not ended in time: one\n", 1));
+    let existing = ["start", "sum", "1", "--id", "sum", "--reuse-id", "use-existing", "--wait", "--timeout", "0s"];
+    assert_eq!(place.text(&existing).await, "5\n");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_is_not_waited_for() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.call(Counter::at("v").add(1)).await?;
+    let (code, said) = place.refused(&["wait", "@counter@v", "--timeout", "1s"]).await;
+    assert_eq!((code, said.as_str()), (1, "error: `@counter@v` is an entity, not an orchestration; it has no end to wait for\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_in_place_of_another_waits_for_a_worker_only_as_long_as_it_may() -> dacapo::Result<()> {
+    let Place { folder, runtime } = Place::new().await;
+    runtime.start(waits(1)).id("one").await?;
+    runtime.shutdown().await?;
+    let start = ["start", "sum", r#"{"a":1,"b":2}"#, "--id", "one", "--reuse-id", "replace-any", "--wait"];
+    let began = Instant::now();
+    let said = tool(&url(&folder), &[&start[..], &["--timeout", "2100ms"]].concat(), "").await;
+    let expected = "waits for a worker to end the earlier run `one`\n\
+        error: `one` has not been started: the earlier run has been asked to end, and no worker has ended it in time\n";
+    assert_eq!((said.code, said.err.as_str()), (4, expected), "{:?}", began.elapsed());
+    let runtime = Runtime::open(&url(&folder)).await?;
+    assert_eq!(runtime.wait("one").await?.runtime_status(), Status::Terminated);
+    let place = Place { folder, runtime };
+    assert_eq!(place.text(&[&start[..], &["--timeout", "60s"]].concat()).await, "5\n");
     Ok(())
 }
 
