@@ -178,13 +178,17 @@ pub(crate) async fn history(client: &Client, id: &str, json: bool) -> dacapo::Re
     Ok(End::Done)
 }
 
-/// The fields of an event on one line: those that tell it from others first.
+/// The fields of an event on one line: those that tell it from others first. Values are as they were recorded: `5` is not `"5"`.
 fn detail_of(fields: &Fields) -> String {
-    let text = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+    let recorded = |value: &RawValue| value.get().to_owned();
+    let text = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_else(|_| recorded(value));
     let first = ["id", "name", "instance", "entity", "operation"];
     let known = first.iter().filter_map(|field| fields.get(*field)).map(|value| text(value));
     let rest = fields.iter().filter(|(field, _)| !first.contains(&field.as_str()) && *field != "shape");
-    let rest = rest.map(|(field, value)| format!("{field} {}", text(value)));
+    let rest = rest.map(|(field, value)| match field.as_str() {
+        "at" | "fire_at" | "retry_at" => format!("{field} {}", text(value)),
+        _ => format!("{field} {}", recorded(value)),
+    });
     known.chain(rest).collect::<Vec<String>>().join("  ")
 }
 

@@ -148,7 +148,7 @@ async fn a_history_is_shown_turn_by_turn() -> dacapo::Result<()> {
     let text = place.text(&["history", "reads"]).await;
     let events: Vec<_> = text.lines().skip(1).map(|line| line.split_whitespace().nth(3).unwrap_or_default()).collect();
     assert_eq!(events, ["ExecutionStarted", "TaskScheduled", "TaskFailed", "ExecutionFailed"], "{text}");
-    assert!(text.contains(&format!("input {missing}")) && text.contains("No such file"), "{text}");
+    assert!(text.contains(&format!("input {missing:?}")) && text.contains("No such file"), "{text}");
     let turns = place.json(&["history", "reads"]).await;
     assert_eq!(turns[0]["events"][0]["ExecutionStarted"]["name"], "reads");
     assert_eq!((&turns[1]["turn"], turns.as_array().map(Vec::len)), (&json!(2), Some(2)));
@@ -248,6 +248,17 @@ async fn recorded_values_are_shown_as_they_are() -> dacapo::Result<()> {
         assert!(text.contains(&format!("input {value}")), "{text}");
         let said = place.tool(&["history", &id, "--json"]).await;
         assert!(said.code == 0 && said.out.contains(&format!(r#""input": {value}"#)), "{said:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_in_a_history_is_told_from_what_it_spells() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    for (id, value) in [("a", "5"), ("b", r#""5""#), ("c", "null"), ("d", r#""null""#)] {
+        place.text(&["start", "waits", value, "--id", id]).await;
+        let text = place.text(&["history", id]).await;
+        assert!(text.contains("ExecutionStarted  waits") && text.contains(&format!("input {value}\n")), "{text}");
     }
     Ok(())
 }
