@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use dacapo::store::RegisteredKind;
+use dacapo::store::{RegisteredKind, Timestamp, Turn};
 use dacapo::{Census, Client, EntityId, ErrorKind, InstanceStatus, Payload, Status};
 use serde::Serialize;
 use serde_json::json;
@@ -72,7 +72,8 @@ fn table_of(found: &[InstanceStatus]) -> Table {
 
 pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Result<End> {
     let status = client.status(&show.id).await?;
-    let timeline = Timeline::of(&status, &client.history(&show.id).await?);
+    let history = client.history(&show.id).await?;
+    let timeline = Timeline::of(&status, &history);
     let state = state_of(client, &show.id).await?;
     if let Some(file) = &show.svg {
         let unwritable = |error| dacapo::Error::msg(format!("could not write the picture `{}`: {error}", file.display()));
@@ -92,7 +93,7 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
         output::print_json(&Shown { instance: View::whole(&status), state, timeline: &timeline })?;
     } else {
         let columns = show.width.map_or_else(text::width_of_terminal, usize::from);
-        output::print(&format!("{}\n{}", summary(&status, state.as_ref()), text::draw(&timeline, show.rows, columns)))?;
+        output::print(&format!("{}\n{}", summary(&status, &history, state.as_ref()), text::draw(&timeline, show.rows, columns)))?;
     }
     Ok(End::Done)
 }
@@ -106,8 +107,17 @@ async fn state_of(client: &Client, id: &str) -> dacapo::Result<Option<Payload>> 
     }
 }
 
+/// When one starts that has not begun. Its first turn is in its history, at that time; one that is suspended meanwhile has no other.
+fn not_begun(status: &InstanceStatus, history: &[Turn]) -> Option<Timestamp> {
+    let is_suspended = status.runtime_status() == Status::Suspended && view::parked(status).is_none();
+    match history {
+        [first] if is_suspended || status.runtime_status() == Status::Pending => Some(first.at),
+        _ => None,
+    }
+}
+
 /// What is known of an orchestration beside its course.
-fn summary(status: &InstanceStatus, state: Option<&Payload>) -> String {
+fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -> String {
     let runtime_status = status.runtime_status();
     let mut text = format!(
         "{}  {} v{}  {}\n",
@@ -120,14 +130,14 @@ fn summary(status: &InstanceStatus, state: Option<&Payload>) -> String {
         let _ = writeln!(text, "  {} {what}", styled(format_args!("{title:<14}"), DIM));
     };
     line("created", short(status.created_at()));
-    let last = match runtime_status {
-        Status::Pending => "starts",
-        status if status.is_terminal() => "ended",
-        _ => "last turn",
-    };
-    line(last, short(status.last_updated_at()));
-    if let Ok(length) = status.last_updated_at().duration_since(status.created_at()) {
-        line("after", duration(length));
+    match (not_begun(status, history), status.last_updated_at()) {
+        (Some(due), _) => line("starts", short(due)),
+        (None, updated) => {
+            line(if runtime_status.is_terminal() { "ended" } else { "last turn" }, short(updated));
+            if let Ok(length) = updated.duration_since(status.created_at()) {
+                line("after", duration(length));
+            }
+        }
     }
     if status.execution() > 1 {
         line("generation", status.execution().to_string());

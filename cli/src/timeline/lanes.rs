@@ -12,7 +12,7 @@ pub(super) struct Lanes {
     all: Vec<Lane>,
     calls: BTreeMap<CallId, Call>,
     suspended: Option<usize>,
-    /// When the last turn ran, if it left nothing under way.
+    /// When the code ran last, if it left nothing under way.
     idle_since: Option<Timestamp>,
     rewound: Option<Timestamp>,
 }
@@ -29,15 +29,22 @@ impl Lanes {
         let mut lanes = Self::default();
         for turn in history {
             turn.events.iter().for_each(|event| lanes.take(turn.at, event));
-            let is_idle = lanes.all.iter().all(|lane| lane.outcome != Outcome::Open);
-            lanes.idle_since = is_idle.then_some(turn.at);
+            // While it is suspended there is no other turn, so a suspension is never under way here.
+            if turn.events.is_empty() || !turn.events.iter().all(is_of_management) {
+                let is_idle = lanes.all.iter().all(|lane| lane.outcome != Outcome::Open);
+                lanes.idle_since = is_idle.then_some(turn.at);
+            }
         }
         lanes
     }
 
-    /// Adds the wait of what has not ended and has nothing under way. It can only be for an event: a history tells of all else.
-    pub(super) fn wait(&mut self) {
-        if let Some(since) = self.idle_since {
+    pub(super) fn is_suspended(&self) -> bool {
+        self.suspended.is_some()
+    }
+
+    /// Adds the wait, up to `to`, of what has nothing under way. It can only be for an event: a history tells of all else.
+    pub(super) fn wait(&mut self, to: Timestamp) {
+        if let Some(since) = self.idle_since.filter(|since| *since < to) {
             self.all.push(Lane::new(Kind::Waiting, None, "waits for an event").begins(What::Wait, since));
         }
     }
@@ -184,6 +191,11 @@ impl Lanes {
     }
 }
 
+/// What the code is not told of.
+fn is_of_management(event: &Event) -> bool {
+    matches!(event, Event::ExecutionSuspended { .. } | Event::ExecutionResumed { .. } | Event::ExecutionTerminated { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use dacapo::store::{Event, Timestamp, Turn};
@@ -266,7 +278,7 @@ mod tests {
         assert_eq!(lanes[0].spans, [span(What::Wait, 10, 20), span(What::Work, 20, 30)]);
         assert_eq!((lanes[0].name.as_str(), lanes[0].outcome), ("@a@1, @a@2", Outcome::Completed));
         assert_eq!((lanes[1].kind, lanes[1].spans[0]), (Kind::Suspended, span(What::Wait, 35, 40)));
-        assert_eq!((lanes[2].kind, lanes[2].spans[0]), (Kind::Event, span(What::Work, 40, 40)));
+        assert_eq!((lanes[2].kind, lanes[2].spans[0]), (Kind::Event, span(What::Wait, 30, 40)));
     }
 
     /// The first failure was caught, and the call that was made because of it failed, too.
@@ -340,6 +352,28 @@ mod tests {
     }
 
     #[test]
+    fn a_suspension_does_not_cut_a_wait() {
+        let suspended = json!({ "ExecutionSuspended": { "reason": "" } });
+        let resumed = json!({ "ExecutionResumed": { "reason": "" } });
+        let terminated = json!({ "ExecutionTerminated": { "reason": "" } });
+        let mut history = vec![turn(10, json!([raised("a")])), turn(20, json!([suspended]))];
+        let waits = |history: &[Turn], to, has_ended| {
+            let mut lanes = Lanes::of(history);
+            lanes.wait(Timestamp(to));
+            let mut all = lanes.end(Timestamp(to), has_ended);
+            all.pop().map(|lane| (lane.kind, lane.outcome, lane.spans[0]))
+        };
+        assert_eq!(waits(&history, 25, false), Some((Kind::Waiting, Outcome::Open, span(What::Wait, 10, 25))));
+        history.push(turn(30, json!([terminated])));
+        assert_eq!(waits(&history, 30, true), Some((Kind::Waiting, Outcome::Dropped, span(What::Wait, 10, 30))));
+        history.pop();
+        history.push(turn(30, json!([resumed])));
+        assert_eq!(waits(&history, 35, false), Some((Kind::Waiting, Outcome::Open, span(What::Wait, 10, 35))));
+        history.push(turn(40, json!([raised("b")])));
+        assert_eq!(waits(&history, 40, true), Some((Kind::Event, Outcome::Completed, span(What::Wait, 10, 40))));
+    }
+
+    #[test]
     fn what_nothing_else_explains_is_a_wait_for_an_event() {
         let history = [
             turn(10, json!([])),
@@ -348,7 +382,7 @@ mod tests {
             turn(50, json!([completed(1)])),
         ];
         let mut waiting = Lanes::of(&history);
-        waiting.wait();
+        waiting.wait(Timestamp(70));
         let all = waiting.end(Timestamp(70), false);
         let seen: Vec<_> = all.iter().map(|lane| (lane.kind, lane.outcome, lane.spans[0])).collect();
         let expected = [
@@ -359,7 +393,7 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         let mut busy = Lanes::of(&history[..3]);
-        busy.wait();
+        busy.wait(Timestamp(70));
         assert!(busy.end(Timestamp(70), false).iter().all(|lane| lane.kind != Kind::Waiting), "an activity is under way");
     }
 }

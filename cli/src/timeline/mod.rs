@@ -196,17 +196,27 @@ impl Lane {
 
 impl Timeline {
     pub(crate) fn of(status: &InstanceStatus, history: &[Turn]) -> Self {
-        let first = history.first().map_or(Timestamp(0), |turn| turn.at);
-        let last = history.last().map_or(first, |turn| turn.at);
         let has_ended = status.runtime_status().is_terminal();
-        let to = if has_ended { last } else { last.max(Timestamp::now()) };
+        // The first turn of a start that is put off is in the future.
+        let to = match history {
+            [.., last] if has_ended => last.at,
+            [_, .., last] => last.at.max(Timestamp::now()),
+            _ => Timestamp::now(),
+        };
+        let from = history.first().map_or(to, |turn| turn.at.min(to));
         let title = format!("{} {} {}", status.instance_id(), status.name(), status.runtime_status());
         let mut lanes = Lanes::of(history);
         let is_entity = status.instance_id().starts_with('@');
-        if status.runtime_status() == Status::Running && !is_entity {
-            lanes.wait();
+        let may_wait = match status.runtime_status() {
+            Status::Running | Status::Terminated => true,
+            // One that is parked, or suspended before its time, is so without an event.
+            Status::Suspended => lanes.is_suspended(),
+            _ => false,
+        };
+        if may_wait && !is_entity {
+            lanes.wait(to);
         }
-        Self { title, from: first, to, lanes: lanes.end(to, has_ended) }
+        Self { title, from, to, lanes: lanes.end(to, has_ended) }
     }
 
     pub(crate) fn length(&self) -> Duration {

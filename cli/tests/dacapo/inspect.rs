@@ -1,5 +1,6 @@
 //! `list`, `show`, `history`, `census`.
 
+use dacapo::store::{Event, Turn};
 use dacapo::{Client, Runtime, Status};
 use serde_json::{Value, json};
 
@@ -68,7 +69,10 @@ async fn a_run_is_shown_with_its_timeline() -> dacapo::Result<()> {
     while run.status().await?.runtime_status() != Status::Running || place.runtime.status(format!("{id}-child")).await.is_err() {
         tokio::task::yield_now().await;
     }
-    place.runtime.wait(&format!("{id}-child")).await?;
+    let is_back = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::SubOrchestrationInstanceCompleted { .. }));
+    while !place.runtime.history(&id).await?.iter().any(is_back) {
+        tokio::task::yield_now().await;
+    }
     place.runtime.suspend(&id, "audit").await?;
     place.runtime.resume(&id, "").await?;
     run.raise(GO, 7).await?;
@@ -260,6 +264,57 @@ async fn a_text_in_a_history_is_told_from_what_it_spells() -> dacapo::Result<()>
         let text = place.text(&["history", id]).await;
         assert!(text.contains("ExecutionStarted  waits") && text.contains(&format!("input {value}\n")), "{text}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_put_off_is_shown_with_its_time() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let due = place.text(&["start", "waits", "1", "--at", "2999-01-01T00:00:00Z", "--id", "later"]).await;
+    assert_eq!(due, "later\n");
+    for status in [Status::Pending, Status::Suspended] {
+        let text = place.text(&["show", "later"]).await;
+        assert!(text.contains(&format!("{status}")) && text.contains("starts         2999-01-01 00:00:00Z"), "{text}");
+        assert!(!text.contains("after  ") && !text.contains("last turn"), "{text}");
+        let timeline = place.json(&["show", "later"]).await["timeline"].clone();
+        assert!(timeline["from"] == timeline["to"] && timeline["to"].as_str() < Some("2999"), "{timeline}");
+        assert_eq!(timeline["lanes"], json!([]));
+        if status == Status::Pending {
+            place.runtime.suspend("later", "").await?;
+        }
+    }
+    place.runtime.terminate("later", "").await?;
+    place.runtime.wait("later").await?;
+    let shown = place.json(&["show", "later"]).await;
+    assert_eq!(shown["timeline"]["lanes"], json!([]));
+    assert!(shown["timeline"]["to"].as_str() < Some("2999"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_an_event_goes_on_through_a_suspension() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let wait_of = async |id: &str| {
+        let shown = place.json(&["show", id]).await;
+        let lanes = shown["timeline"]["lanes"].as_array().expect("lanes").clone();
+        let wait = lanes.iter().find(|lane| lane["kind"] != "suspended").expect("a wait").clone();
+        assert_eq!((wait["spans"][0]["what"].as_str(), &wait["spans"][0]["from"]), (Some("wait"), &shown["timeline"]["from"]));
+        (wait, shown["timeline"]["to"].clone())
+    };
+    for id in ["one", "two"] {
+        place.runtime.start(waits(2)).id(id).await?;
+        place.runtime.suspend(id, "").await?;
+        let (wait, to) = wait_of(id).await;
+        assert_eq!((&wait["kind"], &wait["outcome"], &wait["spans"][0]["to"]), (&json!("waiting"), &json!("open"), &to));
+    }
+    place.runtime.terminate("two", "").await?;
+    place.runtime.wait("two").await?;
+    let (wait, to) = wait_of("two").await;
+    assert_eq!((&wait["outcome"], &wait["spans"][0]["to"]), (&json!("dropped"), &to));
+    place.runtime.resume("one", "").await?;
+    place.text(&["raise", "one", "go", "7"]).await;
+    place.runtime.wait("one").await?;
+    assert_eq!(wait_of("one").await.0["kind"], "event");
     Ok(())
 }
 
