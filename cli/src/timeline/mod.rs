@@ -181,6 +181,11 @@ impl Lane {
         }
     }
 
+    /// Whether it may have been dropped before its end here: of a call that is not awaited any more nothing is recorded.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.outcome == Outcome::Dropped && self.id.is_some()
+    }
+
     pub(crate) fn from(&self) -> Timestamp {
         self.spans.first().map_or(Timestamp(0), |span| span.from)
     }

@@ -96,7 +96,8 @@ impl Row<'_> {
         match self {
             Self::One(lane) if lane.length().is_zero() && lane.outcome == Outcome::Completed => String::new(),
             Self::One(lane) => {
-                let mut said = vec![duration(lane.length())];
+                let at_most = if lane.is_cut() { "at most " } else { "" };
+                let mut said = vec![format!("{at_most}{}", duration(lane.length()))];
                 said.extend(match lane.retry_at {
                     Some(at) => Some(format!("waits for attempt {} until {}", lane.attempts + 1, short(at))),
                     None => word(lane.outcome).map(str::to_owned),
@@ -153,6 +154,21 @@ mod tests {
 
     use super::Row;
     use crate::timeline::{Kind, Lane, What, text};
+
+    #[test]
+    fn what_was_dropped_took_no_longer_than_to_the_end() {
+        let mut lane = Lane::new(Kind::Timer, 1, "timer").begins(What::Wait, Timestamp(0));
+        let mut waiting = Lane::new(Kind::Waiting, None, "waits").begins(What::Wait, Timestamp(0));
+        [&mut lane, &mut waiting].into_iter().for_each(|lane| lane.close(Timestamp(1_700_000), true));
+        assert_eq!(Row::One(&lane).remark(), "at most 1.7 s, dropped");
+        assert_eq!(Row::One(&waiting).remark(), "1.7 s, dropped");
+        let note = |lane| {
+            let lanes = vec![lane];
+            let timeline = crate::timeline::Timeline { title: String::new(), from: Timestamp(0), to: Timestamp(9), lanes };
+            text::draw(&timeline, 40, 100).contains("╳ was")
+        };
+        assert_eq!((note(lane), note(waiting)), (true, false));
+    }
 
     #[test]
     fn a_retry_that_is_not_due_is_told_as_a_wait() {

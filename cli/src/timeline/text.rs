@@ -13,6 +13,8 @@ use crate::timeline::{Kind, Lane, Outcome, Timeline, What};
 
 const LEGEND: &str = "█ work  · wait  ✗ a failed attempt  ▶ goes on  ╳ dropped  ◆ a moment  ▁▂▄█ how many at once";
 
+const UNRECORDED: &str = "no history tells when a call was dropped: ▶ may have been dropped, ╳ was, at the latest there";
+
 /// The widths of labels and of bars that can still be read.
 const LABEL: RangeInclusive<usize> = 8..=32;
 const NARROWEST: usize = 20;
@@ -44,6 +46,9 @@ pub(crate) fn draw(timeline: &Timeline, limit: usize, columns: usize) -> String 
     }
     if !rows.is_empty() {
         let _ = writeln!(text, "{}", styled(LEGEND, DIM));
+    }
+    if timeline.lanes.iter().any(|lane| lane.is_cut() || lane.outcome == Outcome::Open && lane.id.is_some()) {
+        let _ = writeln!(text, "{}", styled(UNRECORDED, DIM));
     }
     text
 }
