@@ -187,9 +187,9 @@ pub(crate) struct Show {
     /// Write the timeline as a picture, too
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// How many calls get a line of their own; with more, those of one name share one
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub(crate) rows: usize,
+    /// How many calls get a line of their own; with more, those of one name share one [default: as fit into the terminal, or 40]
+    #[arg(long, value_name = "N")]
+    pub(crate) rows: Option<usize>,
     /// How wide the timeline is, in columns [default: as the terminal, or 100]
     #[arg(long, value_name = "COLUMNS")]
     pub(crate) width: Option<u16>,

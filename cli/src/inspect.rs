@@ -20,6 +20,9 @@ use crate::view::{self, View};
 /// How many a store is asked for at once.
 pub(crate) const PAGE: usize = 1000;
 
+/// How many calls have rows of their own where there is no terminal.
+const ROWS: usize = 40;
+
 /// How much of a value is shown in a line.
 const EXCERPT: usize = 200;
 
@@ -77,7 +80,7 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
     let state = state_of(client, &show.id).await?;
     if let Some(file) = &show.svg {
         let unwritable = |error| dacapo::Error::msg(format!("could not write the picture `{}`: {error}", file.display()));
-        std::fs::write(file, svg::draw(&timeline, show.rows)).map_err(unwritable)?;
+        std::fs::write(file, svg::draw(&timeline, show.rows.unwrap_or(ROWS))).map_err(unwritable)?;
         output::remark(format_args!("the timeline is drawn in {}", file.display()));
     }
     if json {
@@ -93,7 +96,10 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
         output::print_json(&Shown { instance: View::whole(&status), state, timeline: &timeline })?;
     } else {
         let columns = show.width.map_or_else(text::width_of_terminal, usize::from);
-        output::print(&format!("{}\n{}", summary(&status, &history, state.as_ref()), text::draw(&timeline, show.rows, columns)))?;
+        let summary = summary(&status, &history, state.as_ref()) + "\n";
+        let fitting = || text::height_of_terminal().map_or(ROWS, |height| text::rows_in(height, summary.lines().count()));
+        let drawn = text::draw(&timeline, show.rows.unwrap_or_else(fitting), columns);
+        output::print(&(summary + &drawn))?;
     }
     Ok(End::Done)
 }

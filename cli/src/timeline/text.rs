@@ -24,6 +24,18 @@ pub(crate) fn width_of_terminal() -> usize {
     terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0))
 }
 
+/// The lines of the terminal, if that is where standard output goes.
+pub(crate) fn height_of_terminal() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(_, height)| usize::from(height.0))
+}
+
+/// How many rows there are at most, so that a drawing below `above` lines and the prompt fit into so many lines.
+pub(crate) fn rows_in(height: usize, above: usize) -> usize {
+    /// The scale, the two lines of the legend, the prompt.
+    const AROUND: usize = 4;
+    height.saturating_sub(above + AROUND).max(1)
+}
+
 /// A row for each lane, at most `limit` if lanes can share one, in so many columns.
 pub(crate) fn draw(timeline: &Timeline, limit: usize, columns: usize) -> String {
     let rows = timeline.rows(limit);
@@ -99,4 +111,24 @@ fn painted(cells: &[(char, Style)]) -> String {
         let _ = write!(text, "{}", styled(run.iter().map(|(char, _)| char).collect::<String>(), style));
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use dacapo::store::Timestamp;
+
+    use super::{draw, rows_in};
+    use crate::timeline::{Kind, Lane, Timeline, What};
+
+    #[test]
+    fn what_is_drawn_fits_into_the_terminal() {
+        for count in [5, 12, 13, 35] {
+            let lanes = (1..=count).map(|id| Lane::new(Kind::Activity, id, "step").begins(What::Work, Timestamp(0)));
+            let timeline = Timeline { title: String::new(), from: Timestamp(0), to: Timestamp(9), lanes: lanes.collect() };
+            let drawn = draw(&timeline, rows_in(20, 4), 80);
+            assert!(4 + drawn.lines().count() < 20, "{drawn}");
+            assert_eq!(drawn.contains(" × "), count > 12, "{drawn}");
+        }
+        assert_eq!(rows_in(5, 90), 1);
+    }
 }
