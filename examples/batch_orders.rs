@@ -44,7 +44,7 @@ struct Args {
     /// How long the price service takes, in milliseconds
     #[arg(long, global = true, value_name = "MS", default_value_t = 5)]
     latency: u64,
-    /// Where the receipts go, those of each batch into a folder of its own
+    /// Where the receipts go, those of each run into a new folder
     #[arg(long, global = true, value_name = "FOLDER", default_value = "receipts")]
     receipts: PathBuf,
     #[command(flatten)]
@@ -152,7 +152,7 @@ fn line_at(text: &[u8], position: &csv::Position) -> u64 {
 /// Prices one line and writes its receipt. The file appears when it is complete, and an attempt that is made again after a crash
 /// writes the same one.
 #[activity(retry = Retry::exponential(Duration::from_millis(100)).max_attempts(3))]
-async fn process(row: Row) -> dacapo::Result<Result<Receipt, Rejection>> {
+async fn process(row: Row, folder: String) -> dacapo::Result<Result<Receipt, Rejection>> {
     let shop = dacapo::state::<Shop>();
     tokio::time::sleep(shop.latency).await;
     let line = row.line;
@@ -160,7 +160,7 @@ async fn process(row: Row) -> dacapo::Result<Result<Receipt, Rejection>> {
         Ok(receipt) => receipt,
         Err(reason) => return Ok(Err(Rejection { line, reason })),
     };
-    let folder = shop.receipts.join(format!("batch {}", dacapo::instance_id()));
+    let folder = shop.receipts.join(folder);
     tokio::fs::create_dir_all(&folder).await?;
     let part = folder.join(format!("{line}.json.part"));
     tokio::fs::write(&part, serde_json::to_vec_pretty(&receipt)?).await?;
@@ -189,18 +189,26 @@ fn price(line: u64, Fields { customer, item, quantity }: Fields) -> Result<Recei
 #[orchestrator]
 async fn process_batch(file: PathBuf) -> dacapo::Result<Summary> {
     let rows = load(file).await?;
-    Ok(summarize(try_fan_out(rows, process).limit(64).await?))
+    let folder = folder_of_receipts();
+    Ok(summarize(try_fan_out(rows, |row| process(row, folder.clone())).limit(64).await?))
 }
 
 /// All lines in a loop. That the next line waits for the one before must be said.
 #[orchestrator]
 async fn process_one_by_one(file: PathBuf) -> dacapo::Result<Summary> {
-    let mut results = Vec::new();
+    let (folder, mut results) = (folder_of_receipts(), Vec::new());
     #[sequential]
     for row in load(file).await? {
-        results.push(process(row).await?);
+        results.push(process(row, folder.clone()).await?);
     }
     Ok(summarize(results))
+}
+
+/// A name that only this run has, also among those of its id. An id may be longer than a name of 255 bytes, and is cut then.
+fn folder_of_receipts() -> String {
+    let id = dacapo::instance_id();
+    let end = id.char_indices().map(|(start, c)| start + c.len_utf8()).take_while(|end| *end <= 200).last();
+    format!("batch {} {}", &id[..end.unwrap_or(0)], dacapo::new_uuid())
 }
 
 fn summarize(results: Vec<Result<Receipt, Rejection>>) -> Summary {

@@ -47,9 +47,16 @@ fn the_examples_without_arguments_end_well() {
     assert_eq!(Place::of("encrypted_payloads").run(&[]), "charged 4000 0000 0000 0002\n");
 }
 
-/// The folder with the receipts for a file.
+/// The folders with the receipts of all batches of this id.
+fn batches(place: &Place, id: &str) -> Vec<PathBuf> {
+    let folders = written(&place.path("receipts")).into_keys();
+    let own = folders.filter(|name| name.strip_prefix(&format!("batch {id} ")).is_some_and(|run| !run.contains(' ')));
+    own.map(|name| place.path("receipts").join(name)).collect()
+}
+
+/// The folder with the receipts for a file, which one batch has priced.
 fn receipts(place: &Place, file: &str) -> PathBuf {
-    place.path(&format!("receipts/batch {}", in_id(place, file)))
+    batches(place, &in_id(place, file)).pop().unwrap_or_default()
 }
 
 #[test]
@@ -98,6 +105,21 @@ fn batch_orders_has_a_result_and_receipts_for_each_file() {
 }
 
 #[test]
+fn a_batch_has_no_receipts_of_another_of_its_id() {
+    let place = Place::of("batch_orders");
+    place.run(&["--sample", "orders.csv", "--lines", "20"]);
+    place.run(&["orders.csv", "--id", "o"]);
+    let first = batches(&place, "o");
+    for suffix in ["", "-wal", "-shm", "-bell", "-worker"] {
+        let _ = fs::remove_file(place.path(&format!("batch_orders.db{suffix}")));
+    }
+    fs::write(place.path("orders.csv"), "customer,item,quantity\nAda,lamp,1\n").expect("a file");
+    place.run(&["orders.csv", "--id", "o"]);
+    let second = batches(&place, "o").into_iter().find(|folder| !first.contains(folder)).expect("a folder of its own");
+    assert_eq!([&first[0], &second].map(|folder| written(folder).len()), [20, 1]);
+}
+
+#[test]
 fn batch_orders_refuses_a_file_that_holds_no_orders() {
     let place = Place::of("batch_orders");
     fs::write(place.path("other.csv"), "name,age\nAda,36\n").expect("a file");
@@ -126,15 +148,15 @@ fn without_arguments_a_program_tells_all_that_it_takes() {
 fn batch_orders_goes_on_after_a_kill_and_prices_no_recorded_line_again() {
     let place = Place::of("batch_orders");
     place.run(&["--sample", "orders.csv", "--lines", "300"]);
-    let receipts = receipts(&place, "orders.csv");
-    place.killed(&["orders.csv", "--latency", "150"], "the second wave", || written(&receipts).len() > 80);
+    let receipts = || receipts(&place, "orders.csv");
+    place.killed(&["orders.csv", "--latency", "150"], "the second wave", || written(&receipts()).len() > 80);
     let recorded = place.recorded(&in_id(&place, "orders.csv"), "process");
     assert!((1..300).contains(&recorded.len()), "{} lines are recorded", recorded.len());
-    let before = written(&receipts);
+    let before = written(&receipts());
 
     let text = place.run(&["orders.csv"]);
     assert!(text.contains("300 lines, 3 rejected, "), "{text}");
-    let after = written(&receipts);
+    let after = written(&receipts());
     assert_eq!(after.len(), 297);
     let line = |result: &String| serde_json::from_str::<serde_json::Value>(result).ok()?["Ok"]["line"].as_u64();
     let priced: Vec<_> = recorded.iter().filter_map(line).map(|line| format!("{line}.json")).collect();

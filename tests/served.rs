@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dacapo::store::Event;
@@ -275,6 +276,20 @@ fn batch_orders_gives_its_summary_over_http() {
             assert_eq!(again, summary, "batches of one file at once are in nobody's way");
         }
     });
+}
+
+#[test]
+fn a_batch_asked_for_again_has_receipts_of_its_own() {
+    let place = Place::of("batch_orders");
+    let server = place.served(&["--latency", "0"]);
+    for customer in ["Ada", "Bob"] {
+        let orders = "customer,item,quantity\n".to_owned() + &format!("{customer},lamp,1\n").repeat(3);
+        fs::write(place.path("orders.csv"), orders).expect("a file");
+        block_on(async { output(&start(&server, "/orchestrators/process_batch/again", json!("orders.csv")).await).await });
+    }
+    let folders = fs::read_dir(place.path("receipts")).expect("the receipts").map(|entry| entry.expect("an entry").path());
+    let files = |folder: PathBuf| fs::read_dir(folder).expect("a folder").count();
+    assert_eq!(folders.map(files).collect::<Vec<_>>(), [3, 3]);
 }
 
 #[test]
