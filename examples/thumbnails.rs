@@ -148,10 +148,11 @@ async fn main() -> dacapo::Result<()> {
         (_, _, Some(folder)) => return paint_sample(&folder, args.images),
         _ => return Err(Error::msg("two folders are needed")),
     };
-    if source == target {
+    std::fs::create_dir_all(&target)?;
+    // One folder may have many paths.
+    if source.canonicalize().ok() == Some(target.canonicalize()?) {
         return Err(Error::msg("the thumbnails need a folder of their own"));
     }
-    tokio::fs::create_dir_all(&target).await?;
     let [from, to] = [&source, &target].map(|folder| resume::part_of_id(folder.display()));
     let id = args.id.unwrap_or_else(|| format!("{from} to {to}"));
     let job = Job { source, target, size: args.size, parallel: args.parallel };

@@ -219,6 +219,21 @@ fn thumbnails_reports_each_broken_image_and_makes_the_rest() {
 }
 
 #[test]
+fn thumbnails_never_go_where_the_images_are() {
+    let place = Place::of("thumbnails");
+    place.run(&["--sample", "photos", "--images", "2"]);
+    std::os::unix::fs::symlink("photos", place.path("alias")).expect("a link");
+    let before = written(&place.path("photos"));
+    for [source, target] in
+        [["photos", "photos"], ["photos", "photos/../photos"], ["photos", "alias"], ["alias", "photos"], ["none", "none"]]
+    {
+        let (good, text) = place.ends(&[source, target]);
+        assert!(!good && text.contains("the thumbnails need a folder of their own"), "{source} {target}: {text}");
+    }
+    assert_eq!(written(&place.path("photos")), before);
+}
+
+#[test]
 fn thumbnails_waits_for_no_pipe() {
     let place = Place::of("thumbnails");
     place.run(&["--sample", "photos", "--images", "2"]);
