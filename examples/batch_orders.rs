@@ -120,10 +120,12 @@ fn load(file: PathBuf) -> dacapo::Result<Vec<Row>> {
     if let Some(missing) = ["customer", "item", "quantity"].iter().find(|name| !header.iter().any(|column| column == **name)) {
         return Err(Error::msg(format!("`{}` has no column `{missing}` in its first line", file.display())));
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut line, mut counted) = (Vec::new(), 1, 0);
     for record in reader.byte_records() {
         let record = record.map_err(unreadable)?;
-        let line = record.position().map_or(0, |position| line_at(&text, position));
+        let begin = record.position().map_or(counted, |position| begin_at(&text, position));
+        line += ends_of_lines(&text[counted..begin]);
+        counted = begin;
         let fields = csv::StringRecord::from_byte_record(record).map_err(|_| "it is not UTF-8".to_owned()).and_then(|record| {
             match record.len() == header.len() {
                 true => record.deserialize(Some(&header)).map_err(|error| error.to_string()),
@@ -143,10 +145,16 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The number of the line on which a record begins. Its position is before the empty lines that are skipped.
-fn line_at(text: &[u8], position: &csv::Position) -> u64 {
-    let skipped = text[position.byte() as usize..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    position.line() + skipped.filter(|byte| **byte == b'\n').count() as u64
+/// Where a record begins. Its position is before the empty lines that are skipped.
+fn begin_at(text: &[u8], position: &csv::Position) -> usize {
+    let position = position.byte() as usize;
+    position + text[position..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// How many lines end in `text`: with all that ends a record for `csv`, which is `\n`, `\r\n` and a `\r` alone.
+fn ends_of_lines(text: &[u8]) -> u64 {
+    let is_end = |(at, byte): (usize, &u8)| *byte == b'\n' || *byte == b'\r' && text.get(at + 1) != Some(&b'\n');
+    text.iter().enumerate().filter(|found| is_end(*found)).count() as u64
 }
 
 /// Prices one line and writes its receipt. The file appears when it is complete, and an attempt that is made again after a crash

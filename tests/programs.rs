@@ -105,6 +105,23 @@ fn batch_orders_has_a_result_and_receipts_for_each_file() {
 }
 
 #[test]
+fn an_order_has_its_number_and_its_receipt_whatever_ends_the_lines() {
+    let place = Place::of("batch_orders");
+    let lines =
+        ["customer,item,quantity", "Ada,lamp,1", "", "Bob,lamp,1", "Ada,unicorn,1", "\"Eve", "Moe\",lamp,1", "Ada,lamp,x", ""];
+    for (name, end) in [("lf", "\n"), ("crlf", "\r\n"), ("cr", "\r")] {
+        fs::write(place.path("orders.csv"), lines.join(end)).expect("a file");
+        let text = place.run(&["orders.csv", "--id", name]);
+        assert!(
+            text.starts_with("line 5 is rejected: `unicorn`") && text.contains("\nline 8 is rejected: `x`"),
+            "{name}: {text}"
+        );
+        let written: Vec<_> = batches(&place, name).iter().flat_map(|folder| written(folder).into_keys()).collect();
+        assert_eq!(written, ["2.json", "4.json", "6.json"], "{name}");
+    }
+}
+
+#[test]
 fn a_batch_has_no_receipts_of_another_of_its_id() {
     let place = Place::of("batch_orders");
     place.run(&["--sample", "orders.csv", "--lines", "20"]);
