@@ -14,9 +14,10 @@ mod resume;
 mod serve;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
 
 use axum::Router;
 use clap::{Parser, Subcommand};
@@ -32,7 +33,7 @@ struct Args {
     /// A CSV file with the columns customer, item and quantity
     #[arg(required_unless_present = "sample")]
     file: Option<PathBuf>,
-    /// Writes a file to try this with, and ends
+    /// Writes a new file to try this with, and ends
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     sample: Option<PathBuf>,
     /// How many lines the sample has
@@ -237,7 +238,7 @@ fn summarize(results: Vec<Result<Receipt, Rejection>>) -> Summary {
 async fn main() -> dacapo::Result<()> {
     let args = Args::parse();
     if let Some(sample) = args.sample {
-        return Ok(write_sample(sample, args.lines)?);
+        return write_sample(&sample, args.lines);
     }
     let shop = Shop { receipts: args.receipts, latency: Duration::from_millis(args.latency) };
     let runtime = Runtime::builder(args.store.url).state(shop);
@@ -281,7 +282,12 @@ async fn seconds(client: &Client, id: &str) -> dacapo::Result<f64> {
 }
 
 /// Every hundredth line is wrong, each in another way.
-fn write_sample(file: PathBuf, lines: u64) -> io::Result<()> {
+fn write_sample(file: &Path, lines: u64) -> dacapo::Result<()> {
+    let refused = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::msg(format!("`--sample` writes a new file, and `{}` exists", file.display())),
+        _ => Error::msg(format!("could not write `{}`: {error}", file.display())),
+    };
+    let mut sample = fs::File::create_new(file).map_err(refused)?;
     let mut text = String::from("customer,item,quantity\n");
     for number in 1..=lines {
         let customer = ["Ada", "Grace", "Edsger", "Barbara", "Donald"][number as usize % 5];
@@ -294,7 +300,7 @@ fn write_sample(file: PathBuf, lines: u64) -> io::Result<()> {
             _ => format!("{customer},{item},{}\n", number % 12 + 1),
         };
     }
-    fs::write(&file, text)?;
+    sample.write_all(text.as_bytes()).map_err(refused)?;
     println!("{lines} lines are in {}", file.display());
     Ok(())
 }

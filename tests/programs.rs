@@ -137,6 +137,17 @@ fn a_batch_has_no_receipts_of_another_of_its_id() {
 }
 
 #[test]
+fn a_sample_is_written_over_no_file() {
+    let place = Place::of("batch_orders");
+    fs::write(place.path("orders.csv"), "my own").expect("a file");
+    let (good, text) = place.ends(&["--sample", "orders.csv"]);
+    assert!(!good && text.contains("`--sample` writes a new file, and `orders.csv` exists"), "{text}");
+    assert_eq!(fs::read_to_string(place.path("orders.csv")).expect("it is there"), "my own");
+    let (good, text) = place.ends(&["--sample", "no/folder/x.csv"]);
+    assert!(!good && text.contains("could not write `no/folder/x.csv`: No such file"), "{text}");
+}
+
+#[test]
 fn batch_orders_refuses_a_file_that_holds_no_orders() {
     let place = Place::of("batch_orders");
     fs::write(place.path("other.csv"), "name,age\nAda,36\n").expect("a file");
