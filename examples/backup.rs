@@ -13,6 +13,7 @@
 //! curl -i localhost:7071/orchestrators/E2_BackupSiteContent --json '"/home/ada/photos"'
 //! ```
 
+mod begin;
 mod resume;
 mod serve;
 
@@ -300,7 +301,7 @@ fn is_part_of(database: &Path, path: &Path) -> bool {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let Args { command, backup, store: serve::Store { url } } = Args::parse();
+    let Args { command, backup, store: serve::Store { url } } = begin::arguments();
     let shared = |served| Ok::<_, Error>(Shared { database: database_of(&url)?, stores: Mutex::default(), served });
     match (command, backup) {
         (Some(Command::Serve { listen, destination }), _) => {

@@ -10,6 +10,7 @@
 //! is rejected with its number and does not stop the rest. Take `#[sequential]` from the loop below and it does not compile:
 //! `tests/ui/lint/fail/real_41_batch_orders.rs` shows what the compiler says.
 
+mod begin;
 mod resume;
 mod serve;
 
@@ -236,7 +237,7 @@ fn summarize(results: Vec<Result<Receipt, Rejection>>) -> Summary {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
+    let args: Args = begin::arguments();
     if let Some(sample) = args.sample {
         return write_sample(&sample, args.lines);
     }

@@ -14,6 +14,7 @@
 //! curl localhost:7071/runtime/webhooks/durabletask/entities/counter/visits
 //! ```
 
+mod begin;
 mod serve;
 
 use axum::Router;
@@ -107,7 +108,7 @@ async fn unfinished(client: &Client, id: &str) -> dacapo::Result<Option<Addition
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
+    let args: Args = begin::arguments();
     let url = args.store.url;
     let addition = match (args.command, args.addition) {
         (Some(Command::Serve(listen)), _) => return serve::serve(listen, Runtime::builder(url), Router::new()).await,

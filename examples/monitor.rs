@@ -6,6 +6,7 @@
 //! Kill it and run the same line again: it goes on with the count it had. `serve` watches what is asked for over HTTP:
 //! `curl -i localhost:7071/orchestrators/monitor --json '{"file": "/tmp/report.csv", "every": 5}'`.
 
+mod begin;
 mod resume;
 mod serve;
 
@@ -93,7 +94,7 @@ async fn monitor(mut seen: Seen) -> dacapo::Result<Seen> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
+    let args: Args = begin::arguments();
     let runtime = Runtime::builder(args.store.url);
     let mut watch = match (args.command, args.watch) {
         (Some(Command::Serve(listen)), _) => return serve::serve(listen, runtime, Router::new()).await,

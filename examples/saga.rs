@@ -11,6 +11,7 @@
 //! at; `--id second` orders a second one. `serve` takes orders over HTTP:
 //! `curl -i localhost:7071/orchestrators/order --json '{"item": "piano", "euros": 100}'`.
 
+mod begin;
 mod resume;
 mod serve;
 
@@ -198,7 +199,7 @@ async fn order(item: String, euros: u32) -> dacapo::Result<String> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
+    let args: Args = begin::arguments();
     let shop = Shop::open(&args.shop, Duration::from_millis(args.latency))?;
     let runtime = Runtime::builder(args.store.url).state(shop);
     let purchase = match (args.command, args.purchase) {

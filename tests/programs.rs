@@ -35,7 +35,10 @@ fn every_example_is_in_the_table() {
     for entry in fs::read_dir("examples").expect("the examples") {
         let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
         let is_listed = table.contains(&format!("]({file}) |"));
-        assert!(is_listed || ["README.md", "resume", "serve"].contains(&&*file), "examples/README.md does not list {file}");
+        assert!(
+            is_listed || ["README.md", "begin", "resume", "serve"].contains(&&*file),
+            "examples/README.md does not list {file}"
+        );
     }
 }
 

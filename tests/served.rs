@@ -365,6 +365,30 @@ fn ctrl_c_does_not_wait_for_a_request_without_end() {
 }
 
 #[test]
+fn options_may_stand_before_serve_and_arguments_may_not() {
+    let elsewhere = ["--store", "sqlite:elsewhere.db"];
+    let programs: [(_, &[&str], &[&str]); 5] = [
+        ("backup", &elsewhere, &["source"]),
+        ("batch_orders", &["--latency", "0", "--store", "sqlite:elsewhere.db", "--receipts", "r"], &["--sample", "orders.csv"]),
+        ("counter", &elsewhere, &["visits", "--add", "1"]),
+        ("monitor", &elsewhere, &["--every", "1"]),
+        ("saga", &["--shop", "a.db", "--latency", "0", "--store", "sqlite:elsewhere.db"], &["lamp"]),
+    ];
+    for (name, options, arguments) in programs {
+        let place = Place::of(name);
+        let serve = ["serve", "--listen", "127.0.0.1:0"];
+        let served = Served::start(&mut place.program(&[options, &serve].concat()));
+        assert!(place.path("elsewhere.db").exists() && served.kill(), "{name}");
+        let output = place.program(&[arguments, &["serve"]].concat()).output().expect("the program runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && text.contains("the subcommand 'serve' cannot be used with '"),
+            "{name}: {text}"
+        );
+    }
+}
+
+#[test]
 fn a_taken_address_and_a_wrong_store_are_said_in_a_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").to_string();
     let holder = std::net::TcpListener::bind(&taken).expect("it is free");

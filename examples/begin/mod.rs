@@ -1,0 +1,28 @@
+//! What the programs share that take arguments: how they begin.
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Parser};
+
+/// The arguments of the command line. Before a subcommand may stand the options that are for all, and nothing else.
+pub(crate) fn arguments<A: Parser>() -> A {
+    let mut command = A::command().bin_name(env!("CARGO_CRATE_NAME"));
+    if command.is_args_conflicts_with_subcommands_set() {
+        // So set, clap takes a subcommand that follows an option for a positional argument; the usage stays.
+        let usage = command.render_usage().to_string();
+        command = command.args_conflicts_with_subcommands(false).override_usage(usage.trim_start_matches("Usage: ").to_owned());
+    }
+    let matches = command.get_matches_mut();
+    if let Some(subcommand) = matches.subcommand_name() {
+        let out_of_place = command.get_arguments().find(|arg| is_out_of_place(arg, &matches)).map(Arg::to_string);
+        if let Some(arg) = out_of_place {
+            let wrong = format!("the subcommand '{subcommand}' cannot be used with '{arg}'");
+            command.error(ErrorKind::ArgumentConflict, wrong).exit();
+        }
+    }
+    A::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+fn is_out_of_place(arg: &Arg, matches: &ArgMatches) -> bool {
+    !arg.is_global_set() && matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+}
