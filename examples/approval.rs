@@ -10,6 +10,7 @@
 //!
 //! Or all of it over HTTP: `POST /orchestrators/expense/NAME` asks, `raiseEvent/decision` decides, the status shows.
 
+mod begin;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -123,7 +124,7 @@ async fn show(client: &Client, name: &str) -> dacapo::Result<String> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let Args { command, store: serve::Store { url } } = Args::parse();
+    let Args { command, store: serve::Store { url } } = begin::arguments();
     match command {
         Command::Serve(listen) => serve::serve(listen, Runtime::builder(url), Router::new()).await?,
         Command::Request(asked) => {

@@ -6,6 +6,7 @@
 //! curl -i -X POST localhost:7071/api/start-fanout      # 202 at once, with the URL to ask on
 //! ```
 
+mod begin;
 mod serve;
 
 use axum::Router;
@@ -65,7 +66,7 @@ async fn start_fanout(State(client): State<Client>, request: Parts, body: Bytes)
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
+    let args: Args = begin::arguments();
     let runtime = Runtime::builder(args.store.url);
     if let Some(Command::Serve(listen)) = args.command {
         return serve::serve(listen, runtime, Router::new().route("/api/start-fanout", post(start_fanout))).await;

@@ -10,6 +10,8 @@
 //! times with growing waits. A message leaves the queue when its result is stored; one that has failed five times stays there
 //! with the reason, and `work` tries it again the next time. `api --flaky 7` and `api --per-minute 600` show that nothing is lost.
 
+mod begin;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -185,7 +187,7 @@ async fn drain(mut tally: Tally) -> dacapo::Result<Tally> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let Args { folder, store, command } = Args::parse();
+    let Args { folder, store, command } = begin::arguments();
     match command {
         Command::Api { listen, per_minute, flaky } => serve(listen, Meter::new(per_minute, flaky)).await,
         Command::Fill { count } => fill(&folder, count),

@@ -8,6 +8,7 @@
 //! An image that cannot be read is reported and does not stop the rest. Kill it and run the same line again: it goes on, and no
 //! thumbnail that is recorded is made again.
 
+mod begin;
 mod resume;
 
 use std::path::{Path, PathBuf};
@@ -142,7 +143,7 @@ async fn make_thumbnails(job: Job) -> dacapo::Result<Report> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let args = Args::parse();
+    let args: Args = begin::arguments();
     let (source, target) = match (args.source, args.target, args.sample) {
         (Some(source), Some(target), _) => (std::path::absolute(source)?, std::path::absolute(target)?),
         (_, _, Some(folder)) => return paint_sample(&folder, args.images),

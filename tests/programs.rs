@@ -360,6 +360,23 @@ fn monitor_outlasts_a_folder_that_is_none_for_a_while() {
 }
 
 #[test]
+fn a_disk_that_cannot_be_written_is_spoken_of() {
+    let place = Place::of("monitor");
+    let said = fs::File::create(place.path("said")).expect("a file");
+    let mut process = Process::spawn(place.program(&["report.csv", "--every", "0.05"]).stdout(Stdio::null()).stderr(said));
+    let is_begun = || place.path("monitor.db").exists() && !place.recorded(&watch_of(&place, "report.csv"), "size_of").is_empty();
+    assert!(process.run_until("the first look", is_begun));
+    let database = rusqlite::Connection::open(place.path("monitor.db")).expect("a database");
+    let full = "CREATE TRIGGER full BEFORE INSERT ON turn BEGIN SELECT RAISE(FAIL, 'the disk is full'); END";
+    database.execute_batch(full).expect("a trigger");
+    let told = || fs::read_to_string(place.path("said")).is_ok_and(|text| text.contains("the disk is full"));
+    assert!(process.run_until("a word about the disk", told));
+    database.execute_batch("DROP TRIGGER full").expect("it is there");
+    fs::write(place.path("report.csv"), "complete").expect("a file");
+    assert!(!process.run_until("the end", || false));
+}
+
+#[test]
 fn paths_that_look_alike_are_watches_of_their_own() {
     let place = Place::of("monitor");
     fs::create_dir(place.path("p")).expect("a folder");

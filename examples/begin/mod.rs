@@ -1,11 +1,18 @@
 //! What the programs share that take arguments: how they begin.
 
+use std::io;
+
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Parser};
+use tracing::Level;
 
-/// The arguments of the command line. Before a subcommand may stand the options that are for all, and nothing else.
+/// The arguments of the command line. From here on, what the runtime cannot do goes to stderr: it tries again until it can, and a
+/// program that waits for it would be silent.
+///
+/// Before a subcommand may stand the options that are for all, and nothing else.
 pub(crate) fn arguments<A: Parser>() -> A {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(Level::WARN).with_target(false).init();
     let mut command = A::command().bin_name(env!("CARGO_CRATE_NAME"));
     if command.is_args_conflicts_with_subcommands_set() {
         // So set, clap takes a subcommand that follows an option for a positional argument; the usage stays.
