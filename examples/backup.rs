@@ -399,7 +399,7 @@ impl Ends {
     /// The name of this backup.
     fn id(&self) -> String {
         let [source, destination] = [&self.source, self.destination.trim_start_matches("file://")].map(resume::part_of_id);
-        format!("{source} to {destination}")
+        resume::id(format!("{source} to {destination}"))
     }
 }
 

@@ -248,7 +248,7 @@ async fn main() -> dacapo::Result<()> {
         (None, Some(file)) => std::path::absolute(file)?,
         (None, None) => return Err(Error::msg("give a file, or `serve`")),
     };
-    let id = args.id.unwrap_or_else(|| resume::part_of_id(file.display()));
+    let id = args.id.unwrap_or_else(|| resume::id(resume::part_of_id(file.display())));
     let runtime = runtime.open().await?;
     resume::check(&runtime, &id, &file).await?;
     let run = runtime.start(process_batch(file.clone())).id(&id).reuse_id(ReuseId::UseExisting).await?;
@@ -256,7 +256,7 @@ async fn main() -> dacapo::Result<()> {
     let at_once = seconds(&runtime, &id).await?;
     println!("{at_once:.2} s, 64 at once");
     if args.one_by_one {
-        let id = format!("{id}, one by one");
+        let id = resume::id(format!("{id}, one by one"));
         runtime.start(process_one_by_one(file)).id(&id).reuse_id(ReuseId::UseExisting).await?.result().await?;
         let one_by_one = seconds(&runtime, &id).await?;
         println!("{one_by_one:.2} s, one by one: {:.1} times as long", one_by_one / at_once);

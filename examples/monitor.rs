@@ -102,7 +102,7 @@ async fn main() -> dacapo::Result<()> {
         (None, None) => return Err(Error::msg("give a file, or `serve`")),
     };
     watch.file = std::path::absolute(watch.file)?;
-    let id = args.id.unwrap_or_else(|| format!("monitor {}", resume::part_of_id(watch.file.display())));
+    let id = args.id.unwrap_or_else(|| resume::id(format!("monitor {}", resume::part_of_id(watch.file.display()))));
     let runtime = runtime.open().await?;
     resume::check(&runtime, &id, &watch).await?;
     let run = runtime.start(monitor(Seen { watch, looks: 0, size: None })).id(&id).reuse_id(ReuseId::UseExisting).await?;

@@ -208,7 +208,7 @@ async fn main() -> dacapo::Result<()> {
         (None, None) => return Err(Error::msg("give something to buy, or `serve`")),
     };
     let Purchase { item, euros } = &purchase;
-    let id = args.id.unwrap_or_else(|| format!("{} for {euros} €", resume::part_of_id(item)));
+    let id = args.id.unwrap_or_else(|| resume::id(format!("{} for {euros} €", resume::part_of_id(item))));
     let runtime = runtime.open().await?;
     resume::check(&runtime, &id, &purchase).await?;
     let run = runtime.start(order(item.clone(), *euros)).id(&id).reuse_id(ReuseId::UseExisting).await?;

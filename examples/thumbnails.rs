@@ -155,7 +155,7 @@ async fn main() -> dacapo::Result<()> {
         return Err(Error::msg("the thumbnails need a folder of their own"));
     }
     let [from, to] = [&source, &target].map(|folder| resume::part_of_id(folder.display()));
-    let id = args.id.unwrap_or_else(|| format!("{from} to {to}"));
+    let id = args.id.unwrap_or_else(|| resume::id(format!("{from} to {to}")));
     let job = Job { source, target, size: args.size, parallel: args.parallel };
 
     let runtime = Runtime::open(&args.store).await?;

@@ -339,6 +339,18 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
 }
 
 #[test]
+fn long_paths_are_no_hindrance() {
+    let place = Place::empty();
+    let [source, destination] = ["source", "destination"].map(|folder| format!("{folder}/{}", "x".repeat(125)));
+    place.write(&format!("{}/file", "x".repeat(125)), b"x");
+    for again in [false, true] {
+        let output = place.run(&[&source, &destination]);
+        let text = said(&output);
+        assert!(output.status.success() && text.contains("complete already") == again, "{text}");
+    }
+}
+
+#[test]
 fn a_database_in_use_is_named() {
     let place = Place::empty();
     let url = format!("sqlite:{}", place.database().display());

@@ -377,6 +377,32 @@ fn a_disk_that_cannot_be_written_is_spoken_of() {
 }
 
 #[test]
+fn long_paths_have_ids_and_folders_of_their_own() {
+    let place = Place::of("batch_orders");
+    let folder = format!("{0}/{0}/{0}", "世".repeat(80));
+    fs::create_dir_all(place.path(&folder)).expect("a folder");
+    for (file, quantity) in [("a", 1), ("b", 2)] {
+        let file = format!("{folder}/{file}{}.csv", "x".repeat(200));
+        fs::write(place.path(&file), format!("customer,item,quantity\nAda,lamp,{quantity}\n")).expect("a file");
+        let cost = format!("{}.00 € in all\n", 49 * quantity);
+        let text = place.run(&[&file, "--one-by-one"]);
+        assert!(text.contains(&cost) && !text.contains("already"), "{text}");
+        let text = place.run(&[&file]);
+        assert!(text.contains(&cost) && text.contains(" is complete already"), "{text}");
+    }
+    assert_eq!(written(&place.path("receipts")).len(), 4);
+    let file = format!("{folder}/a{}.csv", "x".repeat(200));
+    place.run(&[&file, "--one-by-one", "--id", &"世".repeat(256)]);
+    let (good, text) = place.ends(&[&file, "--id", &"x".repeat(257)]);
+    assert!(!good && text.contains("it is longer than 256 characters"), "the user has given it: {text}");
+
+    let place = Place::of("thumbnails");
+    let [photos, small] = ["p", "s"].map(|name| format!("{name}{}", "x".repeat(200)));
+    place.run(&["--sample", &photos, "--images", "1"]);
+    assert!(place.run(&[&photos, &small]).contains("1 thumbnails, 1 failed\n"));
+}
+
+#[test]
 fn paths_that_look_alike_are_watches_of_their_own() {
     let place = Place::of("monitor");
     fs::create_dir(place.path("p")).expect("a folder");
