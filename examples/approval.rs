@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::{Parser, Subcommand};
-use dacapo::{Client, ErrorKind, Event, Runtime, activity, orchestrator};
+use dacapo::{Client, Error, ErrorKind, Event, Runtime, activity, orchestrator};
 use serde::{Deserialize, Serialize};
 
 /// Asks people, and goes on without them when they do not answer.
@@ -129,8 +129,12 @@ async fn main() -> dacapo::Result<()> {
         Command::Serve(listen) => serve::serve(listen, Runtime::builder(url), Router::new()).await?,
         Command::Request(asked) => {
             let name = asked.name.clone();
-            Client::connect(&url).await?.start(expense(asked)).id(&name).await?;
-            println!("{name} is asked for");
+            match Client::connect(&url).await?.start(expense(asked)).id(&name).await {
+                Err(error) if error.is_already_exists() => {
+                    return Err(Error::msg(format!("`{name}` is asked for already: see `show {name}`, or give another name")));
+                }
+                started => started.map(|_| println!("{name} is asked for"))?,
+            }
         }
         Command::Decide { name, answer, by } => {
             let sent = format!("{name}: `{answer}` by {by} is sent; `show {name}` tells who was first");

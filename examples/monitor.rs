@@ -10,6 +10,7 @@ mod begin;
 mod resume;
 mod serve;
 
+use std::num::ParseFloatError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,8 +46,21 @@ struct Watch {
     /// The file somebody else writes
     file: PathBuf,
     /// Seconds between two looks
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     every: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().map_err(|error: ParseFloatError| error.to_string())?;
+    pause(seconds).map(|_| seconds)
+}
+
+/// A pause of so many seconds. Without one, the looks would keep a processor and the disk busy.
+fn pause(seconds: f64) -> Result<Duration, String> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(Duration::ZERO) => Err("it is no time at all".to_owned()),
+        pause => pause.map_err(|error| error.to_string()),
+    }
 }
 
 /// A watch, and what was seen so far.
@@ -78,7 +92,7 @@ async fn size_of(file: PathBuf) -> dacapo::Result<Option<u64>> {
 /// Looks until the file has the same size twice, and returns what was seen.
 #[orchestrator]
 async fn monitor(mut seen: Seen) -> dacapo::Result<Seen> {
-    let every = Duration::try_from_secs_f64(seen.watch.every).map_err(|error| Error::msg(format!("`every`: {error}")))?;
+    let every = pause(seen.watch.every).map_err(|error| Error::msg(format!("`every`: {error}")))?;
     for _ in 0..LOOKS {
         let size = size_of(seen.watch.file.clone()).await?;
         seen.looks += 1;
@@ -106,10 +120,11 @@ async fn main() -> dacapo::Result<()> {
     let runtime = runtime.open().await?;
     resume::check(&runtime, &id, &watch).await?;
     let run = runtime.start(monitor(Seen { watch, looks: 0, size: None })).id(&id).reuse_id(ReuseId::UseExisting).await?;
-    let Seen { watch, looks, size } = run.result().await.map_err(resume::failed(&id))?;
+    let ended = run.result().await;
     let generation = run.status().await?.execution();
+    runtime.shutdown().await?;
+    let Seen { watch, looks, size } = ended.map_err(resume::failed(&id))?;
     let (file, bytes) = (watch.file.display(), size.unwrap_or(0));
     println!("{file} is complete: {bytes} bytes, {looks} looks, generation {generation}");
-    runtime.shutdown().await?;
     Ok(())
 }

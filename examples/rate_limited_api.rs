@@ -23,7 +23,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::{Parser, Subcommand};
-use dacapo::{PerMinute, Retry, ReuseId, Runtime, activity, fan_out, orchestrator, try_fan_out};
+use dacapo::{Error, PerMinute, Retry, ReuseId, Runtime, activity, fan_out, orchestrator, try_fan_out};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -253,11 +253,11 @@ fn fill(folder: &Path, count: u32) -> dacapo::Result<()> {
 
 /// The labels by the ids of the messages.
 fn read_results(path: &Path) -> dacapo::Result<BTreeMap<i64, String>> {
-    match std::fs::read(path) {
-        Ok(text) => Ok(serde_json::from_slice(&text)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error.into()),
-    }
+    let results = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        text => text.and_then(|text| Ok(serde_json::from_slice(&text)?)),
+    };
+    results.map_err(|error| Error::msg(format!("could not read `{}`: {error}", path.display())))
 }
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -68,15 +68,17 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(path: &Path, latency: Duration) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.execute_batch(
+    fn open(path: &Path, latency: Duration) -> dacapo::Result<Self> {
+        let closed = |error| Error::msg(format!("could not open the shop `{}`: {error}", path.display()));
+        let connection = Connection::open(path).map_err(closed)?;
+        let filled = connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS shelf (item TEXT PRIMARY KEY, count INTEGER NOT NULL CHECK (count >= 0));
              CREATE TABLE IF NOT EXISTS account (only_row INTEGER PRIMARY KEY, euros INTEGER NOT NULL CHECK (euros >= 0));
              CREATE TABLE IF NOT EXISTS journal (key TEXT PRIMARY KEY, step TEXT NOT NULL);
              INSERT OR IGNORE INTO shelf VALUES ('lamp', 10), ('chair', 4), ('piano', 1);
              INSERT OR IGNORE INTO account VALUES (1, 1000);",
-        )?;
+        );
+        filled.map_err(closed)?;
         Ok(Self { database: Mutex::new(connection), latency })
     }
 
@@ -212,7 +214,8 @@ async fn main() -> dacapo::Result<()> {
     let runtime = runtime.open().await?;
     resume::check(&runtime, &id, &purchase).await?;
     let run = runtime.start(order(item.clone(), *euros)).id(&id).reuse_id(ReuseId::UseExisting).await?;
-    println!("{}", run.result().await.map_err(resume::failed(&id))?);
+    let ended = run.result().await;
     runtime.shutdown().await?;
+    println!("{}", ended.map_err(resume::failed(&id))?);
     Shop::open(&args.shop, Duration::ZERO)?.print()
 }

@@ -34,6 +34,8 @@ fn asks_nobody_for_little_and_escalates_when_nobody_answers() {
     shows(&place, &mut worker, "trip", "Completed: trip is refused, nobody has decided");
     let ended = "trip waits for nobody. Completed: trip is refused, nobody has decided\n";
     assert_eq!(place.run(&["decide", "trip", "yes"]), ended);
+    let (good, text) = place.ends(&["request", "trip", "900"]);
+    assert!(!good && text.contains("`trip` is asked for already: see `show trip`, or give another name"), "{text}");
     let (good, text) = place.ends(&["decide", "unknown", "yes"]);
     assert!(!good && text.contains("unknown"), "{text}");
 }

@@ -360,6 +360,31 @@ fn monitor_outlasts_a_folder_that_is_none_for_a_while() {
 }
 
 #[test]
+fn monitor_refuses_a_pause_that_is_none() {
+    let place = Place::of("monitor");
+    for every in ["inf", "nan", "0", "-1", "1e300", "soon"] {
+        let output = place.program(&["report.csv", &format!("--every={every}")]).output().expect("the program runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let is_said = text.contains(&format!("invalid value '{every}' for '--every <SECONDS>': "));
+        assert!(output.status.code() == Some(2) && is_said, "{text}");
+    }
+    assert!(!place.path("monitor.db").exists(), "it has not begun");
+}
+
+#[test]
+fn a_failure_is_told_with_its_causes() {
+    let place = Place::of("monitor");
+    let url = format!("sqlite:{}", place.path("monitor.db").display());
+    let watch = serde_json::json!({ "file": place.path("report.csv"), "every": 1.0, "looks": "many" });
+    support::block_on(async {
+        dacapo::Client::connect(&url).await?.start_named("monitor", watch).version(1).id("m").await.map(drop)
+    })
+    .expect("it is started");
+    let (good, text) = place.ends(&["report.csv", "--every", "1", "--id", "m"]);
+    assert!(!good && text.contains("cannot be read: ") && text.contains("invalid type: string \"many\", expected u64"), "{text}");
+}
+
+#[test]
 fn a_disk_that_cannot_be_written_is_spoken_of() {
     let place = Place::of("monitor");
     let said = fs::File::create(place.path("said")).expect("a file");

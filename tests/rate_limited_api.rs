@@ -104,6 +104,17 @@ fn goes_on_after_a_kill_and_loses_nothing() {
 }
 
 #[test]
+fn names_results_that_are_damaged() {
+    let place = Place::of("rate_limited_api");
+    place.run(&["fill", "--count", "1"]);
+    fs::write(place.path("results.json"), "{1: 2}").expect("a file");
+    let (_api, address) = api(&place, &[]);
+    let (good, text) = place.ends(&["work", "--api", &address]);
+    assert!(!good && text.contains("could not read `./results.json`: key must be a string"), "{text}");
+    assert!(!is_drained(&place));
+}
+
+#[test]
 fn refuses_an_address_that_is_none() {
     let place = Place::of("rate_limited_api");
     for (address, why) in [("nonsense", "relative URL"), ("localhost:7099", "neither with http://"), ("ftp://host", "neither")] {

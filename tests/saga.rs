@@ -73,6 +73,16 @@ fn the_same_line_is_the_same_order_until_the_history_is_deleted() {
 }
 
 #[test]
+fn names_a_shop_that_it_cannot_use() {
+    let place = Place::of("saga");
+    fs::write(place.path("saga-shop.db"), "no database, and longer than the head of one".repeat(9)).expect("a file");
+    for arguments in [["lamp"].as_slice(), &["serve", "--listen", "127.0.0.1:0"]] {
+        let (good, text) = place.ends(arguments);
+        assert!(!good && text.contains("could not open the shop `saga-shop.db`: file is not a database"), "{text}");
+    }
+}
+
+#[test]
 fn killed_after_each_step_it_takes_and_undoes_each_once() {
     let steps = ["reserved piano", "charged 100 €", "refunded 100 €", "put back piano"];
     let place = Place::of("saga");

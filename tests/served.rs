@@ -303,8 +303,11 @@ fn a_monitor_is_started_and_watched_over_http() {
         assert_eq!(ask(&location, "the second generation", has_looked).await["runtimeStatus"], "Running");
         fs::write(&file, "complete").expect("a file");
         assert_eq!(output(&location).await["size"], 8);
-        let why = failure(&start(&server, "/orchestrators/monitor", json!({ "file": file, "every": -1 })).await).await;
-        assert!(why.contains("`every`") && why.contains("negative"), "{why}");
+        for (every, wrong) in [(-1, "negative"), (0, "no time at all")] {
+            let watch = json!({ "file": file, "every": every });
+            let why = failure(&start(&server, "/orchestrators/monitor", watch).await).await;
+            assert!(why.contains("`every`") && why.contains(wrong), "{why}");
+        }
     });
 }
 

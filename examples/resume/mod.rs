@@ -48,7 +48,10 @@ pub(crate) async fn check<I: DeserializeOwned + PartialEq>(client: &Client, id: 
     Ok(())
 }
 
-/// Says which run has failed, and the way out: it stays failed under its id.
-pub(crate) fn failed<E: Display>(id: &str) -> impl FnOnce(E) -> Error {
-    move |error| Error::msg(format!("`{id}` has failed: {error}; when that is mended, give another --id to start again"))
+/// Says which run has failed and why, and the way out: it stays failed under its id.
+pub(crate) fn failed(id: &str) -> impl FnOnce(Error) -> Error {
+    move |error| {
+        let why = error.causes().iter().fold(error.to_string(), |why, cause| format!("{why}: {cause}"));
+        Error::msg(format!("`{id}` has failed: {why}; when that is mended, give another --id to start again"))
+    }
 }
