@@ -133,7 +133,7 @@ impl Entity {
     pub(crate) async fn load(self: Arc<Self>, worker: Arc<Worker>) {
         let Err(error) = self.read(&worker).await else { return };
         let is_gone = error.is_not_found();
-        if !is_gone {
+        if !is_gone && error.kind() != ErrorKind::ShuttingDown {
             tracing::error!(entity = %self.id, %error, "an entity cannot be taken up; what waits for it in the store goes on waiting");
         }
         // What is not about the one that is gone is for the entity that begins anew.

@@ -180,6 +180,7 @@ impl Worker {
                     RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
                 }
                 Ok(None) => not_found(&id),
+                Err(error) if error.kind() == ErrorKind::ShuttingDown => error,
                 Err(error) => {
                     tracing::error!(instance = id, %error, "an instance could not be read; it is tried again");
                     let (again, id) = (worker.clone(), instance.id().clone());
