@@ -38,7 +38,7 @@ use url::Url;
 
 /// Copies a directory into an object store. Run again after a crash it goes on where it stopped.
 #[derive(Parser)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,

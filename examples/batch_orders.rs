@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 /// Prices the lines of an order file and writes a receipt for each.
 #[derive(Parser)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,

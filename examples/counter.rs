@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 /// Adds to a counter, and tells what it is.
 #[derive(Parser)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,

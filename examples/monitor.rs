@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// Waits until a file is complete.
 #[derive(Parser)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,

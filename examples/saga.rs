@@ -27,7 +27,7 @@ use serde::Deserialize;
 
 /// Buys something, or leaves everything as it was.
 #[derive(Parser)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true, subcommand_negates_reqs = true)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,

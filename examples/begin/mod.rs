@@ -14,11 +14,6 @@ use tracing::Level;
 pub(crate) fn arguments<A: Parser>() -> A {
     tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(Level::WARN).with_target(false).init();
     let mut command = A::command().bin_name(env!("CARGO_CRATE_NAME"));
-    if command.is_args_conflicts_with_subcommands_set() {
-        // So set, clap takes a subcommand that follows an option for a positional argument; the usage stays.
-        let usage = command.render_usage().to_string();
-        command = command.args_conflicts_with_subcommands(false).override_usage(usage.trim_start_matches("Usage: ").to_owned());
-    }
     let matches = command.get_matches_mut();
     if let Some(subcommand) = matches.subcommand_name() {
         let out_of_place = command.get_arguments().find(|arg| is_out_of_place(arg, &matches)).map(Arg::to_string);
