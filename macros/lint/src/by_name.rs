@@ -2,7 +2,7 @@
 
 use crate::names::Segments;
 use crate::scope::{Modules, Scope};
-use crate::types::{Local, Ty};
+use crate::ty::{Local, Ty};
 use std::collections::HashMap;
 use syn::{FnArg, ImplItem, Item, Signature, TraitItem};
 

@@ -1,9 +1,10 @@
 //! The check of one orchestrator: what its body contains, what the functions it calls contain, how its calls are awaited.
 
 use crate::finding::{Finding, Step};
+use crate::function::{Function, FunctionKind, Place};
 use crate::names::Segments;
 use crate::scope::Scope;
-use crate::source::{Function, FunctionKind, Place, Source};
+use crate::source::Source;
 use crate::together::Module;
 use crate::walk::Walk;
 use crate::{held, loops, lower};

@@ -1,13 +1,11 @@
 //! What the items of a file or a block declare: types, statics, functions.
 
 use crate::by_name::Methods;
-use crate::names::{Names, Segments, segments};
-use crate::recorded::written;
-use crate::scope::{Modules, Scope};
-use crate::source::FunctionKind;
-use crate::types::{Local, Ty};
+use crate::function::FunctionKind;
+use crate::names::Segments;
+use crate::scope::Modules;
+use crate::ty::{Local, Ty};
 use std::collections::HashMap;
-use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability, TraitItem};
 
 /// What the items of a file declare.
 #[derive(Debug, Clone, Default)]
@@ -37,31 +35,6 @@ pub(crate) struct Held {
 }
 
 impl Declared {
-    pub(crate) fn collect_names(&mut self, module: &Segments, items: &[Item]) {
-        self.modules.entry(module.clone()).or_default().extend(Names::of(items));
-        for item in items {
-            if let Item::Mod(syn::ItemMod { ident, content: Some((_, items)), .. }) = item {
-                let mut inner = module.clone();
-                inner.push(ident.to_string());
-                self.collect_names(&inner, items);
-            }
-        }
-    }
-
-    pub(crate) fn collect(&mut self, module: &Segments, items: &[Item]) {
-        for item in items {
-            if let Item::Mod(syn::ItemMod { ident, content: Some((_, items)), .. }) = item {
-                let mut inner = module.clone();
-                inner.push(ident.to_string());
-                self.collect(&inner, items);
-            } else {
-                let mut other = Self::default();
-                other.item(&Scope::<Local>::new(&self.modules, module.clone(), None), module, item);
-                self.merge(other);
-            }
-        }
-    }
-
     pub(crate) fn merge(&mut self, other: Self) {
         self.outputs.extend(other.outputs);
         self.fields.extend(other.fields);
@@ -73,139 +46,11 @@ impl Declared {
         self.kinds.extend(other.kinds);
     }
 
-    /// Takes up what one item declares under `owner`.
-    pub(crate) fn item(&mut self, scope: &Scope<'_, Local>, owner: &[String], item: &Item) {
-        let path = |name: &syn::Ident| owner.iter().cloned().chain([name.to_string()]).collect::<Segments>();
-        match item {
-            Item::Fn(item) => self.signature(scope, path(&item.sig.ident), &item.attrs, &item.sig),
-            Item::Impl(item) => {
-                let Some(ty) = Ty::of(&item.self_ty, scope) else {
-                    return;
-                };
-                if let Some((name, _)) = &item.trait_ {
-                    let any = item.generics.type_params().any(|parameter| ty.path == [parameter.ident.to_string()]);
-                    let implementor = if any { Segments::new() } else { ty.path.clone() };
-                    self.traits.entry(implementor).or_default().push(scope.resolve(&segments(name)));
-                }
-                let scope = scope.clone().with_self(ty.path.clone());
-                for item in &item.items {
-                    if let ImplItem::Fn(item) = item {
-                        let path = ty.path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
-                        self.signature(&scope, path, &item.attrs, &item.sig);
-                    }
-                }
-            }
-            Item::Struct(item) => {
-                let types = item.fields.iter().enumerate().filter_map(|(at, field)| {
-                    let name = field.ident.as_ref().map_or_else(|| at.to_string(), ToString::to_string);
-                    Some((name, Ty::of(&field.ty, scope)?))
-                });
-                self.fields.insert(path(&item.ident), types.collect());
-                self.written.extend(written(&item.attrs, &item.fields, scope).map(|types| (path(&item.ident), types)));
-            }
-            Item::Enum(item) => {
-                let fields = item.variants.iter().flat_map(|variant| &variant.fields);
-                self.written.extend(written(&item.attrs, fields, scope).map(|types| (path(&item.ident), types)));
-            }
-            Item::Trait(item) => {
-                let trait_path = path(&item.ident);
-                let scope = scope.clone().with_self(trait_path.clone());
-                for item in &item.items {
-                    if let TraitItem::Fn(item) = item
-                        && item.default.is_some()
-                    {
-                        let path = trait_path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
-                        self.signature(&scope, path, &item.attrs, &item.sig);
-                    }
-                }
-            }
-            Item::Const(item) => {
-                self.statics.insert(path(&item.ident), Held { ty: Ty::of(&item.ty, scope), state: false });
-            }
-            Item::Static(item) => {
-                let ty = Ty::of(&item.ty, scope);
-                let mutable = matches!(item.mutability, StaticMutability::Mut(_));
-                let state = mutable || ty.as_ref().is_some_and(stateful);
-                self.statics.insert(path(&item.ident), Held { ty, state });
-            }
-            Item::Macro(item) if item.ident.is_none() => {
-                let name = item.mac.path.segments.last().map(|last| last.ident.to_string());
-                if matches!(name.as_deref(), Some("thread_local" | "lazy_static")) {
-                    for name in declared_statics(item.mac.tokens.clone()) {
-                        let path = owner.iter().cloned().chain([name]).collect();
-                        self.statics.insert(path, Held { ty: None, state: true });
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// The method of a trait that `path`, the type's own, stands for.
     pub(crate) fn inherited(&self, path: &[String]) -> Option<Segments> {
         let (name, ty) = path.split_last().filter(|_| !self.kinds.contains_key(path))?;
         let traits = self.traits.get(ty).into_iter().chain(self.traits.get(&[] as &[String])).flatten();
         let mut methods = traits.map(|path| path.iter().chain([name]).cloned().collect());
         methods.find(|path: &Segments| self.kinds.contains_key(path))
-    }
-
-    fn signature(&mut self, scope: &Scope<'_, Local>, path: Segments, attrs: &[Attribute], sig: &Signature) {
-        if let ReturnType::Type(_, ty) = &sig.output
-            && let Some(ty) = Ty::of(ty, scope)
-        {
-            self.outputs.insert(path.clone(), ty);
-        }
-        self.kinds.insert(path, kind_of(attrs, scope));
-    }
-}
-
-/// A pattern that was compiled once is the same in every process, so a lazy static of it is data.
-fn stateful(ty: &Ty) -> bool {
-    let data = |ty: &Ty| ty.path.first().is_some_and(|name| name == "regex");
-    crate::refused::holds_state(&ty.path) && !ty.args.first().is_some_and(data)
-}
-
-/// The names declared by the tokens of `thread_local!` and `lazy_static!`.
-pub(crate) fn declared_statics(tokens: proc_macro2::TokenStream) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut expected = false;
-    for token in tokens {
-        if let proc_macro2::TokenTree::Ident(ident) = token {
-            if expected && ident != "ref" {
-                names.push(ident.to_string());
-            }
-            expected = ident == "static" || (expected && ident == "ref");
-        }
-    }
-    names
-}
-
-/// What the attributes of a function make of it, also under another name: `use dacapo::activity as task`.
-pub(crate) fn kind_of<T: Clone>(attrs: &[Attribute], scope: &Scope<'_, T>) -> FunctionKind {
-    let kind = |name: Option<&String>| match name.map(String::as_str) {
-        Some("activity") => Some(FunctionKind::Activity),
-        Some("orchestrator") => Some(FunctionKind::Orchestrator),
-        _ => None,
-    };
-    let kinds = attrs.iter().filter(|attr| !attr.path().is_ident("doc")).find_map(|attr| {
-        let written = crate::names::segments(attr.path());
-        kind(written.last()).or_else(|| kind(scope.resolve(&written).last()))
-    });
-    kinds.unwrap_or(FunctionKind::Plain)
-}
-
-/// The parameters of a signature, as locals.
-pub(crate) fn bind_parameters(sig: &Signature, self_type: Option<Segments>, scope: &mut Scope<'_, Local>) {
-    for input in &sig.inputs {
-        match input {
-            FnArg::Receiver(_) => {
-                let ty = self_type.clone().map(|path| Ty { path, args: Vec::new() });
-                scope.bind("self".to_owned(), ty);
-            }
-            FnArg::Typed(input) => {
-                let ty = Ty::of(&input.ty, scope);
-                crate::types::bind(&input.pat, ty, scope);
-            }
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! A finding, and how its message reads: *what; why replay forbids it; what to write instead*.
 
 use crate::flow::{Await, Dropped, Loop, LoopKind, SerialStream};
+use crate::function::{Place, Use};
 use crate::held::OneByOne;
 use crate::loops::Fault;
 use crate::refused::what;
 use crate::rewrite::rewrite;
 use crate::rules::{Rule, known};
-use crate::source::{Place, Use};
 use crate::walk::Hit;
 use proc_macro2::Span;
 use std::fmt::Display;

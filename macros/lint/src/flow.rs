@@ -223,6 +223,17 @@ impl Node {
         found
     }
 
+    /// The variables written, closures aside.
+    pub(crate) fn written(&self) -> Vec<Var> {
+        let mut found = Vec::new();
+        self.each(false, &mut |node| {
+            if let Self::Write { vars, .. } = node {
+                found.extend(vars.iter().copied());
+            }
+        });
+        found
+    }
+
     /// The awaits that run when this runs.
     pub(crate) fn awaits(&self) -> Vec<&Await> {
         let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::calls::Class;
 use crate::flow::{Await, Exit, Flow, Loop, LoopId, LoopKind, NOW, Node, SerialStream, Var, Way};
-use crate::lower::syntax::base_of;
+use crate::syntax::base_of;
 use std::collections::{HashMap, HashSet};
 use syn::Expr;
 

@@ -1,28 +1,25 @@
 //! From the syntax tree to the data flow: statements and expressions.
 
+mod branches;
 mod classify;
 mod dropped;
 mod loops;
 mod macros;
 mod places;
 mod streams;
-pub(crate) mod syntax;
 
 use crate::calls::Class;
 use crate::declared::Declared;
-use crate::flow::{Arm, Await, Dropped, Exit, Flow, LoopId, LoopKind, NOW, Node, SerialStream, Var, Variable, Way};
+use crate::flow::{Arm, Await, Dropped, Flow, LoopId, LoopKind, NOW, Node, SerialStream, Var, Variable, Way};
 use crate::names::Segments;
 use crate::scope::{Meaning, Scope, bound_names};
+use crate::syntax::{
+    Children, READS, borrows_mutably, compound, is_named, is_typed_stream, is_variant, mutable_names, named_values,
+};
 use proc_macro2::{LineColumn, Span};
 use std::collections::{HashMap, HashSet};
-use streams::carries;
-use syn::spanned::Spanned;
 use syn::visit;
-use syn::{Block, Expr, FnArg, Lit, Pat, Stmt};
-use syntax::{
-    Children, READS, borrows_mutably, compound, is_named, is_typed_stream, is_variant, mutable_names, named_values, outcome_of,
-    written,
-};
+use syn::{Block, Expr, FnArg, Pat, Stmt};
 
 pub(crate) struct Lower<'a> {
     pub(crate) declared: &'a Declared,
@@ -206,88 +203,21 @@ impl Lower<'_> {
                 None => self.expr(&field.base),
             },
             Expr::Await(expr) => self.await_expr(&expr.base, expr.await_token.span, false),
-            Expr::Try(expr) => {
-                let value = match &*expr.expr {
-                    Expr::Await(inner) => self.await_expr(&inner.base, inner.await_token.span, true),
-                    Expr::Call(call) if is_named(&call.func, "Err") => {
-                        let value = Box::new(self.exprs(&call.args));
-                        Node::Exit(Exit { value, way: Way::ReturnError, order: self.order })
-                    }
-                    other => self.expr(other),
-                };
-                Node::Try(Box::new(value))
-            }
+            Expr::Try(expr) => self.try_expr(expr),
             Expr::Macro(expr) => self.macro_call(&expr.mac),
             Expr::Block(expr) => self.block(&expr.block),
             Expr::Unsafe(expr) => self.block(&expr.block),
             Expr::TryBlock(expr) => self.block(&expr.block),
             Expr::Async(expr) => Node::Deferred(Box::new(self.arm(|lower| lower.block(&expr.block)))),
-            Expr::Closure(closure) => {
-                self.scope.enter();
-                let mut inputs = Vec::new();
-                let body = self.arm(|lower| {
-                    inputs.extend(closure.inputs.iter().map(|input| lower.declare(input)));
-                    lower.expr(&closure.body)
-                });
-                self.scope.leave();
-                self.note_closure(closure, &body);
-                if let [carried, _] = inputs.as_slice()
-                    && carries(carried, &body)
-                {
-                    self.chains.insert(closure.span().start());
-                }
-                Node::Deferred(Box::new(body))
-            }
+            Expr::Closure(closure) => self.closure(closure),
             Expr::Let(expr) => {
                 let value = self.expr(&expr.expr);
                 self.bind(&expr.pat, Some(&expr.expr), value)
             }
-            Expr::If(expr) => {
-                self.scope.enter();
-                let condition = Box::new(self.expr(&expr.cond));
-                let then = self.arm(|lower| lower.block(&expr.then_branch));
-                self.scope.leave();
-                let (on_error, on_success) = outcome_of(&expr.cond);
-                let mut arms = vec![Arm { body: then, error: on_error }];
-                if let Some((_, other)) = &expr.else_branch {
-                    let body = self.arm(|lower| lower.expr(other));
-                    arms.push(Arm { body, error: on_success });
-                }
-                Node::Branch { condition, arms }
-            }
-            Expr::Match(expr) => {
-                let condition = self.expr(&expr.expr);
-                let value = self.variables.len();
-                let loops = self.loops.iter().map(|(id, _)| *id).collect();
-                let started = self.started(&expr.expr, &condition, false);
-                self.variables.push(Variable { loops, started, ..Variable::default() });
-                let condition = Box::new(Node::Bind { vars: vec![value], value: Box::new(condition) });
-                let arms = expr.arms.iter().map(|arm| {
-                    self.scope.enter();
-                    let bound = self.bind(&arm.pat, Some(&expr.expr), Node::Read(value));
-                    let guard = if let Pat::Guard(pat) = &arm.pat { self.expr(&pat.guard) } else { Node::empty() };
-                    let body = self.arm(|lower| lower.expr(&arm.body));
-                    self.scope.leave();
-                    Arm { body: Node::Seq(vec![bound, guard, body]), error: is_variant(&arm.pat, "Err") }
-                });
-                let arms = arms.collect();
-                Node::Branch { condition, arms }
-            }
+            Expr::If(expr) => self.if_expr(expr),
+            Expr::Match(expr) => self.match_expr(expr),
             Expr::ForLoop(expr) => self.for_loop(expr),
-            Expr::While(expr) => {
-                let endless = matches!(&*expr.cond, Expr::Lit(lit) if matches!(&lit.lit, Lit::Bool(value) if value.value));
-                let kind = if endless {
-                    LoopKind::Endless
-                } else if matches!(&*expr.cond, Expr::Let(_)) {
-                    LoopKind::WhileLet
-                } else {
-                    LoopKind::While
-                };
-                self.scope.enter();
-                let node = self.in_loop(&expr.label, |lower| (lower.expr(&expr.cond), lower.block(&expr.body)));
-                self.scope.leave();
-                self.loop_node(node, kind, &expr.attrs, expr.while_token.span)
-            }
+            Expr::While(expr) => self.while_loop(expr),
             Expr::Loop(expr) => {
                 let node = self.in_loop(&expr.label, |lower| (Node::empty(), lower.block(&expr.body)));
                 self.loop_node(node, LoopKind::Endless, &expr.attrs, expr.loop_token.span)
@@ -317,17 +247,7 @@ impl Lower<'_> {
                 if compound(&binary.op) { Node::Write { vars: self.places(&binary.left), value: Box::new(value) } } else { value }
             }
             Expr::MethodCall(call) => self.method_call(call),
-            Expr::Call(call) => {
-                let value = self.exprs(std::iter::once(&*call.func).chain(&call.args));
-                let value = if self.reads_time(call) { Node::Seq(vec![value, Node::Read(NOW)]) } else { value };
-                let vars: Vec<Var> = call
-                    .args
-                    .iter()
-                    .filter(|argument| borrows_mutably(argument))
-                    .flat_map(|argument| self.places(argument))
-                    .collect();
-                if vars.is_empty() { value } else { Node::Write { vars, value: Box::new(value) } }
-            }
+            Expr::Call(call) => self.call(call),
             Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
             other => {
                 let mut children = Children::default();
@@ -336,6 +256,14 @@ impl Lower<'_> {
                 Node::Seq(nodes)
             }
         }
+    }
+
+    fn call(&mut self, call: &syn::ExprCall) -> Node {
+        let value = self.exprs(std::iter::once(&*call.func).chain(&call.args));
+        let value = if self.reads_time(call) { Node::Seq(vec![value, Node::Read(NOW)]) } else { value };
+        let vars: Vec<Var> =
+            call.args.iter().filter(|argument| borrows_mutably(argument)).flat_map(|argument| self.places(argument)).collect();
+        if vars.is_empty() { value } else { Node::Write { vars, value: Box::new(value) } }
     }
 
     fn method_call(&mut self, call: &syn::ExprMethodCall) -> Node {
@@ -368,7 +296,7 @@ impl Lower<'_> {
         }
         let lowered = self.expr(base);
         // Taking the next item out of a stream carries nothing on.
-        let borrowed: Vec<Var> = if class == Class::Stream { Vec::new() } else { written(&lowered) };
+        let borrowed: Vec<Var> = if class == Class::Stream { Vec::new() } else { lowered.written() };
         self.order += 1;
         let node = Node::Await(Box::new(Await {
             id: self.order,

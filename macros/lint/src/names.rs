@@ -77,7 +77,7 @@ impl Names {
                 None => {
                     let name = item.mac.path.segments.last().map(|last| last.ident.to_string());
                     if matches!(name.as_deref(), Some("thread_local" | "lazy_static")) {
-                        self.items.extend(crate::declared::declared_statics(item.mac.tokens.clone()));
+                        self.items.extend(declared_statics(item.mac.tokens.clone()));
                     }
                     return;
                 }
@@ -124,4 +124,19 @@ impl Names {
 pub(crate) fn segments(path: &syn::Path) -> Segments {
     let lead = path.leading_colon.map(|_| String::new());
     lead.into_iter().chain(path.segments.iter().map(|segment| segment.ident.to_string())).collect()
+}
+
+/// The names declared by the tokens of `thread_local!` and `lazy_static!`.
+pub(crate) fn declared_statics(tokens: proc_macro2::TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut expected = false;
+    for token in tokens {
+        if let proc_macro2::TokenTree::Ident(ident) = token {
+            if expected && ident != "ref" {
+                names.push(ident.to_string());
+            }
+            expected = ident == "static" || (expected && ident == "ref");
+        }
+    }
+    names
 }

@@ -2,7 +2,7 @@
 
 use crate::calls::Class;
 use crate::flow::{Await, Loop};
-use crate::lower::syntax::is_named;
+use crate::syntax::is_named;
 use crate::text::{short, text};
 use syn::visit::{self, Visit};
 use syn::{Expr, Pat};

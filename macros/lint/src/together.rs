@@ -4,9 +4,10 @@
 //! in one [`Source`].
 
 use crate::by_name::Methods;
-use crate::declared::kind_of;
+use crate::collect::kind_of;
+use crate::function::{Function, FunctionKind, Place};
 use crate::scope::{Scope, settle_globs};
-use crate::source::{Function, FunctionKind, Place, Source};
+use crate::source::Source;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use syn::{Attribute, Item};

@@ -2,18 +2,21 @@
 
 mod any_order;
 mod formats;
+mod functions;
 mod methods;
 mod tokens;
 
-use crate::declared::{Declared, bind_parameters, kind_of};
-use crate::lower::syntax::untyped;
+use crate::collect::bind_parameters;
+use crate::declared::Declared;
+use crate::function::Function;
+use crate::hashed::is_hashed;
 use crate::names::{Segments, segments};
 use crate::open::{Opened, open};
-use crate::recorded::is_hashed;
 use crate::refused::{ORDERED, refused};
 use crate::scope::{Meaning, Scope, is_own};
-use crate::source::{Function, FunctionKind};
-use crate::types::{Local, Ty, bind, given_by, item_of, type_of};
+use crate::syntax::untyped;
+use crate::ty::{Local, Ty, bind};
+use crate::types::{given_by, item_of, type_of};
 use any_order::{is_unordered, sorted_in, starts_calls};
 use methods::{receiver_text, token_of};
 use proc_macro2::Span;
@@ -72,23 +75,6 @@ impl<'a> Walk<'a> {
             mentions: Vec::new(),
             functions: HashMap::new(),
         }
-    }
-
-    /// Walks a function that is not the orchestrator and keeps it in [`Walk::functions`].
-    pub(crate) fn function(&mut self, owner: &[String], attrs: &[Attribute], sig: &Signature, block: &Block) {
-        let mut walk = Walk::new(self.declared, self.scope.for_item(), &self.file);
-        walk.nested = self.nested.clone();
-        let kind = kind_of(attrs, &self.scope);
-        // An annotated function is checked for itself; nobody is led into it.
-        if kind == FunctionKind::Plain || self.declared.is_whole {
-            walk.body(sig, block, Some(owner.to_vec()));
-        }
-        let path: Segments = owner.iter().cloned().chain([sig.ident.to_string()]).collect();
-        let shown = owner.last().filter(|last| last.starts_with(char::is_uppercase));
-        let name = shown.map_or_else(|| sig.ident.to_string(), |ty| format!("{ty}::{}", sig.ident));
-        let function = Function::of(name, path.clone(), kind, sig.ident.span(), &walk);
-        self.functions.extend(walk.functions);
-        self.functions.insert(path, function);
     }
 
     /// Walks the body of a function with its parameters in scope.
@@ -186,33 +172,6 @@ impl<'a> Walk<'a> {
         let before = std::mem::replace(&mut self.any_order, any_order);
         visit(self);
         self.any_order = before;
-    }
-
-    /// Takes up the items of a block: what they declare, then their bodies.
-    fn items(&mut self, block: &Block) {
-        let owner = self.scope.here();
-        let items = || block.stmts.iter().filter_map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None });
-        for item in items() {
-            let mut declared = Declared::default();
-            declared.item(&self.scope, &owner, item);
-            self.nested.merge(declared);
-        }
-        for item in items() {
-            match item {
-                Item::Fn(item) => self.function(&owner, &item.attrs, &item.sig, &item.block),
-                Item::Impl(item) => {
-                    let Some(ty) = Ty::of(&item.self_ty, &self.scope) else {
-                        continue;
-                    };
-                    for item in &item.items {
-                        if let syn::ImplItem::Fn(item) = item {
-                            self.function(&ty.path, &item.attrs, &item.sig, &item.block);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
     }
 }
 

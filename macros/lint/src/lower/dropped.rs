@@ -3,8 +3,8 @@
 use super::Lower;
 use crate::calls::{Class, class_of};
 use crate::flow::{Dropped, Var};
+use crate::function::FunctionKind;
 use crate::scope::Meaning;
-use crate::source::FunctionKind;
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprCall, Stmt};
 

@@ -1,12 +1,12 @@
 //! Loops, and what leaves them.
 
 use super::Lower;
-use super::syntax::borrows_mutably;
 use crate::flow::{Exit, Loop, LoopId, LoopKind, Node, Var, Way};
 use crate::marks::is_sequential;
+use crate::syntax::borrows_mutably;
 use proc_macro2::Span;
-use syn::Expr;
 use syn::spanned::Spanned;
+use syn::{Expr, Lit};
 
 impl Lower<'_> {
     pub(super) fn for_loop(&mut self, expr: &syn::ExprForLoop) -> Node {
@@ -34,6 +34,21 @@ impl Lower<'_> {
         node.iterated = iterated;
         node.source = Some(((*expr.pat).clone(), (*expr.expr).clone(), expr.body.clone()));
         self.loop_node(node, LoopKind::For, &expr.attrs, expr.for_token.span)
+    }
+
+    pub(super) fn while_loop(&mut self, expr: &syn::ExprWhile) -> Node {
+        let endless = matches!(&*expr.cond, Expr::Lit(lit) if matches!(&lit.lit, Lit::Bool(value) if value.value));
+        let kind = if endless {
+            LoopKind::Endless
+        } else if matches!(&*expr.cond, Expr::Let(_)) {
+            LoopKind::WhileLet
+        } else {
+            LoopKind::While
+        };
+        self.scope.enter();
+        let node = self.in_loop(&expr.label, |lower| (lower.expr(&expr.cond), lower.block(&expr.body)));
+        self.scope.leave();
+        self.loop_node(node, kind, &expr.attrs, expr.while_token.span)
     }
 
     pub(super) fn in_loop(&mut self, label: &Option<syn::Label>, lower: impl FnOnce(&mut Self) -> (Node, Node)) -> Loop {

@@ -1,8 +1,8 @@
 //! The variables that a place expression stands in, and where the handles they hold were started.
 
 use super::Lower;
-use super::syntax::{Starts, base_of};
 use crate::flow::{LoopId, Node, Var, Variable};
+use crate::syntax::{Starts, base_of};
 use syn::Expr;
 use syn::visit::Visit;
 

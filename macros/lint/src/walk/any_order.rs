@@ -1,11 +1,12 @@
 //! What gives the same outcome in any order of iteration.
 
 use super::Walk;
-use crate::lower::syntax::{READS, Starts, compound, untyped};
 use crate::marks::is_logging;
 use crate::open::{Arguments, Opened, open};
 use crate::scope::bound_names;
-use crate::types::{Local, Ty, collected};
+use crate::syntax::{READS, Starts, compound, untyped};
+use crate::ty::{Local, Ty};
+use crate::types::collected;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use std::collections::{HashMap, HashSet};

@@ -2,11 +2,11 @@
 
 use super::Walk;
 use super::methods::{receiver_text, token_of};
+use crate::function::FunctionKind;
+use crate::hashed::{Hashed, is_hashed};
 use crate::open::{Arguments, Kind, Piece, placeholders};
-use crate::recorded::{Hashed, is_hashed};
 use crate::scope::Meaning;
-use crate::source::FunctionKind;
-use crate::types::{Ty, bind};
+use crate::ty::{Ty, bind};
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::Visit;

@@ -1,11 +1,11 @@
 //! Methods: on values whose type the source shows, and those that only one kind of value has.
 
 use super::Walk;
+use crate::hashed::fixed_hasher;
 use crate::names::{Segments, segments};
-use crate::recorded::fixed_hasher;
 use crate::refused::refused;
 use crate::scope::{Meaning, is_own};
-use crate::types::{LIST, Ty};
+use crate::ty::{LIST, Ty};
 use proc_macro2::Span;
 use syn::Expr;
 use syn::spanned::Spanned;

@@ -1,6 +1,5 @@
 //! Questions about expressions and patterns that need no scope.
 
-use crate::flow::{Node, Var};
 use std::collections::HashSet;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Expr, Pat};
@@ -74,17 +73,6 @@ pub(crate) const BORROWS: &[&str] = &[
     "or_insert_with",
     "as_deref_mut",
 ];
-
-/// The variables written in a node, closures aside.
-pub(crate) fn written(node: &Node) -> Vec<Var> {
-    let mut found = Vec::new();
-    node.each(false, &mut |node| {
-        if let Node::Write { vars, .. } = node {
-            found.extend(vars.iter().copied());
-        }
-    });
-    found
-}
 
 /// What a place, a method chain or a borrow is taken from; a field is its own place.
 pub(crate) fn base_of(expr: &Expr) -> Option<&Expr> {
