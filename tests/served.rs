@@ -90,6 +90,27 @@ fn fan_out_answers_at_once_and_keeps_the_order_and_the_results() {
     assert_eq!(block_on(output(&moved(&location, &server))), json!(five));
 }
 
+#[test]
+fn a_programs_own_routes_have_the_access_check_of_the_api() {
+    let place = Place::of("fan_out_fan_in");
+    let ask = async |server: &Served, path: &str, name: &'static str, value: &str| {
+        let request = reqwest::Client::new().post(format!("{}{path}", server.host)).header(name, value);
+        request.json(&json!(["a"])).send().await.expect("the server answers").status().as_u16()
+    };
+    let routes = ["/api/start-fanout", "/orchestrators/fan_out_fan_in_orchestrator"];
+    let (open, keyed) = (place.served(&[]), place.served(&["--store", "sqlite:keyed.db", "--key", "k"]));
+    block_on(async {
+        for route in routes {
+            for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("via", "1.1 proxy")] {
+                assert_eq!(ask(&open, route, name, value).await, 401, "{route} {name}");
+                assert_eq!(ask(&keyed, route, name, value).await, 401, "{route} {name}");
+                assert_eq!(ask(&keyed, &format!("{route}?code=k"), name, value).await, 202, "{route} {name}");
+            }
+            assert_eq!(ask(&open, route, "sec-fetch-site", "same-origin").await, 202, "{route}");
+        }
+    });
+}
+
 /// The route, the names and the body are those of the Microsoft sample.
 #[test]
 fn a_backup_is_started_by_both_names_with_a_directory_in_quotes() {

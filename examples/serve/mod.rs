@@ -30,6 +30,10 @@ pub(crate) struct Listen {
     /// Where to listen
     #[arg(long = "listen", value_name = "ADDR", default_value = "127.0.0.1:7071")]
     address: SocketAddr,
+    /// Require this key, as `?code=KEY` or as the header `x-functions-key`; without one, only direct requests from programs on this
+    /// machine are served
+    #[arg(long, value_name = "KEY", env = "DACAPO_KEY", hide_env_values = true)]
+    key: Option<String>,
 }
 
 /// How long requests that wait may hold up the end.
@@ -38,15 +42,18 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Serves `routes` and Durable Functions' HTTP API until Ctrl-C. What is unfinished then goes on at the next start.
 ///
 /// `POST /orchestrators/{name}`, the route of the Microsoft samples, is served as well as the one below
-/// `/runtime/webhooks/durabletask`. Without a key the API takes requests of this machine only.
+/// `/runtime/webhooks/durabletask`. The access check of the API guards `routes` too.
 pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Router<Client>) -> dacapo::Result<()> {
-    let address = listen.address;
+    let Listen { address, key } = listen;
     let refused = |error| Error::msg(format!("cannot listen on {address}: {error}; give another --listen"));
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let runtime = runtime.open().await?;
-    let api = http::router(runtime.client());
-    let app =
-        routes.with_state(runtime.client()).nest("/orchestrators", api.clone().layer(map_request(below_the_base))).merge(api);
+    let api = http::Api::new(runtime.client());
+    let api = key.into_iter().fold(api, |api, key| api.key(http::Role::Manage, key));
+    // `layer`, not `route_layer`, which panics without routes. The fallback of the API replaces that of `routes`.
+    let routes = routes.with_state(runtime.client()).layer(api.guard(http::Role::Start));
+    let api = api.router();
+    let app = routes.nest("/orchestrators", api.clone().layer(map_request(below_the_base))).merge(api);
     println!("listening on http://{}", listener.local_addr()?);
 
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());

@@ -1,5 +1,7 @@
 //! Keys, roles, machines, proxies.
 
+use axum::Router;
+use axum::routing::any;
 use dacapo::Runtime;
 use dacapo::http::{Api, Role};
 use reqwest::Method;
@@ -114,6 +116,87 @@ async fn without_keys_only_this_machine_is_served() {
     let app = dacapo::http::router(runtime.client());
     tokio::spawn(async move { axum::serve(listener, app).await });
     server.send(server.http.get(format!("http://{address}{BASE}/instances"))).await.expect(401);
+}
+
+/// A page of another site in a browser, by each of the headers that tell it.
+const FOREIGN: [(&str, &str); 6] = [
+    ("origin", "https://evil.example"),
+    ("origin", "null"),
+    ("origin", "http://127.0.0.1:1"),
+    ("sec-fetch-site", "cross-site"),
+    ("sec-fetch-site", "same-site"),
+    ("sec-fetch-site", "?"),
+];
+
+/// The API, and beside it a route of the application.
+fn with_own_route(api: Api) -> Router {
+    let own = Router::new().route("/own", any(async || "served")).route_layer(api.guard(Role::Start));
+    own.route("/open", any(async || "served")).merge(api.router())
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_need_a_key_on_every_route() {
+    let local = Server::with(|api| api, with_own_route).await;
+    let open = Server::with(|api| api.allow_anonymous(true), with_own_route).await;
+    let keyed = Server::with(|api| api.allow_anonymous(true).key(Role::Manage, "k"), with_own_route).await;
+    let api = ROUTES.iter().map(|(method, path, _)| (*method, format!("{BASE}{path}")));
+    for (method, path) in api.chain(["GET", "POST"].map(|method| (method, "/own".into()))) {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        for (name, value) in FOREIGN {
+            let ask = async |server: &Server, key: &str| {
+                let request = server.http.request(method.clone(), format!("http://{}{path}", server.address)).body("[]");
+                let request = request.header("content-type", "application/json").header("cookie", "code=k; x-functions-key=k");
+                server.send(request.header("x-functions-key", key).header(name, value)).await
+            };
+            for server in [&local, &open, &keyed] {
+                ask(server, "wrong").await.expect(401);
+                ask(server, "").await.expect(401);
+            }
+            let answer = ask(&keyed, "k").await;
+            assert_ne!(answer.status, 401, "{method} {path} {name}: {value}");
+            assert!(!answer.headers.contains_key("set-cookie"));
+        }
+    }
+    for server in [&local, &open, &keyed] {
+        let own = [("origin", format!("http://{}", server.address)), ("sec-fetch-site", "same-origin".into())];
+        for (name, value) in own.into_iter().chain([("sec-fetch-site", "none".into())]) {
+            let ask = |path: &str| server.http.get(format!("http://{}{path}", server.address)).header(name, &value);
+            server.send(ask("/own")).await.expect(200);
+            server.send(ask(&format!("{BASE}/instances"))).await.expect(200);
+        }
+    }
+}
+
+/// Behind a proxy, the host of the request need not be that of the page.
+#[tokio::test]
+async fn pages_of_the_public_url_are_of_the_same_site() {
+    let public = |api: Api| api.allow_anonymous(true).public_url("https://orders.example/api").expect("a URL");
+    let server = Server::with(public, with_own_route).await;
+    let from = |origin: &str| server.http.get(format!("http://{}/own", server.address)).header("origin", origin);
+    server.send(from("https://orders.example")).await.expect(200);
+    server.send(from("https://orders.example.evil")).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_guarded_route_takes_its_role_and_no_less() {
+    let keys = |api: Api| api.key(Role::Read, "read").key(Role::Start, "start").key(Role::Manage, "manage");
+    let server = Server::with(keys, with_own_route).await;
+    let url = |path: &str| format!("http://{}{path}", server.address);
+    for (query, status) in [("", 401), ("code=wrong", 401), ("code=read", 403), ("code=start", 200), ("CODE=manage", 200)] {
+        let answer = server.send(server.http.post(url(&format!("/own?{query}")))).await.expect(status);
+        assert_eq!(answer.text == "served", status == 200);
+    }
+    server.send(server.http.post(url("/open"))).await.expect(200);
+    server.send(server.http.post(url("/elsewhere"))).await.expect_bare(404);
+
+    let local = Server::new().await;
+    let own = Server::with(|api| api, with_own_route).await;
+    for (name, value) in [("x-forwarded-for", "203.0.113.9"), ("via", "1.1 proxy"), ("host", "evil.example")] {
+        let request = own.http.post(format!("http://{}/own", own.address)).header(name, value);
+        let refused = own.send(request).await.expect(401).json();
+        let by_api = local.send(local.http.get(local.url("/instances")).header(name, value)).await.expect(401).json();
+        assert_eq!(refused, by_api, "the application's routes answer as those of the API");
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,28 @@ async fn it_is_mounted_into_an_application() {
 }
 
 #[tokio::test]
+async fn guarded_handlers_give_the_urls_of_the_api() {
+    type Mount<'a> = &'a dyn Fn(&Api) -> Router<Client>;
+    let location = async |mount: Mount<'_>| {
+        let runtime = Runtime::open("memory:").await.expect("it opens");
+        let client = runtime.client();
+        let public = |api: Api| api.key(Role::Start, "k").public_url("https://orders.example/").expect("a URL");
+        let server = Server::on(runtime, public, |api| mount(&api).with_state(client)).await;
+        let started = server.send(server.http.post(format!("http://{}/start?code=k", server.address))).await.expect(202);
+        started.header("location").expect("a URL").to_owned()
+    };
+    let own = || Router::new().route("/start", post(start_fan_out));
+    let at = location(&|api| own().layer(api.guard(Role::Start))).await;
+    assert!(at.starts_with(&format!("https://orders.example{BASE}/instances/mine?")) && at.ends_with("&code=k"), "{at}");
+
+    // Links that the application gives itself go first, on either side of the guard.
+    let links = |api: &Api| axum::Extension(api.links().nested_at("durable"));
+    let nested = format!("https://orders.example/durable{BASE}/");
+    assert!(location(&|api| own().layer(api.guard(Role::Start)).layer(links(api))).await.starts_with(&nested));
+    assert!(location(&|api| own().layer(links(api)).layer(api.guard(Role::Start))).await.starts_with(&nested));
+}
+
+#[tokio::test]
 async fn an_application_keeps_its_own_fallback() {
     let mount = |api: Api| {
         let own = Router::new().fallback(async || "the application's own page");

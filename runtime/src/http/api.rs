@@ -8,6 +8,7 @@ use axum::http::Uri;
 use crate::client::{Client, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::http::access::{Access, Role};
+use crate::http::guard::Guard;
 use crate::http::router;
 use crate::http::urls::Links;
 
@@ -59,7 +60,7 @@ impl Api {
         self
     }
 
-    /// Whether everybody who reaches the server may do everything, keys or no keys. Default: no.
+    /// Whether everybody who reaches the server may do everything without a key, except pages of other sites in a browser. Default: no.
     ///
     /// Without it and without a key, requests are served that come straight from a program of this machine, by a loopback address. The
     /// server must know the address for that: `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`.
@@ -116,6 +117,33 @@ impl Api {
     pub fn reuse_id(mut self, reuse: ReuseId) -> Self {
         self.reuse = reuse;
         self
+    }
+
+    /// Protects routes of the application with the API's own access check: keys, roles, and without a key only direct requests from
+    /// programs on this machine. A request that may not do what `role` may is answered 401 or 403 and never reaches the handler.
+    ///
+    /// What is set on the API before the call applies. Handlers behind it find the API's [`links`](Self::links) in the extensions of the
+    /// request, unless the application has put others there.
+    ///
+    /// ```standalone_crate
+    /// use axum::routing::{get, post};
+    /// use dacapo::http::{Api, Role};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let api = Api::new(runtime.client()).key(Role::Manage, "for the operator");
+    /// let app: axum::Router = axum::Router::new()
+    ///     .route("/api/orders", post(async || "started"))
+    ///     .route_layer(api.guard(Role::Start))
+    ///     // Added after the layer, so open to everybody.
+    ///     .route("/health", get(async || "ok"))
+    ///     .merge(api.router());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn guard(&self, role: Role) -> Guard {
+        Guard::new(self, role)
     }
 
     /// How the server is reached, for the answers of your own handlers: `app.layer(axum::Extension(api.links()))`.

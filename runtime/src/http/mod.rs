@@ -38,12 +38,18 @@
 //!
 //! An orchestrator of one argument takes the body as that, one of several a JSON object with their names, one of none no body.
 //!
-//! # Who may do what
+//! # Access
 //!
-//! Without a [key](Api::key) only programs of the same machine are served, and of those none that comes through a proxy or out of a page
-//! in a browser. A key has a [`Role`]. The URLs in an answer carry the key of the request, as the original's do: who has such a URL may
-//! do what it says. No keys and no URLs are logged, and what went wrong inside the server is in the log, not in the answer. Nothing is
-//! said about CORS, so browsers keep other origins out; an application that wants them in adds a layer of its own.
+//! Without a [key](Api::key) only programs on the same machine are served, and only when they ask directly: requests through a proxy are
+//! refused. A key has a [`Role`]. [`Api::guard`] applies the same check to routes of the application.
+//!
+//! Without a key, a request that a browser sends for a page of another site (`Origin`, `Sec-Fetch-Site`) is refused, so that no web page
+//! can use the API of a server on the reader's machine or network. With a key it is served whatever its site. Keys are read from the
+//! query (`?code=`) and the header `x-functions-key`, never from a cookie, which a browser would send for every page. The API sends no CORS
+//! headers; an application that wants browsers to let other origins read its answers adds a layer of its own.
+//!
+//! The URLs in an answer carry the key of the request, as the original's do: anyone holding such a URL can perform its action. Keys and URLs
+//! are not logged. What went wrong inside the server is in the log, not in the answer.
 //!
 //! # Ending
 //!
@@ -60,6 +66,7 @@ mod answer;
 mod api;
 mod body;
 mod entity;
+mod guard;
 mod history;
 mod manage;
 mod page;
@@ -71,6 +78,7 @@ mod urls;
 
 pub use access::Role;
 pub use api::Api;
+pub use guard::{Guard, Guarded};
 pub use router::router;
 pub use start::{check_status, wait_or_check_status};
 pub use urls::Links;

@@ -118,7 +118,7 @@ impl Api {
         {
             route = Route::DeleteEntity(name, key);
         }
-        self.access.check(route.role(), &parts, &parameters)?;
+        self.access.check(route.role(), &parts, &parameters, &self.links)?;
 
         let (client, links) = (&self.client, &self.links);
         let body = match &route {
