@@ -126,13 +126,24 @@ async fn a_filter_purges_what_it_finds(kept: Kept) -> dacapo::Result<()> {
     runtime.start(waits()).id("w").tag("tenant", "acme").await?;
     let error = runtime.query().status(Status::Running).purge().await.expect_err("that cannot be meant");
     assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("only finished ones"), "{error}");
-    assert_eq!(runtime.query().tag("tenant", "acme").page_size(2).purge().await?, 6);
+    for (query, why) in [
+        (runtime.query().tag("tenant", "acme"), "names no status"),
+        (runtime.query().finished().id_prefix(""), "the id prefix is empty"),
+        (runtime.query().finished().status(Status::Suspended), "only finished ones"),
+    ] {
+        let error = query.purge().await.expect_err("it is wider than it looks");
+        assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains(why), "{error}");
+    }
+    let none: [Status; 0] = [];
+    assert_eq!(runtime.query().statuses(none).purge().await?, 0, "an empty list is not every status");
+    assert_eq!(runtime.query().statuses(none).await?.instances().len(), 0);
+    assert_eq!(runtime.query().tag("tenant", "acme").finished().page_size(2).purge().await?, 6);
     runtime.shutdown().await?;
 
     let runtime = open(&kept).await;
     assert_eq!(runtime.counts().await?.of(Status::Completed), 6);
     assert_eq!(runtime.status("w").await?.runtime_status(), Status::Running);
-    assert_eq!(runtime.query().purge().await?, 6);
+    assert_eq!(runtime.query().finished().purge().await?, 6);
     assert_eq!(runtime.counts().await?.total(), 1);
     Ok(())
 }

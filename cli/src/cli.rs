@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use dacapo::{Client, Query, ReuseId, Status};
@@ -116,10 +117,10 @@ pub(crate) struct Filter {
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_enum, ignore_case = true)]
     pub(crate) status: Vec<StatusArg>,
     /// Of the orchestrator of this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
     /// With an instance id that begins so
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     prefix: Option<String>,
     /// Asked for at this time or later
     #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
@@ -131,7 +132,7 @@ pub(crate) struct Filter {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_tag)]
     tag: Vec<(String, String)>,
     /// Called by the orchestration of this id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     parent: Option<String>,
 }
 
@@ -324,6 +325,7 @@ impl From<ReuseArg> for ReuseId {
 }
 
 fn parse_tag(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, as in tenant=acme")?;
+    let wrong = "write NAME=VALUE, as in tenant=acme";
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(wrong)?;
     Ok((name.to_owned(), value.to_owned()))
 }

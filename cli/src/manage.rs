@@ -108,7 +108,7 @@ pub(crate) async fn purge(client: &Client, purge: Purge, json: bool) -> dacapo::
     let names_a_status = !purge.filter.status.is_empty();
     let mut query = purge.filter.query(client).page_size(PAGE);
     if !names_a_status {
-        query = [Status::Completed, Status::Failed, Status::Terminated].into_iter().fold(query, Query::status);
+        query = query.finished();
     }
     if !purge.yes {
         let count = count(query).await?;

@@ -2,6 +2,7 @@
 
 mod access;
 mod entities;
+mod filters;
 mod history;
 mod manage;
 mod mount;

@@ -111,8 +111,7 @@ async fn lists_come_in_pages_and_by_filters() {
     assert_eq!(seen, ["ö-0", "ö-1", "ö-2", "ö-3", "ö-4"]);
 
     assert_eq!(ids(&server.get("/instances/?runtimeStatus=Running,Failed").await), ["w"]);
-    assert_eq!(ids(&server.get("/instances?runtimeStatus=Nonsense&runtimeStatus=Running").await), ["w"]);
-    assert_eq!(ids(&server.get("/instances?runtimeStatus=running").await).len(), 6);
+    assert_eq!(ids(&server.get("/instances?runtimeStatus=Failed&runtimeStatus=running").await), ["w"]);
     assert_eq!(ids(&server.get("/instances?runtimeStatus=Canceled").await), [""; 0]);
     assert_eq!(ids(&server.get("/instances?createdTimeFrom=2999-01-01").await), [""; 0]);
     assert_eq!(ids(&server.get("/instances?createdTimeFrom=2020-01-01T00:00:00Z&createdTimeTo=2999-12-31T10:00").await).len(), 6);

@@ -95,6 +95,20 @@ async fn a_purge_counts_first_and_leaves_what_is_not_meant() -> dacapo::Result<(
         let (code, said) = place.refused(&arguments).await;
         assert!(code == 1 && said.starts_with(expected), "{arguments:?}: {said}");
     }
+    for filter in [
+        ["--prefix", ""],
+        ["--name", ""],
+        ["--parent", ""],
+        ["--tag", "=x"],
+        ["--status", ""],
+        ["--status", "failed,"],
+        ["--status", "complete"],
+        ["--created-to", ""],
+        ["--created-to", "soon"],
+    ] {
+        let (code, said) = place.refused(&[&["purge", "--yes"], &filter[..]].concat()).await;
+        assert!(code == 2 && said.contains(filter[0]), "{filter:?}: {said}");
+    }
     assert_eq!(place.text(&["purge", "sum-1"]).await, "sum-1: 1 purged\n");
     assert_eq!(place.text(&["purge", "--prefix", "sum-2"]).await, "111 would be purged; say `--yes` to do it\n");
     assert_eq!(place.json(&["purge", "--all"]).await, json!({ "wouldPurge": 299 }));

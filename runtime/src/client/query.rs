@@ -14,6 +14,9 @@ use crate::store::{self, After, Status, StoreResult};
 /// How many are deleted together, so that they share commits.
 const PURGED_AT_ONCE: usize = 64;
 
+/// The statuses of what has ended.
+const FINISHED: [Status; 3] = [Status::Completed, Status::Failed, Status::Terminated];
+
 impl Client {
     /// Lists orchestrations. Awaiting the query gives its first [`Page`].
     ///
@@ -37,7 +40,7 @@ impl Client {
     /// # }
     /// ```
     pub fn query(&self) -> Query {
-        Query { client: self.clone(), query: store::Query { limit: 100, ..store::Query::default() }, after: None }
+        Query { client: self.clone(), query: store::Query { limit: 100, ..store::Query::default() }, statuses: None, after: None }
     }
 
     /// How many orchestrations there are of each status.
@@ -82,14 +85,27 @@ impl Client {
 pub struct Query {
     client: Client,
     query: store::Query,
+    /// None that is named: any. An empty list matches nothing.
+    statuses: Option<Vec<Status>>,
     after: Option<String>,
 }
 
 impl Query {
-    /// With this status. Said several times: with one of these.
-    pub fn status(mut self, status: Status) -> Self {
-        self.query.statuses.push(status);
+    /// Only runs with this status. When called several times, only runs with one of these statuses.
+    pub fn status(self, status: Status) -> Self {
+        self.statuses([status])
+    }
+
+    /// Only runs with one of these statuses, in addition to those named before. If no status is named at all, as with an empty list,
+    /// the query matches nothing.
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = Status>) -> Self {
+        self.statuses.get_or_insert_default().extend(statuses);
         self
+    }
+
+    /// Only runs that have completed, failed or been terminated.
+    pub fn finished(self) -> Self {
+        self.statuses(FINISHED)
     }
 
     /// Of the orchestrator of this name.
@@ -140,22 +156,26 @@ impl Query {
         self
     }
 
-    /// Deletes everything the query is about that has finished, each in a transaction of its own, and counts it.
+    /// Deletes everything the query matches, each run in a transaction of its own, and counts it.
     ///
-    /// What was called by an unfinished orchestration, or has called one, is left.
+    /// What was called by an unfinished orchestration, or has called one, is left. The statuses have to be named:
+    /// [`finished`](Self::finished) is all that can be deleted.
+    ///
+    /// Not cancel safe: what was deleted before the future is dropped stays deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the query names a status that is not final; a failing store.
+    /// [`ErrorKind::Invalid`] when the query names no status or one that is not final, or has an empty id prefix; a failing store.
     pub async fn purge(mut self) -> Result<u64, RuntimeError> {
-        if let Some(status) = self.query.statuses.iter().find(|status| !status.is_terminal()) {
-            let message = format!(
-                "nothing was purged: the query asks for runs that are {status}, and only finished ones can be purged; \
-                 ask for Completed, Failed or Terminated"
-            );
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        let refused = |why: &str| Err(RuntimeError::new(ErrorKind::Invalid, format!("nothing was purged: {why}")));
+        let Some(statuses) = &self.statuses else {
+            return refused("the query names no status; add `.finished()`, or `.status(..)` for only some of them");
+        };
+        if let Some(status) = statuses.iter().find(|status| !status.is_terminal()) {
+            let asks = "only finished ones can be purged; ask for Completed, Failed or Terminated";
+            return refused(&format!("the query asks for runs that are {status}, and {asks}"));
         }
-        if self.query.statuses.is_empty() {
-            self.query.statuses = vec![Status::Completed, Status::Failed, Status::Terminated];
+        if self.query.id_prefix.as_deref() == Some("") {
+            return refused("the id prefix is empty, which every id begins with; leave it out if that is meant");
         }
         let mut purged = 0;
         loop {
@@ -169,6 +189,10 @@ impl Query {
     async fn ask(&self) -> Result<Vec<store::Instance>, RuntimeError> {
         let mut query = self.query.clone();
         check_page_size(query.limit)?;
+        match &self.statuses {
+            Some(statuses) if statuses.is_empty() => return Ok(Vec::new()),
+            statuses => query.statuses = statuses.clone().unwrap_or_default(),
+        }
         if let Some(token) = &self.after {
             query.after = Some(place(token)?);
         }

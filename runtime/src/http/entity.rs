@@ -54,6 +54,7 @@ pub(super) async fn list(
     parameters: &Parameters,
     name: Option<&str>,
 ) -> Result<Response, Refusal> {
+    let fetch_state = parameters.flag("fetchState", false)?;
     let mut query = client.entities();
     if let Some(name) = name {
         query = query.name(name);
@@ -67,11 +68,10 @@ pub(super) async fn list(
     if let Some(top) = parameters.number("top")? {
         query = query.page_size(top);
     }
-    if let Some(token) = page::token(headers) {
+    if let Some(token) = page::token(headers)? {
         query = query.after(token);
     }
     let found = query.await.map_err(|why| Box::new(error(&why)))?;
-    let fetch_state = parameters.flag("fetchState", false);
     let bodies = found.entities().iter().map(|entity| Listed {
         entity_id: Id { name: entity.id().name(), key: entity.id().key() },
         last_operation_time: to_ticks(entity.last_operation_at().into()),

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::client::{Client, Query};
+use crate::client::Client;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::http::answer::{INVALID_JSON, Refusal, empty, error, json, message};
 use crate::http::body;
@@ -85,14 +85,13 @@ pub(super) async fn purge_many(client: &Client, parameters: &Parameters) -> Resu
         return Ok(json(StatusCode::BAD_REQUEST, "Please provide value for 'createdTimeFrom' parameter."));
     };
     let to = parameters.time("createdTimeTo")?.unwrap_or_else(SystemTime::now);
-    let asked = parameters.statuses();
-    // What has not ended is never deleted, and asking for it is no mistake.
-    let statuses: Vec<_> = asked.iter().flatten().copied().filter(|status| status.is_terminal()).collect();
-    if !asked.is_empty() && statuses.is_empty() {
-        return Ok(nothing());
-    }
-    let query = client.query().created_from(from).created_to(to);
-    let deleted = statuses.into_iter().fold(query, Query::status).purge().await;
+    let mut query = client.query().created_from(from).created_to(to);
+    query = match parameters.statuses()? {
+        None => query.finished(),
+        // What has not ended is never deleted, and asking for it is no mistake.
+        Some(asked) => query.statuses(asked.into_iter().flatten().filter(|status| status.is_terminal())),
+    };
+    let deleted = query.purge().await;
     Ok(match deleted.map_err(|why| Box::new(error(&why)))? {
         0 => nothing(),
         deleted => purged(deleted),

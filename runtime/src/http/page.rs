@@ -1,18 +1,23 @@
 //! Lists in pages: where the next one begins stands in a header, both ways.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::Response;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::http::answer::{json, with};
+use crate::http::answer::{Refusal, bad_argument, json, with};
 
 const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
 
-/// What the page before gave, if this request goes on after one.
-pub(super) fn token(headers: &HeaderMap) -> Option<String> {
-    let token = headers.get(&CONTINUATION)?.to_str().ok().filter(|token| !token.is_empty())?;
-    Some(percent_decode_str(token).decode_utf8_lossy().into_owned())
+/// The token of the previous page, if this request asks for the page after one.
+pub(super) fn token(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(token) = headers.get(&CONTINUATION).filter(|token| !token.is_empty()) else { return Ok(None) };
+    let decoded = percent_decode(token.as_bytes()).decode_utf8().map(Cow::into_owned);
+    decoded
+        .map(Some)
+        .map_err(|_| bad_argument(&format!("`{CONTINUATION}` is not what a page of this list returned in its header")))
 }
 
 /// A page. The header is there on the last one, too, and empty.

@@ -1,4 +1,5 @@
-//! The query of a request: keys in any case, values as Durable Functions reads them.
+//! The query of a request: keys in any case, values as Durable Functions reads them. Durable Functions ignores values it cannot use;
+//! here they are refused, because a filter that is ignored lists or deletes more than was asked for.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,22 @@ const END_OF_TIME: i64 = 253_402_300_799_999_999;
 
 pub(super) struct Parameters(Vec<(String, String)>);
 
+/// Parameters that every route accepts, whether it needs them or not.
+const COMMON: [&str; 3] = ["taskHub", "connection", "code"];
+
+/// The names a status filter takes. No run here is ever in one of the statuses that stand for `None`.
+const STATUSES: [(&str, Option<Status>); 9] = [
+    ("Pending", Some(Status::Pending)),
+    ("Running", Some(Status::Running)),
+    ("Completed", Some(Status::Completed)),
+    ("ContinuedAsNew", None),
+    ("Failed", Some(Status::Failed)),
+    ("Canceled", None),
+    ("Terminated", Some(Status::Terminated)),
+    ("Suspended", Some(Status::Suspended)),
+    ("Unknown", None),
+];
+
 impl Parameters {
     pub(super) fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
@@ -24,53 +41,74 @@ impl Parameters {
         self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The first value that is not empty.
+    /// The first value that is not empty, for a text that restricts nothing.
     pub(super) fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.all(name).find(|value| !value.is_empty())
     }
 
-    /// What is no boolean is the default, as there.
-    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
-        self.get(name).and_then(|value| value.trim().to_ascii_lowercase().parse().ok()).unwrap_or(default)
+    /// Refuses every parameter that is neither one of `known` nor common to all routes.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
+        let is_known = |key: &str| COMMON.iter().chain(known).any(|known| key.eq_ignore_ascii_case(known));
+        let Some((unknown, _)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
+        let known = [known, &COMMON].concat().join(", ");
+        Err(bad_argument(&format!("unknown parameter `{unknown}`; this request takes: {known}")))
+    }
+
+    /// The value of a parameter that restricts something. One that is empty, or given twice with different values, is refused
+    /// instead of ignored, so that it never restricts less than the caller meant.
+    pub(super) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Refusal> {
+        let mut values = self.all(name);
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.any(|other| other != value) {
+            return Err(bad_argument(&format!("`{name}` is given more than once with different values")));
+        }
+        if value.trim().is_empty() {
+            return Err(bad_argument(&format!("`{name}` has no value; give it one or leave the parameter out")));
+        }
+        Ok(Some(value))
+    }
+
+    fn parsed<T>(&self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.one(name)? else { return Ok(None) };
+        let wrong = || bad_argument(&format!("`{name}` is `{value}`, but must be {expected}"));
+        parse(value).map(Some).ok_or_else(wrong)
+    }
+
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, Refusal> {
+        let parse = |value: &str| value.trim().to_ascii_lowercase().parse().ok();
+        Ok(self.parsed(name, "true or false", parse)?.unwrap_or(default))
     }
 
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
-        let parse =
-            |value: &str| value.parse().map_err(|_| bad_argument(&format!("`{name}` is no number that can be used here")));
-        self.get(name).map(parse).transpose()
+        self.parsed(name, "a number in the valid range", |value| value.parse().ok())
     }
 
     pub(super) fn seconds(&self, name: &str) -> Result<Option<Duration>, Refusal> {
-        let seconds = |value: f64| {
-            let wrong = || bad_argument(&format!("`{name}` is a number of seconds from 0 on"));
-            Duration::try_from_secs_f64(value).map_err(|_| wrong())
-        };
-        self.number::<f64>(name)?.map(seconds).transpose()
+        let parse = |value: &str| Duration::try_from_secs_f64(value.parse().ok()?).ok();
+        self.parsed(name, "a number of seconds, 0 or more", parse)
     }
 
     /// A time of ISO 8601; without an offset it is UTC.
     pub(super) fn time(&self, name: &str) -> Result<Option<SystemTime>, Refusal> {
-        let parse = |value: &str| {
-            let wrong = || bad_argument(&format!("`{name}` is no time; write one like 2026-11-21T08:30:00Z"));
-            parse_time(value).map(|time| Timestamp(time.timestamp_micros()).into()).ok_or_else(wrong)
-        };
-        self.get(name).map(parse).transpose()
+        let parse = |value: &str| Some(Timestamp(parse_time(value)?.timestamp_micros()).into());
+        self.parsed(name, "a time such as 2026-11-21T08:30:00Z", parse)
     }
 
-    /// Statuses, listed or repeated. Unknown names are dropped; a name that no instance here ever has is kept as `None`.
-    pub(super) fn statuses(&self) -> Vec<Option<Status>> {
-        let names = self.all("runtimeStatus").flat_map(|value| value.split(','));
-        let known = names.filter_map(|name| match name.trim() {
-            "ContinuedAsNew" | "Canceled" | "Unknown" => Some(None),
-            "Pending" => Some(Some(Status::Pending)),
-            "Running" => Some(Some(Status::Running)),
-            "Completed" => Some(Some(Status::Completed)),
-            "Failed" => Some(Some(Status::Failed)),
-            "Terminated" => Some(Some(Status::Terminated)),
-            "Suspended" => Some(Some(Status::Suspended)),
-            _ => None,
-        });
-        known.collect()
+    /// The statuses that `runtimeStatus` names, separated by commas or repeated; `None` when the parameter is not there. A name of the
+    /// protocol that no run here ever has is a `None` of the list.
+    pub(super) fn statuses(&self) -> Result<Option<Vec<Option<Status>>>, Refusal> {
+        let mut values = self.all("runtimeStatus").peekable();
+        if values.peek().is_none() {
+            return Ok(None);
+        }
+        let status = |name: &str| {
+            let known = STATUSES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim()));
+            known.map(|(_, status)| *status).ok_or_else(|| {
+                let valid = STATUSES.map(|(name, _)| name).join(", ");
+                bad_argument(&format!("`{name}` in `runtimeStatus` is not a status; valid names: {valid}"))
+            })
+        };
+        values.flat_map(|value| value.split(',')).map(status).collect::<Result<_, _>>().map(Some)
     }
 }
 

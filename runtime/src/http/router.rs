@@ -79,6 +79,27 @@ impl<'a> Route<'a> {
         })
     }
 
+    /// The parameters of a request that ends, changes or deletes something; nothing for the others, which ignore what they do not know.
+    fn parameters(&self) -> Option<&'static [&'static str]> {
+        Some(match self {
+            Self::PurgeMany => &["createdTimeFrom", "createdTimeTo", "runtimeStatus"],
+            // Its URL is that of the status.
+            Self::Purge(_) => &["showInput", "showHistory", "showHistoryOutput", "returnInternalServerErrorOnFailure"],
+            Self::Terminate(_) | Self::Suspend(_) | Self::Resume(_) | Self::Rewind(_) => &["reason"],
+            Self::Restart(_) => &[
+                "restartWithNewInstanceId",
+                "timeout",
+                "pollingInterval",
+                "returnInternalServerErrorOnFailure",
+                "showInput",
+                "showHistory",
+                "showHistoryOutput",
+            ],
+            Self::DeleteEntity(..) => &["op"],
+            _ => return None,
+        })
+    }
+
     fn role(&self) -> Role {
         match self {
             Self::List | Self::Status(_) | Self::Entity(..) | Self::Entities(_) | Self::Description => Role::Read,
@@ -112,13 +133,16 @@ impl Api {
         let Some((path, segments)) = split(&parts) else { return Ok(status::nothing()) };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some(mut route) = Route::of(&parts.method, &segments) else { return Ok(status::nothing()) };
-        let operation = parameters.get("op");
+        let operation = parameters.one("op")?;
         if let (Route::Signal(name, key), Some(operation)) = (&route, operation)
             && operation.eq_ignore_ascii_case("delete")
         {
             route = Route::DeleteEntity(name, key);
         }
         self.access.check(route.role(), &parts, &parameters, &self.links)?;
+        if let Some(known) = route.parameters() {
+            parameters.only(known)?;
+        }
 
         let (client, links) = (&self.client, &self.links);
         let body = match &route {
@@ -133,7 +157,7 @@ impl Api {
             Route::Start { name, id } => starting.start(name, id, &body, self.reuse).await?,
             Route::Restart(id) => starting.restart(id).await?,
             Route::List => status::list(client, &parts, &parameters).await?,
-            Route::Status(id) => status::one(client, links, &parts, &parameters, id).await,
+            Route::Status(id) => status::one(client, links, &parts, &parameters, id).await?,
             Route::PurgeMany => manage::purge_many(client, &parameters).await?,
             Route::Purge(id) => manage::purge(client, id).await,
             Route::Raise { id, event } => manage::raise(client, &parts.headers, id, event, &body).await?,

@@ -72,9 +72,11 @@ impl Wait<'_> {
             match self.client.outcome(run).await? {
                 Ok(output) => Ok(json(StatusCode::OK, &output)),
                 Err(_) => {
-                    let parameters = Parameters::of(&original(self.parts));
                     let shows_failure = self.urls.shows_failure();
-                    status::of(self.client, run, self.links, self.parts, &parameters, shows_failure).await
+                    match status::Wanted::of(&Parameters::of(&original(self.parts))) {
+                        Ok(wanted) => status::of(self.client, run, self.links, self.parts, wanted, shows_failure).await,
+                        Err(refusal) => Ok(*refusal),
+                    }
                 }
             }
         };
@@ -92,6 +94,9 @@ impl Wait<'_> {
 
 /// What a request wants to wait, by `timeout` and `pollingInterval`. Nothing is polled here, so the interval is only checked.
 fn wanted_wait(parameters: &Parameters, longest: Duration) -> Result<Option<Duration>, Refusal> {
+    // Refused before anything is started.
+    status::Wanted::of(parameters)?;
+    parameters.flag("returnInternalServerErrorOnFailure", false)?;
     match (parameters.seconds("timeout")?, parameters.seconds("pollingInterval")?) {
         (Some(timeout), Some(interval)) if interval > timeout => {
             Err(bad_argument("the polling interval is longer than the timeout"))
@@ -138,7 +143,7 @@ impl Starting<'_> {
     pub(super) async fn restart(self, id: &str) -> Result<Response, Refusal> {
         let timeout = wanted_wait(self.parameters, self.longest_wait)?;
         let request = self.client.restart(id);
-        let request = if self.parameters.flag("restartWithNewInstanceId", true) { request.new_id() } else { request };
+        let request = if self.parameters.flag("restartWithNewInstanceId", true)? { request.new_id() } else { request };
         let run = request.make().await.map_err(|why| match why.kind() {
             ErrorKind::NotFound => bad_argument(&why.to_string()),
             _ => Box::new(error(&why)),

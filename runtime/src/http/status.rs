@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
-use crate::client::{Client, InstanceStatus, Query};
+use crate::client::{Client, InstanceStatus};
 use crate::error::RuntimeError;
 use crate::failure::FailureKind;
 use crate::http::answer::{Refusal, empty, error, json, with};
@@ -68,12 +68,37 @@ impl<'a> Body<'a> {
     }
 }
 
-pub(super) async fn one(client: &Client, links: &Links, parts: &Parts, parameters: &Parameters, id: &str) -> Response {
-    if wants_stream(&parts.headers) {
-        return stream_of(client, id, parameters.flag("showInput", true)).await;
+/// What a status is asked to show.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    inputs: bool,
+    history: bool,
+    outputs: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(parameters: &Parameters) -> Result<Self, Refusal> {
+        Ok(Self {
+            inputs: parameters.flag("showInput", true)?,
+            history: parameters.flag("showHistory", false)?,
+            outputs: parameters.flag("showHistoryOutput", false)?,
+        })
     }
-    let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false);
-    of(client, &Run::any(id), links, parts, parameters, shows_failure).await.unwrap_or_else(|why| error(&why))
+}
+
+pub(super) async fn one(
+    client: &Client,
+    links: &Links,
+    parts: &Parts,
+    parameters: &Parameters,
+    id: &str,
+) -> Result<Response, Refusal> {
+    let wanted = Wanted::of(parameters)?;
+    let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false)?;
+    if wants_stream(&parts.headers) {
+        return Ok(stream_of(client, id, wanted.inputs).await);
+    }
+    Ok(of(client, &Run::any(id), links, parts, wanted, shows_failure).await.unwrap_or_else(|why| error(&why)))
 }
 
 /// Whether a stream is accepted, and JSON is not asked for.
@@ -96,11 +121,11 @@ pub(super) async fn of(
     run: &Run,
     links: &Links,
     parts: &Parts,
-    parameters: &Parameters,
+    wanted: Wanted,
     shows_failure: bool,
 ) -> Result<Response, RuntimeError> {
-    let shown = Shown { inputs: parameters.flag("showInput", true), outputs: parameters.flag("showHistoryOutput", false) };
-    let (status, history) = match parameters.flag("showHistory", false) {
+    let shown = Shown { inputs: wanted.inputs, outputs: wanted.outputs };
+    let (status, history) = match wanted.history {
         true => client.status_with_history(run).await.map(|(status, history)| (status, Some(history)))?,
         false => (client.status_of(run.clone(), shown.inputs).await?, None),
     };
@@ -143,7 +168,7 @@ async fn stream_of(client: &Client, id: &str, show_input: bool) -> Response {
 pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters) -> Result<Response, Refusal> {
     let refused = |why: RuntimeError| Box::new(error(&why));
     let mut query = client.query();
-    let prefix = parameters.get("instanceIdPrefix");
+    let prefix = parameters.one("instanceIdPrefix")?;
     if let Some(prefix) = prefix {
         query = query.id_prefix(prefix);
     }
@@ -156,22 +181,24 @@ pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters
     if let Some(top) = parameters.number("top")? {
         query = query.page_size(top);
     }
-    let asked = parameters.statuses();
-    let statuses: Vec<_> = asked.iter().flatten().copied().collect();
+    let statuses: Option<Vec<_>> = parameters.statuses()?.map(|asked| asked.into_iter().flatten().collect());
+    let show_input = parameters.flag("showInput", true)?;
     // Entities are listed by a route of their own.
-    if !asked.is_empty() && statuses.is_empty() || prefix.is_some_and(|prefix| prefix.starts_with('@')) {
+    if prefix.is_some_and(|prefix| prefix.starts_with('@')) {
         return Ok(page::answer(&[(); 0], None));
     }
-    query = statuses.iter().copied().fold(query, Query::status);
-    if let Some(token) = page::token(&parts.headers) {
+    if let Some(statuses) = &statuses {
+        query = query.statuses(statuses.iter().copied());
+    }
+    if let Some(token) = page::token(&parts.headers)? {
         query = query.after(token);
     }
     let found = query.await.map_err(refused)?;
     let mut listed = Vec::new();
-    let (show_input, next) = (parameters.flag("showInput", true), found.next().map(str::to_owned));
+    let next = found.next().map(str::to_owned);
     for instance in found.into_instances() {
         match client.completed(&Run::of(&instance), instance, show_input).await {
-            Ok(status) if asked.is_empty() || statuses.contains(&status.runtime_status()) => listed.push(status),
+            Ok(status) if statuses.as_ref().is_none_or(|asked| asked.contains(&status.runtime_status())) => listed.push(status),
             // It has changed, or was purged, a moment ago.
             Ok(_) => {}
             Err(why) if why.is_not_found() => {}

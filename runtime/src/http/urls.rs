@@ -82,7 +82,8 @@ impl Links {
         if let Some(key) = key {
             query.append_pair("code", key);
         }
-        let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false);
+        // A handler of the application has refused what it cannot use, or does not care.
+        let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false).unwrap_or(false);
         Urls { base: format!("{}{path}", self.origin(parts)), query: query.finish(), shows_failure }
     }
 }
