@@ -1,14 +1,16 @@
 //! Values as they are kept in the history: JSON text.
 
+mod walk;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::failure::{Failure, FailureKind};
+use crate::payload::walk::canonical;
 
 /// A value as it is recorded: one JSON document, kept as text until somebody needs it typed.
 ///
@@ -117,21 +119,7 @@ impl PartialEq for Payload {
 }
 
 fn is_same(one: &str, other: &str) -> bool {
-    fn both<'a, T: Deserialize<'a>>(one: &'a str, other: &'a str) -> Option<(T, T)> {
-        Some((serde_json::from_str(one).ok()?, serde_json::from_str(other).ok()?))
-    }
-    if one == other || one.len() != other.len() {
-        return one == other;
-    }
-    if let Some((one, other)) = both::<BTreeMap<String, &RawValue>>(one, other) {
-        let same = |((key, value), (other_key, other)): ((&String, &&RawValue), (&String, &&RawValue))| {
-            key == other_key && is_same(value.get(), other.get())
-        };
-        return one.len() == other.len() && one.iter().zip(&other).all(same);
-    }
-    both::<Vec<&RawValue>>(one, other).is_some_and(|(one, other)| {
-        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one.get(), other.get()))
-    })
+    one == other || one.len() == other.len() && one.starts_with(['{', '[']) && canonical(one) == canonical(other)
 }
 
 impl Eq for Payload {}
@@ -161,41 +149,11 @@ pub(crate) enum Envelope {
 }
 
 /// The digest of a JSON text. The order of an object's keys does not count.
+///
+/// Stores hold digests, so the digest of a text is the same in all versions.
 pub(crate) fn digest(text: &str) -> String {
-    let mut canonical = String::new();
-    let text = if text.contains('{') {
-        canonicalize(text, &mut canonical);
-        &canonical
-    } else {
-        text
-    };
+    let text = if text.contains('{') { Cow::Owned(canonical(text)) } else { Cow::Borrowed(text) };
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string()
-}
-
-/// Writes a JSON text with the keys of every object in order.
-fn canonicalize(text: &str, to: &mut String) {
-    if text.starts_with('{')
-        && let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text)
-    {
-        to.push('{');
-        for (key, value) in object {
-            let _ = write!(to, "{}:{key}:", key.len());
-            canonicalize(value.get(), to);
-            to.push(',');
-        }
-        to.push('}');
-    } else if text.starts_with('[')
-        && let Ok(array) = serde_json::from_str::<Vec<&RawValue>>(text)
-    {
-        to.push('[');
-        for value in array {
-            canonicalize(value.get(), to);
-            to.push(',');
-        }
-        to.push(']');
-    } else {
-        to.push_str(text);
-    }
 }
 
 impl fmt::Debug for Payload {
