@@ -9,6 +9,8 @@ pub(crate) enum Class {
     Timer,
     /// An event.
     Event,
+    /// `dacapo::lock`.
+    Lock,
     /// Several things at once: `join_all`, `fan_out`, `select!`.
     FanIn,
     /// The next item of a stream.
@@ -53,6 +55,10 @@ pub(crate) fn class_of(path: &[String]) -> Option<Class> {
     let name = path.last()?.as_str();
     if path.first().is_some_and(|first| first == "tokio") && !name.ends_with('!') {
         return matches!(name, "sleep" | "sleep_until").then_some(Class::Timer);
+    }
+    // Many things have a function of this name.
+    if name == "lock" {
+        return (path.len() == 1 || path == ["dacapo", "lock"]).then_some(Class::Lock);
     }
     Some(match name {
         "sleep" | "sleep_until" => Class::Timer,

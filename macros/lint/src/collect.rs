@@ -6,8 +6,10 @@ use crate::names::{Names, Segments, declared_statics, segments};
 use crate::recorded::written;
 use crate::refused::holds_state;
 use crate::scope::Scope;
+use crate::syntax::Starts;
 use crate::ty::{Local, Ty, bind};
-use syn::{Attribute, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability, TraitItem};
+use syn::visit::Visit as _;
+use syn::{Attribute, Block, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability, TraitItem};
 
 impl Declared {
     pub(crate) fn collect_names(&mut self, module: &Segments, items: &[Item]) {
@@ -39,7 +41,7 @@ impl Declared {
     pub(crate) fn item(&mut self, scope: &Scope<'_, Local>, owner: &[String], item: &Item) {
         let path = |name: &syn::Ident| owner.iter().cloned().chain([name.to_string()]).collect::<Segments>();
         match item {
-            Item::Fn(item) => self.signature(scope, path(&item.sig.ident), &item.attrs, &item.sig),
+            Item::Fn(item) => self.function(scope, path(&item.sig.ident), &item.attrs, &item.sig, &item.block),
             Item::Impl(item) => {
                 let Some(ty) = Ty::of(&item.self_ty, scope) else {
                     return;
@@ -53,7 +55,7 @@ impl Declared {
                 for item in &item.items {
                     if let ImplItem::Fn(item) = item {
                         let path = ty.path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
-                        self.signature(&scope, path, &item.attrs, &item.sig);
+                        self.function(&scope, path, &item.attrs, &item.sig, &item.block);
                     }
                 }
             }
@@ -101,6 +103,15 @@ impl Declared {
             }
             _ => {}
         }
+    }
+
+    fn function(&mut self, scope: &Scope<'_, Local>, path: Segments, attrs: &[Attribute], sig: &Signature, block: &Block) {
+        let mut starts = Starts::default();
+        starts.visit_block(block);
+        if starts.here && kind_of(attrs, scope) == FunctionKind::Plain {
+            self.starters.insert(path.clone());
+        }
+        self.signature(scope, path, attrs, sig);
     }
 
     fn signature(&mut self, scope: &Scope<'_, Local>, path: Segments, attrs: &[Attribute], sig: &Signature) {

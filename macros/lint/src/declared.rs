@@ -5,7 +5,7 @@ use crate::function::FunctionKind;
 use crate::names::Segments;
 use crate::scope::Modules;
 use crate::ty::{Local, Ty};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the items of a file declare.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Declared {
     pub(crate) traits: HashMap<Segments, Vec<Segments>>,
     pub(crate) statics: HashMap<Segments, Held>,
     pub(crate) kinds: HashMap<Segments, FunctionKind>,
+    /// Plain functions that start a call by `.start()` and await nothing.
+    pub(crate) starters: HashSet<Segments>,
     /// Methods that only one type of a workspace has.
     pub(crate) methods: Methods,
     /// Whether it is a whole workspace, where what an annotated function holds is looked up as well.
@@ -44,6 +46,7 @@ impl Declared {
         }
         self.statics.extend(other.statics);
         self.kinds.extend(other.kinds);
+        self.starters.extend(other.starters);
     }
 
     /// The method of a trait that `path`, the type's own, stands for.

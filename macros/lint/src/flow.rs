@@ -32,14 +32,29 @@ pub(crate) struct Variable {
     /// For a name bound to a call that was not awaited: what awaiting it means.
     pub(crate) class: Option<Class>,
     pub(crate) callee: Option<String>,
-    /// Where it, or something in it, was made by `.start()`: the loops around that place.
-    pub(crate) started: Option<Vec<LoopId>>,
+    /// Where it, or something in it, was made by `.start()`.
+    pub(crate) started: Option<Started>,
+    /// For a closure, what it writes when it is called.
+    pub(crate) captures: Vec<Var>,
+    /// Whether it is a `Cell`, a lock or an atomic, which is written through shared borrows.
+    pub(crate) cell: bool,
     /// Bound by `let` to an un-started call; the position in evaluation order.
     pub(crate) held: Option<usize>,
     /// Whether it is a stream, as far as the source shows.
     pub(crate) stream: bool,
     /// The step of that stream that makes its calls one after another.
     pub(crate) serial: Option<SerialStream>,
+}
+
+/// The place of a `.start()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// The loops around it, outermost first.
+    pub(crate) loops: Vec<LoopId>,
+    /// Whether it makes several handles, as a closure does that is called for each item.
+    pub(crate) many: bool,
+    /// Position in evaluation order.
+    pub(crate) order: usize,
 }
 
 /// A method of a stream that awaits a call for one item after another.
@@ -123,6 +138,8 @@ pub(crate) struct Loop {
     pub(crate) id: LoopId,
     pub(crate) kind: LoopKind,
     pub(crate) sequential: Option<Span>,
+    /// Whether it runs while a `dacapo::lock` is held.
+    pub(crate) locked: bool,
     /// Evaluated once, before the loop.
     pub(crate) iterated: Node,
     /// Evaluated in every iteration: the condition, or the binding of the loop's pattern.
@@ -223,10 +240,10 @@ impl Node {
         found
     }
 
-    /// The variables written, closures aside.
-    pub(crate) fn written(&self) -> Vec<Var> {
+    /// The variables that a closure or an async block writes when it runs.
+    pub(crate) fn written_by_call(&self) -> Vec<Var> {
         let mut found = Vec::new();
-        self.each(false, &mut |node| {
+        self.each(true, &mut |node| {
             if let Self::Write { vars, .. } = node {
                 found.extend(vars.iter().copied());
             }

@@ -10,11 +10,12 @@ mod streams;
 
 use crate::calls::Class;
 use crate::declared::Declared;
-use crate::flow::{Arm, Await, Dropped, Flow, LoopId, LoopKind, NOW, Node, SerialStream, Var, Variable, Way};
+use crate::flow::{Arm, Await, Dropped, Flow, LoopId, LoopKind, NOW, Node, SerialStream, Started, Var, Variable, Way};
 use crate::names::Segments;
 use crate::scope::{Meaning, Scope, bound_names};
 use crate::syntax::{
-    Children, READS, borrows_mutably, compound, is_named, is_typed_stream, is_variant, mutable_names, named_values,
+    CELL_READS, Children, READS, borrows_mutably, compound, is_cell, is_named, is_typed_stream, is_variant, mutable_names,
+    named_values,
 };
 use proc_macro2::{LineColumn, Span};
 use std::collections::{HashMap, HashSet};
@@ -27,7 +28,7 @@ pub(crate) struct Lower<'a> {
     pub(crate) scope: Scope<'a, Var>,
     pub(crate) variables: Vec<Variable>,
     /// Where the handles in a variable were started, as an earlier pass found it.
-    started: Vec<Option<Vec<LoopId>>>,
+    started: Vec<Option<Started>>,
     /// Whether a started handle was put into a collection.
     kept: bool,
     dropped: Vec<Dropped>,
@@ -37,8 +38,12 @@ pub(crate) struct Lower<'a> {
     built: HashMap<LineColumn, Option<String>>,
     /// Where closures begin whose calls depend on their first argument, of several: on what a fold carries on.
     chains: HashSet<LineColumn>,
+    /// What the closure that is lowered next is given by the method it is handed to.
+    given: Option<Var>,
     /// The loops around, with their labels.
     loops: Vec<(LoopId, Option<String>)>,
+    /// The variables in scope that hold a lock.
+    locks: Vec<Var>,
     loop_count: usize,
     order: usize,
     place: Vec<usize>,
@@ -57,7 +62,7 @@ pub(crate) fn lower(function: &syn::ItemFn, declared: &Declared, module: &Segmen
 }
 
 /// The data flow, and whether started handles are kept in collections.
-fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, started: Vec<Option<Vec<LoopId>>>) -> (Flow, bool) {
+fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, started: Vec<Option<Started>>) -> (Flow, bool) {
     let mut lower = Lower {
         declared,
         nested: Declared::default(),
@@ -71,7 +76,9 @@ fn lower_once(function: &syn::ItemFn, declared: &Declared, module: &Segments, st
         serial: Vec::new(),
         built: HashMap::new(),
         chains: HashSet::new(),
+        given: None,
         loops: Vec::new(),
+        locks: Vec::new(),
         loop_count: 0,
         order: 0,
         place: Vec::new(),
@@ -94,7 +101,7 @@ impl Lower<'_> {
         let mut names = Vec::new();
         bound_names(pat, &mut names);
         let mutable = mutable_names(pat);
-        let loops: Vec<LoopId> = self.loops.iter().map(|(id, _)| *id).collect();
+        let loops = self.open_loops();
         let mut vars = Vec::new();
         for (name, _) in names {
             vars.push(self.variables.len());
@@ -111,7 +118,14 @@ impl Lower<'_> {
     /// Binds a pattern to a value: what it borrows and what was started go over.
     fn bind(&mut self, pat: &Pat, init: Option<&Expr>, value: Node) -> Node {
         let started = init.and_then(|init| self.started(init, &value, false));
-        let aliases: Vec<Var> = init.filter(|init| borrows_mutably(init)).and_then(|init| self.root(init)).into_iter().collect();
+        let cell = init.is_some_and(is_cell);
+        let shared = init.and_then(|init| self.shared_cell(init));
+        let borrowed = init.filter(|init| borrows_mutably(init)).and_then(|init| self.root(init));
+        let aliases: Vec<Var> = borrowed.into_iter().chain(shared).collect();
+        let captures = match init {
+            Some(Expr::Closure(_)) => value.written_by_call(),
+            _ => Vec::new(),
+        };
         let stream = is_typed_stream(pat) || init.is_some_and(|init| self.is_stream(init));
         let serial = init.filter(|_| stream).and_then(|init| self.serial_step(init));
         let vars = self.declare(pat);
@@ -122,7 +136,9 @@ impl Lower<'_> {
                 self.variables[*var].started.clone_from(&started);
             }
             self.variables[*var].aliases.clone_from(&aliases);
-            self.variables[*var].mutable |= !aliases.is_empty();
+            self.variables[*var].captures.clone_from(&captures);
+            self.variables[*var].cell = cell || shared.is_some();
+            self.variables[*var].mutable |= borrowed.is_some();
         }
         Node::Bind { vars, value: Box::new(value) }
     }
@@ -136,7 +152,9 @@ impl Lower<'_> {
                 self.nested.item(&scope, &owner, item);
             }
         }
+        let locks = self.locks.len();
         let nodes = block.stmts.iter().map(|stmt| self.stmt(stmt)).collect();
+        self.locks.truncate(locks);
         self.scope.leave_block();
         Node::Seq(nodes)
     }
@@ -164,7 +182,10 @@ impl Lower<'_> {
                 let values = named_values(&local.pat, &init.expr).unwrap_or_default();
                 let calls: Vec<_> = values.into_iter().map(|value| (self.held_call(value), self.dropped(value))).collect();
                 let node = self.bind(&local.pat, Some(&init.expr), value);
-                if let Node::Bind { vars, .. } = &node {
+                if let Node::Bind { vars, value } = &node {
+                    if value.awaits().iter().any(|awaited| awaited.class == Class::Lock) {
+                        self.locks.extend(vars.first());
+                    }
                     for (var, (call, dropped)) in vars.iter().zip(calls) {
                         self.hold(*var, call);
                         self.dropped.extend(dropped.map(|dropped| Dropped { held: Some(*var), ..dropped }));
@@ -177,6 +198,22 @@ impl Lower<'_> {
                 Node::Branch { condition: Box::new(node), arms: vec![Arm { body, error: is_variant(&local.pat, "Ok") }] }
             }
         }
+    }
+
+    /// The loops around, outermost first.
+    fn open_loops(&self) -> Vec<LoopId> {
+        self.loops.iter().map(|(id, _)| *id).collect()
+    }
+
+    /// The cell that `Rc::clone(&cell)` and `cell.clone()` give another handle of.
+    fn shared_cell(&self, init: &Expr) -> Option<Var> {
+        let of = match init {
+            Expr::MethodCall(call) if call.method == "clone" => &*call.receiver,
+            Expr::Call(call) if is_named(&call.func, "clone") => call.args.first()?,
+            Expr::Reference(expr) => &*expr.expr,
+            _ => return None,
+        };
+        self.root(of).filter(|var| self.variables[*var].cell)
     }
 
     /// Lowers something that runs on one path only.
@@ -261,19 +298,39 @@ impl Lower<'_> {
     fn call(&mut self, call: &syn::ExprCall) -> Node {
         let value = self.exprs(std::iter::once(&*call.func).chain(&call.args));
         let value = if self.reads_time(call) { Node::Seq(vec![value, Node::Read(NOW)]) } else { value };
-        let vars: Vec<Var> =
-            call.args.iter().filter(|argument| borrows_mutably(argument)).flat_map(|argument| self.places(argument)).collect();
+        let mut vars = self.lent(&call.args);
+        if let Expr::Path(func) = &*call.func
+            && let Meaning::Local(var) = self.scope.value(&func.path)
+        {
+            vars.extend(&self.variables[var].captures);
+        }
+        if let Some(var) = call.args.first().filter(|_| is_named(&call.func, "drop")).and_then(|argument| self.root(argument)) {
+            self.locks.retain(|held| *held != var);
+        }
         if vars.is_empty() { value } else { Node::Write { vars, value: Box::new(value) } }
     }
 
     fn method_call(&mut self, call: &syn::ExprMethodCall) -> Node {
         let method = call.method.to_string();
-        let value = self.exprs(std::iter::once(&*call.receiver).chain(&call.args));
+        let receiver = self.expr(&call.receiver);
+        let value = if call.args.iter().any(|argument| matches!(argument, Expr::Closure(_))) {
+            // What a closure is given, and whether it runs at all, comes from the receiver.
+            let given = self.variables.len();
+            self.variables.push(Variable { loops: self.open_loops(), ..Variable::default() });
+            let bound = Node::Bind { vars: vec![given], value: Box::new(receiver) };
+            let before = self.given.replace(given);
+            let arguments = self.exprs(&call.args);
+            self.given = before;
+            Node::Seq(vec![bound, arguments])
+        } else {
+            Node::Seq(vec![receiver, self.exprs(&call.args)])
+        };
         self.note_drained(call);
-        let mut vars: Vec<Var> =
-            call.args.iter().filter(|argument| borrows_mutably(argument)).flat_map(|argument| self.places(argument)).collect();
+        let mut vars = self.lent(&call.args);
         if !READS.contains(&method.as_str()) {
-            let changed: Vec<Var> = self.places(&call.receiver).into_iter().filter(|var| self.variables[*var].mutable).collect();
+            let changes = |variable: &Variable| variable.mutable || variable.cell && !CELL_READS.contains(&method.as_str());
+            let changed: Vec<Var> =
+                self.places(&call.receiver).into_iter().filter(|var| changes(&self.variables[*var])).collect();
             let started = call.args.iter().find_map(|argument| self.started(argument, &value, false));
             if let (Some(started), false) = (started, changed.is_empty()) {
                 self.mark_started(&call.receiver, &started);
@@ -296,7 +353,7 @@ impl Lower<'_> {
         }
         let lowered = self.expr(base);
         // Taking the next item out of a stream carries nothing on.
-        let borrowed: Vec<Var> = if class == Class::Stream { Vec::new() } else { lowered.written() };
+        let borrowed: Vec<Var> = if class == Class::Stream { Vec::new() } else { self.lent_to(base) };
         self.order += 1;
         let node = Node::Await(Box::new(Await {
             id: self.order,

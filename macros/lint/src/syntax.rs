@@ -58,6 +58,24 @@ pub(crate) const READS: &[&str] = &[
     "find",
 ];
 
+/// Methods that read a `Cell`, a lock or an atomic.
+pub(crate) const CELL_READS: &[&str] = &["load", "borrow", "read", "into_inner"];
+
+/// Types that are written through a shared borrow.
+const CELLS: &[&str] = &["Cell", "RefCell", "OnceCell", "Mutex", "RwLock", "OnceLock"];
+
+/// Whether `init` makes a `Cell`, a lock or an atomic, perhaps behind an `Rc`.
+pub(crate) fn is_cell(init: &Expr) -> bool {
+    let Expr::Call(call) = init else { return false };
+    let Expr::Path(func) = &*call.func else { return false };
+    let owner = func.path.segments.iter().rev().nth(1).map(|owner| owner.ident.to_string());
+    match owner.as_deref() {
+        Some("Rc" | "Arc" | "Box") => call.args.first().is_some_and(is_cell),
+        Some(owner) => CELLS.contains(&owner) || owner.starts_with("Atomic"),
+        None => false,
+    }
+}
+
 /// Methods that hand out a mutable borrow of their receiver.
 pub(crate) const BORROWS: &[&str] = &[
     "iter_mut",

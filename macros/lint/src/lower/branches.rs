@@ -25,17 +25,22 @@ impl Lower<'_> {
     pub(super) fn match_expr(&mut self, expr: &syn::ExprMatch) -> Node {
         let condition = self.expr(&expr.expr);
         let value = self.variables.len();
-        let loops = self.loops.iter().map(|(id, _)| *id).collect();
+        let loops = self.open_loops();
         let started = self.started(&expr.expr, &condition, false);
         self.variables.push(Variable { loops, started, ..Variable::default() });
         let condition = Box::new(Node::Bind { vars: vec![value], value: Box::new(condition) });
         let arms = expr.arms.iter().map(|arm| {
             self.scope.enter();
             let bound = self.bind(&arm.pat, Some(&expr.expr), Node::Read(value));
-            let guard = if let Pat::Guard(pat) = &arm.pat { self.expr(&pat.guard) } else { Node::empty() };
+            let guard = if let Pat::Guard(pat) = &arm.pat { Some(self.expr(&pat.guard)) } else { None };
             let body = self.arm(|lower| lower.expr(&arm.body));
             self.scope.leave();
-            Arm { body: Node::Seq(vec![bound, guard, body]), error: is_variant(&arm.pat, "Err") }
+            let error = is_variant(&arm.pat, "Err");
+            let body = match guard {
+                Some(guard) => Node::Branch { condition: Box::new(guard), arms: vec![Arm { body, error }] },
+                None => body,
+            };
+            Arm { body: Node::Seq(vec![bound, body]), error }
         });
         let arms = arms.collect();
         Node::Branch { condition, arms }
@@ -54,6 +59,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn closure(&mut self, closure: &syn::ExprClosure) -> Node {
+        let given = self.given.take();
         self.scope.enter();
         let mut inputs = Vec::new();
         let body = self.arm(|lower| {
@@ -67,6 +73,13 @@ impl Lower<'_> {
         {
             self.chains.insert(closure.span().start());
         }
+        let body = match given {
+            Some(given) => {
+                let bound = Node::Bind { vars: inputs.concat(), value: Box::new(Node::Read(given)) };
+                Node::Seq(vec![bound, body])
+            }
+            None => body,
+        };
         Node::Deferred(Box::new(body))
     }
 }

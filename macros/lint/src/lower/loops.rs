@@ -64,6 +64,7 @@ impl Lower<'_> {
             id,
             kind: LoopKind::For,
             sequential: None,
+            locked: !self.locks.is_empty(),
             iterated: Node::empty(),
             condition,
             body,

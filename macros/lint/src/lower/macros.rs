@@ -75,7 +75,7 @@ impl Lower<'_> {
             return condition;
         }
         let outcome = self.variables.len();
-        self.variables.push(Variable { loops: self.loops.iter().map(|(id, _)| *id).collect(), ..Variable::default() });
+        self.variables.push(Variable { loops: self.open_loops(), ..Variable::default() });
         let condition = Box::new(Node::Bind { vars: vec![outcome], value: Box::new(condition) });
         let mut arms = Vec::new();
         let mut bound = None;

@@ -1,10 +1,11 @@
 //! The variables that a place expression stands in, and where the handles they hold were started.
 
 use super::Lower;
-use crate::flow::{LoopId, Node, Var, Variable};
-use crate::syntax::{Starts, base_of};
+use crate::flow::{Node, Started, Var, Variable};
+use crate::scope::Meaning;
+use crate::syntax::{READS, Starts, base_of, borrows_mutably, is_named};
 use syn::Expr;
-use syn::visit::Visit;
+use syn::visit::{self, Visit};
 
 impl Lower<'_> {
     /// The variables a place expression stands in, and what they borrow.
@@ -39,8 +40,8 @@ impl Lower<'_> {
             return Some(*var);
         }
         let var = self.variables.len();
-        let Variable { loops, mutable, aliases, .. } = self.variables[parent].clone();
-        self.variables.push(Variable { loops, mutable, aliases, parent: Some(parent), ..Variable::default() });
+        let Variable { loops, mutable, aliases, cell, .. } = self.variables[parent].clone();
+        self.variables.push(Variable { loops, mutable, aliases, cell, parent: Some(parent), ..Variable::default() });
         self.variables[parent].fields.push((name, var));
         Some(var)
     }
@@ -55,11 +56,15 @@ impl Lower<'_> {
     }
 
     /// Where a started handle in `expr` was made: here by `.start()`, or where a variable it reads was.
-    pub(super) fn started(&self, expr: &Expr, value: &Node, lazy: bool) -> Option<Vec<LoopId>> {
+    pub(super) fn started(&self, expr: &Expr, value: &Node, lazy: bool) -> Option<Started> {
         let mut starts = Starts::default();
         starts.visit_expr(expr);
-        if starts.here || (starts.in_closure && (starts.collected || !lazy)) {
-            return Some(self.loops.iter().map(|(id, _)| *id).collect());
+        let mut helped = Helped { lower: self, depth: 0, here: false, in_closure: false };
+        helped.visit_expr(expr);
+        let (here, in_closure) = (starts.here || helped.here, starts.in_closure || helped.in_closure);
+        let each = in_closure && (starts.collected || !lazy);
+        if here || each {
+            return Some(Started { loops: self.open_loops(), many: each, order: self.order });
         }
         let mut reads: Vec<Var> = value.reads().into_iter().collect();
         reads.sort_unstable();
@@ -69,14 +74,92 @@ impl Lower<'_> {
             let variable = &self.variables[var];
             let whole = variable.parent.and_then(|parent| self.variables[parent].started.as_ref());
             let made = variable.started.as_ref().or(whole)?;
-            Some(made.iter().filter(|id| variable.loops.contains(id)).copied().collect())
+            let (inside, outside): (Vec<_>, Vec<_>) = made.loops.iter().partition(|id| variable.loops.contains(id));
+            Some(Started { loops: inside, many: made.many || !outside.is_empty(), order: made.order })
         })
     }
 
-    pub(super) fn mark_started(&mut self, place: &Expr, started: &[LoopId]) {
+    pub(super) fn mark_started(&mut self, place: &Expr, started: &Started) {
         if let Some(var) = self.root(place) {
-            self.variables[var].started = Some(started.to_vec());
+            self.variables[var].started = Some(started.clone());
             self.kept = true;
         }
     }
+
+    /// The variables that a call borrows mutably by its own arguments.
+    pub(super) fn lent<'e>(&mut self, arguments: impl IntoIterator<Item = &'e Expr>) -> Vec<Var> {
+        let lent = arguments.into_iter().filter(|argument| borrows_mutably(argument));
+        lent.flat_map(|argument| self.places(argument)).collect()
+    }
+
+    /// The variables that an awaited call may change while it runs. A borrow that ends with the evaluation of its arguments is none.
+    pub(super) fn lent_to(&mut self, awaited: &Expr) -> Vec<Var> {
+        match awaited {
+            Expr::Paren(expr) => self.lent_to(&expr.expr),
+            Expr::Reference(expr) => self.lent_to(&expr.expr),
+            Expr::Async(_) => self.expr(awaited).written_by_call(),
+            Expr::Call(call) => {
+                let passes_on = ["timeout", "timeout_at", "pin"].iter().any(|name| is_named(&call.func, name));
+                let mut lent = self.lent(&call.args);
+                if passes_on {
+                    lent.extend(call.args.iter().flat_map(|argument| self.lent_to(argument)).collect::<Vec<_>>());
+                }
+                lent
+            }
+            Expr::MethodCall(call) => {
+                let mut lent = self.lent(&call.args);
+                match &*call.receiver {
+                    Expr::Call(_) | Expr::MethodCall(_) | Expr::Paren(_) => lent.extend(self.lent_to(&call.receiver)),
+                    receiver if !READS.contains(&call.method.to_string().as_str()) => {
+                        let changed = self.places(receiver).into_iter().filter(|var| self.variables[*var].mutable);
+                        lent.extend(changed.collect::<Vec<_>>());
+                    }
+                    _ => {}
+                }
+                lent
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether `path` is a function of the file that gives a handle it has started.
+    fn is_starter(&self, path: &syn::Path) -> bool {
+        match self.scope.value(path) {
+            Meaning::Path(path) => self.nested.starters.contains(&path) || self.declared.starters.contains(&path),
+            Meaning::Local(_) => false,
+        }
+    }
+}
+
+/// Where an expression calls a function that starts a call, or hands one on.
+struct Helped<'a, 'b> {
+    lower: &'a Lower<'b>,
+    depth: usize,
+    here: bool,
+    in_closure: bool,
+}
+
+impl Visit<'_> for Helped<'_, '_> {
+    fn visit_expr_call(&mut self, call: &syn::ExprCall) {
+        match &*call.func {
+            Expr::Path(func) if self.lower.is_starter(&func.path) => {
+                self.here |= self.depth == 0;
+                self.in_closure |= self.depth > 0;
+            }
+            func => self.visit_expr(func),
+        }
+        call.args.iter().for_each(|argument| self.visit_expr(argument));
+    }
+
+    fn visit_expr_path(&mut self, path: &syn::ExprPath) {
+        self.in_closure |= self.lower.is_starter(&path.path);
+    }
+
+    fn visit_expr_closure(&mut self, closure: &syn::ExprClosure) {
+        self.depth += 1;
+        visit::visit_expr_closure(self, closure);
+        self.depth -= 1;
+    }
+
+    fn visit_expr_await(&mut self, _: &syn::ExprAwait) {}
 }

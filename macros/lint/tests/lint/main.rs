@@ -1,5 +1,6 @@
 //! The rules from outside, one file per guarantee.
 
+mod carried;
 mod common;
 mod correct;
 mod cost;
