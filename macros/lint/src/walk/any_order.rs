@@ -155,7 +155,11 @@ impl Walk<'_> {
                     BinOp::BitXorAssign(_) => "^",
                     _ => return false,
                 };
-                self.is_integer(&binary.left) && note(&binary.left, how, changed) && is_plain(&binary.right)
+                let changes = match self.counter(&binary.left) {
+                    Some(map) => note(map, how, changed),
+                    None => self.is_integer(&binary.left) && note(&binary.left, how, changed),
+                };
+                changes && is_plain(&binary.right)
             }
             Expr::Assign(assign) => match &*assign.right {
                 Expr::MethodCall(call) if call.method == "max" || call.method == "min" => {
@@ -189,6 +193,26 @@ impl Walk<'_> {
     fn only_logs(&self, mac: &Macro) -> bool {
         let plain = |arguments: &Arguments| arguments.expressions().into_iter().all(is_plain);
         is_logging(mac, &self.scope.macro_named(&mac.path)) && matches!(open(mac), Opened::Known(arguments) if plain(&arguments))
+    }
+
+    /// The map of `*map.entry(key).or_insert(0)` and `map[key]`, where its values are integers.
+    fn counter<'e>(&self, place: &'e Expr) -> Option<&'e Expr> {
+        let (map, first) = match place {
+            Expr::Index(place) if is_plain(&place.index) => (&*place.expr, None),
+            Expr::Unary(place) if matches!(place.op, syn::UnOp::Deref(_)) => {
+                let Expr::MethodCall(value) = &*place.expr else { return None };
+                let Expr::MethodCall(entry) = &*value.receiver else { return None };
+                let known = matches!(value.method.to_string().as_str(), "or_insert" | "or_default" | "or_insert_with");
+                if !known || entry.method != "entry" || !entry.args.iter().chain(&value.args).all(is_plain) {
+                    return None;
+                }
+                (&*entry.receiver, value.args.first())
+            }
+            _ => return None,
+        };
+        let declared = self.type_of(map).and_then(|ty| ty.args.into_iter().next_back()).filter(|ty| ty.path != ["_"]);
+        let value = declared.or_else(|| self.type_of(first?))?;
+        value.path.last().is_some_and(|last| INTEGERS.contains(&last.as_str())).then_some(map)
     }
 
     fn is_integer(&self, place: &Expr) -> bool {

@@ -141,3 +141,21 @@ fn a_borrow_that_is_used_up_by_the_arguments_carries_nothing() {
         "let mut pages = Pages::new(); for x in xs { dacapo::timeout(d, pages.turn(x)).await?; }",
     ]);
 }
+
+#[test]
+fn counts_and_sums_per_key_come_out_the_same_in_any_order() {
+    compiles(&[
+        "let m: HashMap<u32, u32> = HashMap::new(); let mut totals: BTreeMap<u32, u32> = BTreeMap::new(); for (k, n) in &m { *totals.entry(*k % 3).or_insert(0) += n; }",
+        "let m: HashMap<u32, u32> = HashMap::new(); let mut totals = BTreeMap::new(); for (k, n) in m { *totals.entry(k % 3).or_insert(0u64) += u64::from(n); }",
+        "let m: HashMap<String, u32> = HashMap::new(); let mut counts: HashMap<usize, usize> = HashMap::new(); for k in m.keys() { *counts.entry(k.len()).or_default() += 1; }",
+        "let m: HashMap<usize, u32> = HashMap::new(); let mut counts: Vec<u32> = vec![0; 9]; for (k, n) in m { counts[k % 9] += n; }",
+    ]);
+    for body in [
+        "let m: HashMap<u32, f64> = HashMap::new(); let mut totals: BTreeMap<u32, f64> = BTreeMap::new(); for (k, n) in &m { *totals.entry(*k % 3).or_insert(0.0) += n; }",
+        "let m: HashMap<u32, u32> = HashMap::new(); let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new(); for (k, n) in &m { groups.entry(*k % 3).or_default().push(*n); }",
+        "let m: HashMap<u32, u32> = HashMap::new(); let mut t: BTreeMap<u32, u32> = BTreeMap::new(); for (k, n) in &m { *t.entry(*k % 3).or_insert(0) += n + t.len() as u32; }",
+        "let m: HashMap<u32, u32> = HashMap::new(); let mut t: BTreeMap<u32, u32> = BTreeMap::new(); for (k, n) in &m { *t.entry(1).or_insert(0) += n; *t.entry(1).or_insert(0) *= n; }",
+    ] {
+        assert_eq!(verdict(body), ["hash_order"], "{body}");
+    }
+}
