@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::barrier;
 use crate::engine::entity::Operation;
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Codec, Kind, Recorded, Returned, Site, Storable};
@@ -139,7 +140,8 @@ impl EntityRegistration {
 
     /// The state from its recorded form, or the default.
     pub(crate) fn open(&self, state: Option<&Payload>) -> Opened {
-        (self.open)(state).map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", self.name)))
+        let opened = barrier::run(|| (self.open)(state)).flatten();
+        opened.map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", self.name)))
     }
 
     /// Whether an operation may change the state; nothing for one that does not exist.
@@ -159,19 +161,56 @@ impl EntityRegistration {
 }
 
 fn open<E: Entity>(state: Option<&Payload>) -> Opened {
-    Ok(Box::new(state.map_or_else(|| Ok(E::default()), Payload::decode)?))
+    Ok(Live(Some(Box::new(state.map_or_else(|| Ok(E::default()), Payload::decode)?))))
 }
 
 /// A state that was read.
-type Opened = Result<Box<dyn Live>, Failure>;
+type Opened = Result<Live, Failure>;
 
-/// The state of an entity in memory.
-pub(crate) trait Live: Send {
+/// The state of an entity in memory. No panic of it passes, and what it signals while it is dropped reaches nobody.
+pub(crate) struct Live(Option<Box<dyn State>>);
+
+/// What an operation has brought about.
+pub(crate) struct Operated {
+    pub(crate) result: Payload,
+    /// The state after it, if it may have changed.
+    pub(crate) state: Option<Payload>,
+    pub(crate) signals: Vec<Operation>,
+}
+
+impl Live {
+    /// Runs an operation. One that fails may leave the state half changed.
+    pub(crate) fn operate(
+        &mut self,
+        registration: &EntityRegistration,
+        operation: &str,
+        input: &Payload,
+    ) -> Result<Operated, Failure> {
+        let Some(state) = &mut self.0 else { return Err(registration.unknown(operation)) };
+        let changes = registration.changes(operation).unwrap_or_default();
+        let (outcome, signals) = signals_of(|| {
+            let result = state.operate(operation, input).unwrap_or_else(|| Err(registration.unknown(operation)))?;
+            Ok((result, changes.then(|| state.record()).transpose()?))
+        });
+        let (result, state) = outcome.flatten()?;
+        Ok(Operated { result, state, signals: signals.into_iter().collect::<Result<_, _>>()? })
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let state = self.0.take();
+        let _ = signals_of(|| barrier::dispose("an entity", state));
+    }
+}
+
+/// The state of an entity without its type.
+trait State: Send {
     fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded>;
     fn record(&self) -> Recorded;
 }
 
-impl<E: Entity> Live for E {
+impl<E: Entity> State for E {
     fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded> {
         E::operate(self, operation, input)
     }
@@ -186,11 +225,11 @@ thread_local! {
     static SIGNALS: RefCell<Option<Vec<Result<Operation, Failure>>>> = const { RefCell::new(None) };
 }
 
-/// Runs an operation; gives what it has signalled, too.
-pub(crate) fn signals_of<R>(operate: impl FnOnce() -> R) -> (R, Vec<Result<Operation, Failure>>) {
-    SIGNALS.set(Some(Vec::new()));
-    let result = operate();
-    (result, SIGNALS.take().unwrap_or_default())
+/// Runs user code behind the barrier; gives what it has signalled, too.
+fn signals_of<R>(operate: impl FnOnce() -> R) -> (Result<R, Failure>, Vec<Result<Operation, Failure>>) {
+    let outer = SIGNALS.replace(Some(Vec::new()));
+    let result = barrier::run(operate);
+    (result, SIGNALS.replace(outer).unwrap_or_default())
 }
 
 /// Keeps a signal of the operation that runs on this thread; gives it back when there is none.

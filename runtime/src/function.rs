@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::barrier;
 use crate::error::Error;
 use crate::failure::{Failure, FailureKind, causes_of};
 use crate::limits::Throttle;
@@ -115,16 +116,16 @@ impl Options {
         F: Function<Output = Result<T, E>>,
         E: DeserializeOwned,
     {
-        self.retry_if = Some(Predicate(Arc::new(move |failure| {
+        self.retry_if = Some(Predicate(Some(Arc::new(move |failure| {
             let error = failure.payload().filter(|_| failure.kind() == FailureKind::Application);
             error.is_none_or(|error| error.decode().map_or(true, |error: E| predicate(&error)))
-        })));
+        }))));
         self
     }
 
     /// Whether another attempt may mend the failure.
     pub(crate) fn retries(&self, failure: &Failure) -> bool {
-        failure.is_retryable() && self.retry_if.as_ref().is_none_or(|predicate| (predicate.0)(failure))
+        failure.is_retryable() && self.retry_if.as_ref().is_none_or(|predicate| predicate.holds(failure))
     }
 
     /// How long one attempt may take.
@@ -144,7 +145,25 @@ impl Options {
 
 /// A question about an error, asked of its recorded form.
 #[derive(Clone)]
-pub(crate) struct Predicate(Arc<dyn Fn(&Failure) -> bool + Send + Sync>);
+pub(crate) struct Predicate(Option<Arc<Holds>>);
+
+type Holds = dyn Fn(&Failure) -> bool + Send + Sync;
+
+impl Drop for Predicate {
+    fn drop(&mut self) {
+        barrier::dispose("a `retry_if` predicate", self.0.take());
+    }
+}
+
+impl Predicate {
+    /// Whether it is true of a failure. One that panics is not, so that the failure is final.
+    fn holds(&self, failure: &Failure) -> bool {
+        barrier::run(|| self.0.as_ref().is_some_and(|predicate| predicate(failure))).unwrap_or_else(|panic| {
+            tracing::error!(panic = panic.message(), "a `retry_if` predicate panicked; the call is not retried");
+            false
+        })
+    }
+}
 
 impl std::fmt::Debug for Predicate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

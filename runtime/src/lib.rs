@@ -16,6 +16,7 @@
 extern crate self as dacapo;
 
 pub mod activity;
+mod barrier;
 mod client;
 mod engine;
 mod entity;

@@ -1,10 +1,10 @@
 //! How much of an activity one process does at once, and how fast.
 
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::barrier;
 use crate::failure::Failure;
 use crate::payload::Payload;
 
@@ -109,7 +109,7 @@ impl Throttle {
     /// The key of a call.
     pub(crate) fn key_of(&self, input: &Payload) -> Result<Option<Arc<str>>, Failure> {
         let Some(key) = self.key else { return Ok(None) };
-        let key = catch_unwind(AssertUnwindSafe(|| key(input))).unwrap_or_else(|panic| Err(Failure::panic(&*panic)));
+        let key = barrier::run(|| key(input)).flatten();
         key.map(|key| Some(key.into())).map_err(|failure| failure.context("the `limit_key` of the call could not be found"))
     }
 

@@ -3,14 +3,13 @@
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::barrier::Guarded;
 use crate::entity::EntityRegistration;
 use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::Failure;
 use crate::function::{Function, Recorded, Returned, Site};
 use crate::limits::Throttle;
 use crate::orchestration::activity::Activity;
@@ -101,7 +100,7 @@ fn run<F: Function>(input: Payload) -> BoxFuture<'static, Recorded> {
         let input = F::decode(&input).map_err(|failure| failure.context(format!("the input of `{}` cannot be read", F::NAME)))?;
         F::Kind::record(F::call(input).await)
     };
-    AssertUnwindSafe(body).catch_unwind().map(|outcome| outcome.unwrap_or_else(|panic| Err(Failure::panic(&*panic)))).boxed()
+    Guarded::new(F::NAME, body).map(|outcome| outcome.unwrap_or_else(Err)).boxed()
 }
 
 inventory::collect!(Registration);

@@ -39,10 +39,8 @@ impl RootWaker {
 
     /// Runs `work` as a poll or a delivery of this execution.
     pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
-        let outer = ACTIVE.replace(self.token);
-        let result = work();
-        ACTIVE.set(outer);
-        result
+        let _outer = Outer(ACTIVE.replace(self.token));
+        work()
     }
 
     /// Whether it was woken since the last call.
@@ -58,6 +56,15 @@ impl RootWaker {
     /// Ignores wakes from now on: the execution is unloaded.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+    }
+}
+
+/// What was active before, and is again when this is dropped.
+struct Outer(u64);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        ACTIVE.set(self.0);
     }
 }
 

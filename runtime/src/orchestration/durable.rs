@@ -70,10 +70,8 @@ impl<F: Future> Future for Awaited<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let outer = scope::awaiting(Some(this.site));
-        let poll = this.future.poll(cx);
-        scope::awaiting(outer);
-        poll
+        let _outer = scope::awaiting(this.site);
+        this.future.poll(cx)
     }
 }
 

@@ -5,15 +5,13 @@
 //! a lock waits in the inbox, or with the client that asks.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::engine::entity::{EntityWork, Operation};
+use crate::engine::entity::EntityWork;
 use crate::engine::event::{Caller, EntityLock, Event, Turn};
-use crate::entity::{Delete, EntityRegistration, Live, signals_of};
+use crate::entity::{Delete, EntityRegistration, Live, Operated};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::payload::Payload;
@@ -35,7 +33,7 @@ struct Inner {
     key: InstanceKey,
     registration: Option<EntityRegistration>,
     /// The state in memory; read from its recorded form when it is not there.
-    live: Option<Box<dyn Live>>,
+    live: Option<Live>,
     state: Option<Payload>,
     lock: Option<EntityLock>,
     /// The highest inbox number that has reached the mailbox.
@@ -58,7 +56,7 @@ enum Phase {
 struct Content {
     key: InstanceKey,
     registration: EntityRegistration,
-    live: Box<dyn Live>,
+    live: Live,
     state: Option<Payload>,
     lock: Option<EntityLock>,
 }
@@ -430,24 +428,22 @@ impl Inner {
     /// Runs an operation. One that fails leaves everything as it was.
     fn operate(&mut self, operation: &str, input: &Payload, effects: &mut Effects) -> Recorded {
         let Some(registration) = self.registration else { return Ok(Payload::null()) };
-        let Some(changes) = registration.changes(operation) else {
+        if registration.changes(operation).is_none() {
             if operation != Delete::NAME {
                 return Err(registration.unknown(operation));
             }
             (self.state, self.live) = (None, None);
             effects.changed = true;
             return Ok(Payload::null());
-        };
+        }
         let mut live = match self.live.take() {
             Some(live) => live,
             None => registration.open(self.state.as_ref())?,
         };
-        let (outcome, signals) = signals_of(|| catch_unwind(AssertUnwindSafe(|| live.operate(operation, input))));
         // The state in memory is given up with an operation that fails.
-        let result = outcome.map_err(|panic| Failure::panic(&*panic))?.unwrap_or_else(|| Err(registration.unknown(operation)))?;
-        let signals = signals.into_iter().collect::<Result<Vec<Operation>, Failure>>()?;
-        if changes {
-            self.state = Some(live.record()?);
+        let Operated { result, state, signals } = live.operate(&registration, operation, input)?;
+        if let Some(state) = state {
+            self.state = Some(state);
             effects.changed = true;
         }
         self.live = Some(live);

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::{AbortRegistration, Abortable, BoxFuture, Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::activity::{self, Attempt, Signals, States};
+use crate::barrier::Guarded;
 use crate::engine::event::{CallId, Event};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
@@ -125,7 +127,7 @@ impl Pool {
     async fn run(self: Arc<Self>, worker: Arc<Worker>, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
-            let lane = job.lane.clone();
+            let place = Place { pool: &self, worker: &worker, lane: Some(job.lane.clone()) };
             let name = job.activity.name();
             let (instance, call) = (job.instance.clone(), job.call);
             let signals = job.signals.clone();
@@ -135,13 +137,7 @@ impl Pool {
                 instance.deliver(&worker, Message::of(event));
             }
             // Only now, so that an empty pool means that every outcome has reached its instance.
-            next = self.change(|lanes, now| {
-                lanes.release(lane, now);
-                lanes.start(now)
-            });
-            if next.is_none() {
-                self.emptied.notify_waiters();
-            }
+            next = place.pass_on();
             tokio::task::consume_budget().await;
         }
     }
@@ -153,7 +149,8 @@ impl Pool {
         let state = self.state.clone();
         let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat, trace };
         // Boxed, because each function that hands it on would keep a place for it.
-        let body = Box::pin(activity::scope(attempt, (self.perform)(activity, input)));
+        let body = Box::pin(Guarded::new(activity.name(), activity::scope(attempt, (self.perform)(activity, input))));
+        let body = body.map(Result::flatten);
         let limited = self.limited(body, activity.name(), limits, &signals);
         let (ended, is_late) = Abortable::new(limited, abort).await.ok()?;
         if signals.is_cancelled() && !is_late {
@@ -222,6 +219,39 @@ impl Pool {
             }
         };
         let _ = tokio::time::timeout(grace, empty).await;
+    }
+}
+
+/// A place in the pool that is taken. Dropped, it goes to whatever waits for it.
+struct Place<'p> {
+    pool: &'p Arc<Pool>,
+    worker: &'p Arc<Worker>,
+    lane: Option<Lane>,
+}
+
+impl Place<'_> {
+    /// Gives the place back; the job that is to have it.
+    fn pass_on(mut self) -> Option<Job> {
+        self.release()
+    }
+
+    fn release(&mut self) -> Option<Job> {
+        let lane = self.lane.take()?;
+        let next = self.pool.change(|lanes, now| {
+            lanes.release(lane, now);
+            lanes.start(now)
+        });
+        if next.is_none() {
+            self.pool.emptied.notify_waiters();
+        }
+        next
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let next = self.release();
+        self.pool.spawn(self.worker, next);
     }
 }
 

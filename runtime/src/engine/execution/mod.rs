@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::future::BoxFuture;
 
+use crate::barrier;
 use crate::engine::event::{CallId, Event};
 use crate::engine::scope::{self, Scope};
 use crate::engine::waker::RootWaker;
@@ -28,6 +29,7 @@ pub(crate) use turn::{GivenUp, Next, Progress};
 /// A suspended orchestrator and what it waits for.
 pub(crate) struct Execution {
     orchestrator: Registration,
+    /// Guarded: no panic passes, whether it is polled or dropped.
     future: Option<BoxFuture<'static, Recorded>>,
     /// Empty only while the future is polled.
     scope: Option<Box<Scope>>,
@@ -84,7 +86,8 @@ impl Execution {
     /// Why an external event cannot be taken, where the orchestrator has shown which type it waits for.
     pub(crate) fn refuses(&self, event: &Event) -> Option<Failure> {
         let Event::EventRaised { name, input } = event else { return None };
-        self.scope.as_deref()?.refuses(name, input)
+        let scope = self.scope.as_deref()?;
+        barrier::run(|| scope.refuses(name, input)).unwrap_or_else(Some)
     }
 
     /// Delivers one event and polls if it woke somebody. Gives the event as it is recorded, or nothing when it is stale.
@@ -151,8 +154,8 @@ impl Execution {
             Event::EntityLockGranted { id, .. } => scope.complete(*id, Ok(Payload::null()))?,
             Event::EventRaised { name, input } => scope.raise(name, input.clone()),
             Event::ExecutionTerminated { .. } => {
-                self.future = None;
                 scope.continuation = None;
+                self.unload();
                 self.outcome = event.outcome();
                 return Some(event);
             }
@@ -160,8 +163,11 @@ impl Execution {
             _ => return None,
         };
         if let Some(waker) = waker {
-            self.root.inside(|| waker.wake());
-            if self.root.take_woken() {
+            let woken = self.root.inside(|| barrier::run(|| waker.wake()));
+            if let Err(failure) = woken {
+                self.scope_mut().fatal.get_or_insert(failure);
+                self.poll();
+            } else if self.root.take_woken() {
                 self.poll();
             }
         }
@@ -171,11 +177,19 @@ impl Execution {
     /// Polls until the orchestrator is finished or continues as new, or is pending without having been woken meanwhile.
     fn poll(&mut self) {
         let root = self.root.clone();
-        let outer = scope::replace(self.scope.take());
-        if self.future.is_some() {
-            root.inside(|| self.poll_inside(&root));
-        }
-        self.scope = scope::replace(outer);
+        let mut scope = self.scope.take();
+        let entered = scope::enter(&mut scope);
+        root.inside(|| self.poll_inside(&root));
+        drop(entered);
+        self.scope = scope;
+    }
+
+    /// Drops the future without a trace. What its locals ask meanwhile is answered and not recorded.
+    fn unload(&mut self) {
+        let Some(future) = self.future.take() else { return };
+        let mut stand_in = self.scope.as_deref().map(|scope| Box::new(scope.unloading()));
+        let _entered = scope::enter(&mut stand_in);
+        self.root.inside(|| drop(future));
     }
 
     fn poll_inside(&mut self, root: &RootWaker) {
@@ -244,7 +258,8 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
-        // The scope is not in its slot here, so what the future drops is unloaded, not cancelled.
         self.root.close();
+        self.unload();
+        barrier::dispose(self.orchestrator.name(), self.scope.take());
     }
 }

@@ -93,7 +93,7 @@ impl Execution {
                 if self.outcome.is_none() {
                     return Err(self.mismatch(position, describe_event(&event), "the orchestrator waits".to_owned()));
                 }
-                self.future = None;
+                self.unload();
                 // A side effect that panicked has no record.
                 self.scope_mut().commands.retain(|command| !matches!(command.work, Work::SideEffect { .. }));
                 Ok(())

@@ -1,5 +1,6 @@
 //! A turn: what has arrived is delivered, and what the code decides then is collected.
 
+use crate::barrier;
 use crate::engine::event::{Caller, Event, Turn};
 use crate::engine::execution::{Action, Execution};
 use crate::engine::scope::Foreseen;
@@ -83,13 +84,14 @@ impl Execution {
             return Err(GivenUp { report: self.foreign_wake(), incoming });
         }
         if let Some(outcome) = &self.outcome
-            && self.future.take().is_some()
+            && self.future.is_some()
         {
             progress.finished = true;
             progress.events.push(match outcome.clone() {
                 Ok(result) => Event::ExecutionCompleted { result },
                 Err(failure) => Event::ExecutionFailed { failure },
             });
+            self.unload();
         }
         if self.outcome.is_none()
             && let Some((orchestrator, input)) = self.scope_mut().continuation.take()
@@ -104,7 +106,8 @@ impl Execution {
         if progress.finished {
             let scope = self.scope_mut();
             let open = std::mem::take(&mut scope.open);
-            scope.cancelled.extend(open.into_iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| id));
+            scope.cancelled.extend(open.iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| *id));
+            barrier::dispose(scope.orchestrator.name(), open);
             if let Some(work) = scope.abandon_lock() {
                 let message = work.event(0, String::new(), Some(scope.caller()));
                 progress.actions.push(Action::TellEntity { id: 0, work, message });

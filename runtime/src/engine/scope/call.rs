@@ -32,30 +32,33 @@ impl Call {
     /// The outcome, and when to try again where it is a failure that the policy tries again.
     pub(crate) fn poll_attempt(&mut self, cx: &mut Context<'_>, what: &str) -> Poll<(Recorded, Option<Timestamp>)> {
         let polled = with(|scope| {
+            if scope.unloading {
+                return Ok((Poll::Pending, None));
+            }
             if scope.token != self.token {
                 return Err(scope.orchestrator.name());
             }
             scope.leaf_polls += 1;
             let Some(open) = scope.open.get_mut(&self.id) else {
-                return Ok(Poll::Pending);
+                return Ok((Poll::Pending, None));
             };
             match open.outcome.take() {
                 Some(outcome) => {
                     let retry_at = open.retry_at;
-                    scope.open.remove(&self.id);
-                    Ok(Poll::Ready((outcome, retry_at)))
+                    // What is left of it holds values of the user's, to be dropped outside the scope.
+                    Ok((Poll::Ready((outcome, retry_at)), scope.open.remove(&self.id)))
                 }
                 None => {
                     match &mut open.waker {
                         Some(waker) => waker.clone_from(cx.waker()),
                         empty => *empty = Some(cx.waker().clone()),
                     }
-                    Ok(Poll::Pending)
+                    Ok((Poll::Pending, None))
                 }
             }
         });
         match polled {
-            Some(Ok(poll)) => {
+            Some(Ok((poll, _answered))) => {
                 self.done = poll.is_ready();
                 poll
             }

@@ -1,7 +1,7 @@
 //! What the futures of an orchestrator see of the engine while they are polled.
 //!
-//! Invariant: the scope is in its thread's slot during a poll and nowhere else. A call that is dropped while no scope is
-//! there was unloaded, not cancelled.
+//! Invariant: the scope is in its thread's slot during a poll and nowhere else. While a future is unloaded a stand-in is there: it answers
+//! as the scope does, and what is asked of it is forgotten. So a call that is dropped then was unloaded, not cancelled.
 
 mod call;
 mod wait;
@@ -36,6 +36,8 @@ const REMEMBERED_FAILURES: usize = 16;
 /// The state of one loaded execution that its futures read and write.
 pub(crate) struct Scope {
     pub(crate) token: u64,
+    /// Whether it stands in for the scope of a future that is unloaded.
+    unloading: bool,
     pub(crate) instance: Arc<str>,
     pub(crate) orchestrator: Registration,
     /// The number of the generation.
@@ -126,6 +128,7 @@ impl Scope {
     pub(crate) fn new(token: u64, instance: Arc<str>, orchestrator: Registration) -> Self {
         Self {
             token,
+            unloading: false,
             instance,
             orchestrator,
             execution: 1,
@@ -151,6 +154,22 @@ impl Scope {
             last_wait: 0,
             last_event: 0,
             uuids: 0,
+        }
+    }
+
+    /// What stands in for it while its future is unloaded. No call is one of its own, so none is cancelled.
+    pub(crate) fn unloading(&self) -> Self {
+        Self {
+            unloading: true,
+            execution: self.execution,
+            parent: self.parent.clone(),
+            started_at: self.started_at,
+            now: self.now,
+            clock: self.clock,
+            replaying: true,
+            patches: self.patches.clone(),
+            uuids: self.uuids,
+            ..Self::new(0, self.instance.clone(), self.orchestrator)
         }
     }
 
@@ -196,7 +215,7 @@ impl Scope {
     pub(crate) fn recall(&self, site: &'static Location<'static>) -> Recalled {
         match self.foreseen.effects.get(&(self.last_call + 1)) {
             Some(effect) if self.replaying || effect.at == place(site) => Recalled::Result(effect.result.clone()),
-            _ if !self.replaying => Recalled::Live,
+            _ if !self.replaying || self.unloading => Recalled::Live,
             _ => Recalled::Nothing,
         }
     }
@@ -334,11 +353,14 @@ impl Scope {
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes())
     }
 
-    fn cancel(&mut self, id: CallId) {
-        if self.open.remove(&id).is_some_and(|open| open.outcome.is_none()) {
+    /// Gives up a call. What is left of it holds values of the user's, to be dropped outside the scope.
+    fn cancel(&mut self, id: CallId) -> Option<Open> {
+        let open = self.open.remove(&id);
+        if open.as_ref().is_some_and(|open| open.outcome.is_none()) {
             self.cancelled.push(id);
         }
         self.unlock_entities(id);
+        open
     }
 }
 
@@ -347,14 +369,36 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Scope) -> R) -> Option<R> {
     CURRENT.with_borrow_mut(|current| current.as_deref_mut().map(work))
 }
 
-/// Puts a scope into this thread's slot, or takes it back; gives what was there.
-pub(crate) fn replace(scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
-    CURRENT.replace(scope)
+/// Puts a scope into this thread's slot until the guard is dropped.
+pub(crate) fn enter(scope: &mut Option<Box<Scope>>) -> Entered<'_> {
+    let outer = CURRENT.replace(scope.take());
+    Entered { scope, outer }
 }
 
-/// Notes where the orchestrator awaits; gives the place that encloses it.
-pub(crate) fn awaiting(site: Option<&'static Location<'static>>) -> Option<&'static Location<'static>> {
-    AWAITING.replace(site)
+/// A scope that is in its thread's slot.
+pub(crate) struct Entered<'s> {
+    scope: &'s mut Option<Box<Scope>>,
+    outer: Option<Box<Scope>>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        *self.scope = CURRENT.replace(self.outer.take());
+    }
+}
+
+/// Notes where the orchestrator awaits, until the guard is dropped.
+pub(crate) fn awaiting(site: &'static Location<'static>) -> Awaiting {
+    Awaiting(AWAITING.replace(Some(site)))
+}
+
+/// Holds the place that encloses the one where the orchestrator awaits.
+pub(crate) struct Awaiting(Option<&'static Location<'static>>);
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        AWAITING.set(self.0);
+    }
 }
 
 /// Where a call was written. A function passed to `map` is called from inside the standard library; then the place is

@@ -1,0 +1,32 @@
+//! User code cannot hurt the worker: it runs on the executor with no lock held, and no panic of it gets out.
+
+mod activities;
+#[path = "../both/mod.rs"]
+mod both;
+mod locals;
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
+
+use dacapo::Runtime;
+
+/// Fails the test when something that should happen does not.
+async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), work).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
+
+#[dacapo::activity]
+async fn increment(n: u32) -> u32 {
+    n + 1
+}
+
+#[dacapo::orchestrator]
+async fn two_steps(n: u32) -> u32 {
+    increment(increment(n).await).await
+}
+
+/// Runs something else to show that the worker and its store are alive.
+async fn still_works(runtime: &Runtime) {
+    let run = in_time("another start", runtime.start(two_steps(1)).into_future()).await.expect("the worker goes on");
+    assert_eq!(in_time("another run", run.result()).await.expect("the worker goes on"), 3);
+}
