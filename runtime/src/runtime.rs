@@ -145,6 +145,7 @@ impl Builder {
             states: States::default(),
             settings: Settings {
                 max_concurrent_activities: 1_000,
+                max_concurrent_orchestrators: None,
                 max_loaded_instances: 10_000,
                 verify: cfg!(debug_assertions),
                 retention: None,
@@ -186,6 +187,28 @@ impl Builder {
     /// How many activities run at once. Default: 1,000.
     pub fn max_concurrent_activities(mut self, limit: usize) -> Self {
         self.settings.max_concurrent_activities = limit;
+        self
+    }
+
+    /// How many orchestrations work at once. Default: unlimited; 0 counts as 1.
+    ///
+    /// An orchestration counts while its code runs, and while one of its activities runs or waits to run. One that waits only for
+    /// timers, a retry, events, locks or sub-orchestrations does not count, so a parent and its child get by with a limit of 1. Whatever
+    /// is over the limit waits in the order in which it could have gone on; a status then still shows what it was before. A
+    /// message for an orchestration that waits is stored and answered at once, and a suspension or termination takes effect at once.
+    ///
+    /// An activity that itself waits for another orchestration keeps the place of its own one: at a limit of 1 it waits for ever.
+    ///
+    /// ```standalone_crate
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::builder("memory:").max_concurrent_orchestrators(10).max_concurrent_activities(100).open().await?;
+    /// # runtime.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_concurrent_orchestrators(mut self, limit: usize) -> Self {
+        self.settings.max_concurrent_orchestrators = Some(limit);
         self
     }
 

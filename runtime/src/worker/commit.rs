@@ -128,8 +128,12 @@ impl Instance {
         if outcome.is_some() {
             inner.phase = Phase::Gone;
             left = std::mem::take(&mut inner.mailbox);
+            self.leave_place(worker, &mut inner);
         } else if parked {
             inner.phase = Phase::Parked;
+            if inner.calls.running.is_empty() {
+                self.leave_place(worker, &mut inner);
+            }
             left = std::mem::take(&mut inner.mailbox);
             // What is left has reached the mailbox and is to reach it again.
             let first = left.iter().filter_map(|message| message.inbox).min();
@@ -138,6 +142,10 @@ impl Instance {
         } else if inner.mailbox.is_empty() {
             self.rest(worker, &mut inner);
         } else {
+            if inner.calls.only_children() {
+                // Those in line go first.
+                self.leave_place(worker, &mut inner);
+            }
             // Not here: this is the store's thread.
             let (this, owner) = (self.clone(), worker.clone());
             worker.spawn(async move { this.turn(&owner, this.lock()) });

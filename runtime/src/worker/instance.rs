@@ -45,6 +45,10 @@ pub(super) struct Inner {
     pub(super) armed: Option<Timestamp>,
     /// Whether it stands in the worker's list of what can be evicted.
     pub(super) listed: bool,
+    /// Whether it has one of the worker's places.
+    pub(super) has_place: bool,
+    /// Whether a message was posted to its inbox while it waited for a place.
+    pub(super) has_posted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub(super) enum Phase {
     Resting,
     /// A turn or a commit is under way.
     Turning,
+    /// It waits for a place: to run a turn, or to be read where it has no execution.
+    Queued,
     /// It is not to be run now; its messages go to the inbox.
     Parked,
     /// It is no longer in the worker's map.
@@ -67,7 +73,7 @@ impl Instance {
         Self::in_phase(id, Phase::Loading, None)
     }
 
-    /// An instance that is being created.
+    /// An instance that is being created. It has a place.
     pub(crate) fn created(id: Arc<str>, parent: Option<Parent>) -> Arc<Self> {
         Self::in_phase(id, Phase::Turning, parent)
     }
@@ -86,6 +92,8 @@ impl Instance {
             calls: Calls::default(),
             armed: None,
             listed: false,
+            has_place: phase == Phase::Turning,
+            has_posted: false,
         };
         Arc::new(Self { id, inner: Mutex::new(inner) })
     }
@@ -177,6 +185,10 @@ impl Instance {
         match inner.phase {
             Phase::Gone => return Some(message),
             Phase::Loading | Phase::Turning => inner.mailbox.push(message),
+            Phase::Queued => {
+                inner.mailbox.push(message);
+                self.queue(worker, inner);
+            }
             Phase::Resting => {
                 inner.mailbox.push(message);
                 self.turn(worker, inner);
@@ -209,9 +221,12 @@ impl Instance {
     }
 
     /// An attempt has ended, whatever came of it.
-    pub(crate) fn attempt_ended(&self, call: CallId, last_heartbeat: Option<Payload>) {
+    pub(crate) fn attempt_ended(&self, worker: &Arc<Worker>, call: CallId, last_heartbeat: Option<Payload>) {
         let mut inner = self.lock();
         inner.calls.running.remove(&call);
+        if inner.phase == Phase::Parked && inner.calls.running.is_empty() {
+            self.leave_place(worker, &mut inner);
+        }
         if let Some(details) = last_heartbeat {
             inner.calls.heartbeats.insert(call, details);
         }
@@ -219,22 +234,27 @@ impl Instance {
 
     /// Runs a turn on all that waits. The instance is resting or has just committed.
     pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
-        let mut later = Vec::new();
-        if inner.fresh.is_none()
-            && let Some(at) = inner.mailbox.iter().position(Message::is_suspend)
-        {
-            if at == 0 {
-                let asked = inner.mailbox.remove(0);
-                return self.suspend(worker, inner, asked);
-            }
-            later = inner.mailbox.split_off(at);
+        let suspended_at = inner.mailbox.iter().position(Message::is_suspend).filter(|_| inner.fresh.is_none());
+        if suspended_at == Some(0) {
+            let asked = inner.mailbox.remove(0);
+            return self.suspend(worker, inner, asked);
         }
+        // A generation that always begins the next at once takes no other message.
+        let is_interrupted = inner.fresh.is_some() && inner.state.status == Status::Running;
+        if is_interrupted && inner.mailbox.iter().any(Message::interrupts) || !self.take_place(worker, &mut inner) {
+            return self.queue(worker, inner);
+        }
+        let later = suspended_at.map_or_else(Vec::new, |at| inner.mailbox.split_off(at));
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
         let fresh = inner.fresh.take();
-        // The first turn sees the time of the start, and nothing else, so that a replay of the start sees the same.
+        // The first turn sees the time of the start, and no other event, so that a replay of the start sees the same.
         let (now, mut mailbox): (_, Vec<_>) = match fresh {
-            Some(started_at) => (started_at, inner.mailbox.drain(..1).collect()),
+            Some(started_at) => {
+                let start = inner.mailbox.remove(0);
+                let nudges = inner.mailbox.extract_if(.., |message| message.event.is_none());
+                (started_at, std::iter::once(start).chain(nudges).collect())
+            }
             None => (worker.now(), std::mem::replace(&mut inner.mailbox, later)),
         };
         mailbox.retain(|message| match message.ended_child() {
@@ -264,8 +284,7 @@ impl Instance {
             // Whoever can be told is told; an event that came through the inbox fails the wait it reaches.
             let refused = message.ack.as_ref().and(message.event.as_ref()).and_then(|event| execution.refuses(event));
             if let Some(failure) = refused {
-                let text = format!("the event was not raised: `{}` waits for another type: {failure}", self.id);
-                message.refuse(RuntimeError::new(ErrorKind::Invalid, text));
+                message.refuse(self.wrong_type(&failure));
                 continue;
             }
             events.extend(message.event);
@@ -290,6 +309,12 @@ impl Instance {
                 self.park(worker, parked.report, Waiting { post: parked.incoming, acks, consume });
             }
         }
+    }
+
+    /// What is told to whoever raises an event of another type than the instance waits for.
+    pub(super) fn wrong_type(&self, failure: &Failure) -> RuntimeError {
+        let text = format!("the event was not raised: `{}` waits for another type: {failure}", self.id);
+        RuntimeError::new(ErrorKind::Invalid, text)
     }
 
     /// Makes a turn durable.
@@ -336,6 +361,7 @@ impl Instance {
     pub(super) fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
         inner.phase = Phase::Resting;
         if inner.calls.only_children() {
+            self.leave_place(worker, inner);
             self.list(worker, inner);
         }
     }

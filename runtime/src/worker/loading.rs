@@ -32,6 +32,8 @@ impl Instance {
         let read = messages.last().map_or(0, |message| message.number);
         // From here on the worker's scan may bring the same messages again.
         inner.inbox = read;
+        inner.has_posted = false;
+        inner.fresh = unstarted(&history, &inner.state);
         let arrived = std::mem::take(&mut inner.mailbox);
         let stored = messages.into_iter().map(|message| Message { inbox: Some(message.number), ..Message::of(message.event) });
         let arrived = arrived
@@ -49,6 +51,12 @@ impl Instance {
             drop(inner);
             return mailbox.into_iter().for_each(|message| self.deliver(worker, message));
         }
+        if !self.take_place(worker, &mut inner) {
+            // What came through the inbox is read again with the history.
+            inner.inbox = 0;
+            inner.mailbox.retain(|message| message.inbox.is_none());
+            return self.queue(worker, inner);
+        }
         // The history tells first that it goes on, then what has come meanwhile.
         inner.mailbox.sort_by_key(|message| !message.is_resume());
         drop(inner);
@@ -65,7 +73,7 @@ impl Instance {
         };
         let mut execution = worker.execution(orchestrator, &self.id);
         let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
-        let unstarted_at = unstarted(&history, &self.lock().state);
+        let unstarted_at = self.lock().fresh;
         let mut started = None;
         if let Some(at) = unstarted_at {
             if is_resumed && at > worker.now() {
@@ -82,8 +90,7 @@ impl Instance {
         if inner.phase == Phase::Gone {
             return;
         }
-        if let Some(at) = unstarted_at {
-            inner.fresh = Some(at);
+        if unstarted_at.is_some() {
             // It was suspended before its first turn, of which its history tells nothing.
             inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
             inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
@@ -123,7 +130,7 @@ impl Instance {
             Phase::Resting => inner.calls.only_children(),
             // What runs of it is known here only.
             Phase::Parked => inner.calls.running.is_empty(),
-            Phase::Loading | Phase::Turning | Phase::Gone => false,
+            Phase::Loading | Phase::Turning | Phase::Queued | Phase::Gone => false,
         };
         if !may_go || !inner.mailbox.is_empty() {
             return false;
@@ -146,6 +153,7 @@ impl Instance {
         let execution = inner.execution.take();
         inner.calls.running.drain().for_each(|(_, running)| running.abort.abort());
         worker.clock().set(&self.id, inner.armed.take(), None);
+        self.leave_place(worker, &mut inner);
         let left = std::mem::take(&mut inner.mailbox);
         drop(inner);
         drop(execution);

@@ -46,6 +46,11 @@ impl Message {
         }
     }
 
+    /// Whether it takes effect without a turn where none can run.
+    pub(super) fn interrupts(&self) -> bool {
+        matches!(self.event, Some(Event::ExecutionSuspended { .. } | Event::ExecutionTerminated { .. }))
+    }
+
     pub(super) fn is_suspend(&self) -> bool {
         matches!(self.event, Some(Event::ExecutionSuspended { .. }))
     }

@@ -18,6 +18,7 @@ mod letter;
 mod loading;
 mod message;
 mod parking;
+mod places;
 pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
@@ -51,6 +52,7 @@ use entities::{Entities, new_entity};
 use instance::Instance;
 use message::Message;
 pub(crate) use parking::wrong_state;
+use places::Places;
 use pool::{Job, Perform, Pool};
 use request::Request;
 use retention::Ended;
@@ -66,6 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
     pub(crate) max_concurrent_activities: usize,
+    pub(crate) max_concurrent_orchestrators: Option<usize>,
     pub(crate) max_loaded_instances: usize,
     pub(crate) verify: bool,
     pub(crate) retention: Option<Retention>,
@@ -84,6 +87,7 @@ pub(crate) struct Worker {
     pool: Arc<Pool>,
     clock: Arc<Clock>,
     backlog: Arc<Backlog>,
+    places: Places,
     instances: Mutex<HashMap<Arc<str>, Arc<Instance>>>,
     waiters: Mutex<HashMap<Arc<str>, Vec<Waiter>>>,
     /// Instances that were resting with nothing under way, the longest first.
@@ -120,6 +124,7 @@ impl Worker {
             clock: Arc::new(Clock::new(settings.time.clone())),
             time: settings.time,
             backlog: Arc::default(),
+            places: Places::new(settings.max_concurrent_orchestrators),
             max_loaded: settings.max_loaded_instances,
             verify: settings.verify,
             store,
@@ -201,13 +206,16 @@ impl Worker {
             return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
         };
         request.version = orchestrator.version();
-        let runs_now = request.at.is_none_or(|at| at <= self.now()) && self.has_room();
+        let runs_now = request.at.is_none_or(|at| at <= self.now()) && self.has_room() && self.places.take();
         let id: Arc<str> = request.id.as_str().into();
         let instance = match self.instances().entry(id.clone()) {
             Entry::Vacant(entry) if runs_now => Some(entry.insert(Instance::created(id.clone(), None)).clone()),
             Entry::Vacant(_) | Entry::Occupied(_) => None,
         };
         let Some(instance) = instance else {
+            if runs_now {
+                self.release_place();
+            }
             // Whether one that is looked at just now exists, the store knows.
             let key = self.create_stored(request, orchestrator.shape()).await?;
             if runs_now {

@@ -9,7 +9,7 @@ use std::sync::{Arc, MutexGuard};
 
 use crate::engine::event::{Event, Turn};
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::{Append, Applied, Batch, Refused, State, Status, Timestamp, Update};
+use crate::store::{Append, Applied, Batch, InstanceKey, Refused, State, Status, Timestamp, Update};
 use crate::worker::Worker;
 use crate::worker::commit::Commit;
 use crate::worker::instance::{Inner, Instance, Phase};
@@ -44,13 +44,22 @@ impl Instance {
 
     /// Suspends the instance: what runs goes on, nothing is started, all that arrives waits for the resumption.
     ///
-    /// `message` asks for it. One whose time has not come has no turn yet, so its history stays as it is.
+    /// `message` asks for it. A generation that has not begun has no turn yet, so its history stays as it is.
     pub(super) fn suspend(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Message) {
         let execution = inner.execution.take();
-        let has_begun = inner.state.status != Status::Pending;
+        let has_begun = inner.state.status != Status::Pending && inner.fresh.is_none();
         let state = State { status: Status::Suspended, busy: false, wake_at: None, report: None, ..inner.state.clone() };
         self.set_aside(worker, inner, state, message.event.filter(|_| has_begun), Waiting::asked(message.ack, message.inbox));
         // Dropped outside a turn: what it waits for is unloaded, not cancelled.
+        drop(execution);
+    }
+
+    /// Ends an instance that does not run, without a turn.
+    pub(super) fn terminate(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Message) {
+        let execution = inner.execution.take();
+        let state = State { status: Status::Terminated, busy: false, wake_at: None, ..inner.state.clone() };
+        self.set_aside(worker, inner, state, message.event, Waiting::asked(message.ack, message.inbox));
+        // As when it is suspended.
         drop(execution);
     }
 
@@ -110,30 +119,17 @@ impl Instance {
                 self.decline(worker, message, &why);
             }
             Some(Event::ExecutionSuspended { .. }) => self.suspend(worker, inner, message),
-            Some(Event::ExecutionTerminated { .. }) => {
-                let state = State { status: Status::Terminated, busy: false, wake_at: None, ..inner.state.clone() };
-                let waiting = Waiting::asked(message.ack, message.inbox);
-                self.set_aside(worker, inner, state, message.event, waiting);
-            }
+            Some(Event::ExecutionTerminated { .. }) => self.terminate(worker, inner, message),
             // The end of a sub-orchestration is looked for when the instance is taken up.
             Some(_) if message.ended.is_some() => {}
-            Some(event) if message.inbox.is_none() => {
-                let batch = Batch { epoch: Some(worker.epoch()), post: vec![(inner.key, event)], ..Batch::default() };
-                let ack = message.ack;
-                let reply = move |result: Result<Applied, Box<Refused>>| {
-                    if let Some(ack) = ack {
-                        let _ = ack.send(result.map(|_| ()).map_err(|refused| refused.error));
-                    }
-                };
-                // Under the lock, so that a resumption that follows is applied after it.
-                worker.store().apply(batch, Box::new(reply));
-            }
+            // Under the lock, so that a resumption that follows is applied after it.
+            Some(_) if message.inbox.is_none() => post(worker, inner.key, message),
             _ => {}
         }
     }
 
     /// Reads the instance anew, as soon as all that was sent to its inbox is there.
-    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Option<Message>) {
+    pub(super) fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>, message: Option<Message>) {
         inner.phase = Phase::Loading;
         // The inbox is read again from its beginning.
         inner.inbox = 0;
@@ -158,6 +154,18 @@ impl Waiting {
     fn asked(ack: Option<Ack>, inbox: Option<i64>) -> Self {
         Self { post: Vec::new(), acks: ack.into_iter().collect(), consume: inbox.into_iter().collect() }
     }
+}
+
+/// Writes a message into the inbox of an instance.
+pub(super) fn post(worker: &Worker, key: InstanceKey, message: Message) {
+    let Message { event: Some(event), ack, .. } = message else { return };
+    let reply = move |result: Result<Applied, Box<Refused>>| {
+        if let Some(ack) = ack {
+            let _ = ack.send(result.map(|_| ()).map_err(|refused| refused.error));
+        }
+    };
+    let batch = Batch { epoch: Some(worker.epoch()), post: vec![(key, event)], ..Batch::default() };
+    worker.store().apply(batch, Box::new(reply));
 }
 
 /// What the caller of a request is told that does not fit the state of an instance.

@@ -132,7 +132,7 @@ impl Pool {
             let (instance, call) = (job.instance.clone(), job.call);
             let signals = job.signals.clone();
             let event = self.attempt(job).await.map(|event| checked(&worker, name, event));
-            instance.attempt_ended(call, signals.end());
+            instance.attempt_ended(&worker, call, signals.end());
             if let Some(event) = event {
                 instance.deliver(&worker, Message::of(event));
             }
