@@ -1,4 +1,6 @@
 //! The examples that serve, driven by a Python program that was written for Azure Durable Functions.
+//!
+//! Needs `python3`, so it is compiled only with the feature `foreign-tests`.
 
 mod support;
 
@@ -11,25 +13,14 @@ use support::programs::{Place, Served};
 fn client(server: &Served, arguments: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durable_functions_client.py");
     let [what, rest @ ..] = arguments else { panic!("nothing to do") };
-    let output = Command::new("python3").arg(script).args([what, server.host.as_str()]).args(rest).output().expect("it runs");
+    let output =
+        Command::new("python3").arg(script).args([what, server.host.as_str()]).args(rest).output().expect("`python3` runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("it is text").trim().to_owned()
 }
 
-/// The gate has Python; who only runs the tests may not.
-fn has_python() -> bool {
-    let found = Command::new("python3").arg("--version").output().is_ok();
-    if !found {
-        eprintln!("left out: there is no python3");
-    }
-    found
-}
-
 #[test]
 fn fan_out_is_started_and_polled() {
-    if !has_python() {
-        return;
-    }
     let server = Place::of("fan_out_fan_in").served(&[]);
     let five: Vec<_> = (1..=5).map(|number| format!("item {number} processed")).collect();
     let printed = client(&server, &["start", "/api/start-fanout"]);
@@ -40,9 +31,6 @@ fn fan_out_is_started_and_polled() {
 
 #[test]
 fn a_backup_is_started_with_a_directory_and_gives_its_bytes() {
-    if !has_python() {
-        return;
-    }
     let place = Place::of("backup");
     let server = place.served(&["--destination", "copies"]);
     let site = place.path("site");
