@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use dacapo_lint::{Options, RULES, Source, check};
 use syn::{Item, ItemFn, LitStr, Meta};
 
-/// The compiler whose own words stand in `lint/fail/*.stderr`.
-const WORDING: &str = "rustc 1.95.";
+mod mistakes;
+use mistakes::read;
 
 /// Mistakes that are not found yet. One that is found must leave this list.
 const MISSED: &[&str] = &[];
@@ -33,20 +32,7 @@ fn correct_orchestrators_compile() {
 
 #[test]
 fn each_mistake_is_refused_at_its_token() {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = Command::new(rustc).arg("--version").output().expect("rustc runs");
-    let version = String::from_utf8_lossy(&version.stdout);
-    if !version.starts_with(WORDING) {
-        println!("skipped: the expected messages are those of {WORDING}x, and this is {version}");
-        return;
-    }
-    let cases = trybuild::TestCases::new();
-    for file in files("fail") {
-        let name = stem(&file);
-        if !MISSED.contains(&&*name) {
-            cases.compile_fail(file);
-        }
-    }
+    mistakes::are_refused("lint/fail", MISSED);
 }
 
 /// What the lint says is what the expected message says, word for word and at the same token. The signature is the macro's own.
@@ -106,20 +92,11 @@ fn each_rule_has_programs_of_both_kinds() {
 
 /// The programs of `pass` or `fail`, sorted.
 fn files(kind: &str) -> Vec<PathBuf> {
-    let directory = Path::new("lint").join(kind);
-    let entries = std::fs::read_dir(directory).expect("the programs are there");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
-    files.sort();
-    files
+    mistakes::programs(&Path::new("lint").join(kind), &[])
 }
 
 fn stem(file: &Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn read(file: &Path) -> String {
-    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// The rule, or the mark, that begins the name of the file.
