@@ -171,13 +171,14 @@ async fn a_census_says_whether_the_worker_has_the_code() -> dacapo::Result<()> {
         (&census[0]["name"], &census[0]["instances"], &census[0]["workerCode"]),
         (&json!("waits"), &json!(2), &json!("there"))
     );
-    place.text(&["start", "varied", "0", "--id", "named"]).await;
+    place.text(&["start", "waits", "0", "--id", "named"]).await;
     let table = place.text(&["census"]).await;
-    let named = table.lines().nth(1).expect("a row").split_whitespace().collect::<Vec<_>>();
-    assert_eq!(named, ["varied", "1", "unknown", "1", "registered"], "the tool does not know which code it starts: {table}");
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let expected = ["waits", "1", "unknown", "1", "registered"];
+    assert!(rows.any(|row| row == expected), "the tool does not know which code it starts: {table}");
     place.text(&["terminate", "named"]).await;
     assert_eq!(place.tool(&["wait", "named"]).await.code, 3);
-    place.text(&["purge", "named", "--recursive"]).await;
+    place.text(&["purge", "named"]).await;
     let Place { folder, runtime } = place;
     runtime.shutdown().await?;
     let runtime = Runtime::builder(url(&folder)).only_registered().register(sum).open().await?;
