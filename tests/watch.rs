@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use both::{Kept, on_both_stores};
 use dacapo::{Client, ErrorKind, Event, Runtime, Status, Watch, orchestrator};
+use futures::FutureExt as _;
 
 const GO: Event<u32> = Event::new("go");
 
@@ -90,6 +91,35 @@ async fn what_is_done_to_a_run_is_told_until_its_end(kept: Kept) -> dacapo::Resu
     Ok(())
 }
 
+/// Each time it is polled once and dropped, as a `select!` in a loop may do.
+async fn next_by_single_polls(watch: &mut Watch) -> Option<dacapo::InstanceStatus> {
+    let polled = async {
+        loop {
+            match watch.next().now_or_never() {
+                Some(status) => return status.expect("it is readable"),
+                None => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polled).await.expect("no change is lost")
+}
+
+async fn no_change_is_lost_when_next_is_dropped(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await?;
+    for client in [runtime.client(), kept.client().await] {
+        let run = runtime.start(hears()).await?;
+        let mut watch = client.watch(run.id());
+        next_by_single_polls(&mut watch).await.expect("as it is");
+        for n in (0..4).rev() {
+            run.raise(GO, n).await?;
+            let status = next_by_single_polls(&mut watch).await.expect("it changes");
+            assert_eq!(shown(&status), Some(n.to_string().as_str()));
+        }
+        assert!(watch.next().await?.is_none(), "the end was among the changes");
+    }
+    Ok(())
+}
+
 async fn it_ends_with_the_runtime(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await?;
     let client = runtime.client();
@@ -107,5 +137,6 @@ async fn it_ends_with_the_runtime(kept: Kept) -> dacapo::Result<()> {
 on_both_stores! {
     changes_are_told_to_both_kinds_of_client
     what_is_done_to_a_run_is_told_until_its_end
+    no_change_is_lost_when_next_is_dropped
     it_ends_with_the_runtime
 }

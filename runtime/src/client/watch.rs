@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::client::{Backend, Client, InstanceStatus, LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::error::RuntimeError;
@@ -45,9 +47,11 @@ impl Client {
         let id = id.into();
         let source = match &self.backend {
             Backend::Worker(worker) => Source::Worker(worker.watchers().watch(&id)),
-            Backend::Store(remote) => Source::Store { changed: remote.changed.clone(), pause: SHORTEST_PAUSE },
+            Backend::Store(remote) => {
+                Source::Store { changed: remote.changed.clone(), since: Instant::now(), pause: SHORTEST_PAUSE }
+            }
         };
-        Watch { client: self.clone(), id, show_input: true, source, last: None }
+        Watch { client: self.clone(), id, show_input: true, source, is_due: true, look: None, last: None }
     }
 }
 
@@ -58,7 +62,11 @@ pub struct Watch {
     id: String,
     show_input: bool,
     source: Source,
-    /// What was told last, and when it was looked for.
+    /// Whether something was written since the last look that succeeded.
+    is_due: bool,
+    /// A look that has begun; it goes on when a cancelled [`next`](Self::next) is called again.
+    look: Option<BoxFuture<'static, Result<InstanceStatus, RuntimeError>>>,
+    /// What was seen last, and when.
     last: Option<(InstanceStatus, Instant)>,
 }
 
@@ -68,6 +76,8 @@ enum Source {
     /// A write is heard of a moment before it can be read: after one there are several looks, each `pause` longer after the one before.
     Store {
         changed: watch::Receiver<()>,
+        /// When the last pause began.
+        since: Instant,
         pause: Duration,
     },
 }
@@ -84,19 +94,37 @@ impl Watch {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound), also when it was purged before its end was seen;
     /// [`ShuttingDown`](crate::ErrorKind::ShuttingDown) when the runtime ends first; a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe. When its future is dropped before it completes, no status is lost: the next call returns it.
     pub async fn next(&mut self) -> Result<Option<InstanceStatus>, RuntimeError> {
-        if self.last.as_ref().is_some_and(|(last, _)| last.runtime_status().is_terminal()) {
-            return Ok(None);
-        }
         loop {
-            if let Some((_, looked)) = self.last {
-                self.source.changed().await?;
-                sleep_until(looked + REST).await;
+            let last = self.last.as_ref().map(|(last, _)| last);
+            if last.is_some_and(|last| last.runtime_status().is_terminal()) {
+                return Ok(None);
             }
-            let status = self.client.status(&self.id).show_input(self.show_input).await?;
-            let news = self.last.as_ref().is_none_or(|(last, _)| seen(last) != seen(&status));
+            if !self.is_due {
+                self.source.changed().await?;
+                self.is_due = true;
+            }
+            let look = self.look.get_or_insert_with(|| {
+                let rested = self.last.as_ref().map(|(_, looked)| *looked + REST);
+                let status = self.client.status(&self.id).show_input(self.show_input);
+                async move {
+                    if let Some(rested) = rested {
+                        sleep_until(rested).await;
+                    }
+                    status.await
+                }
+                .boxed()
+            });
+            let looked = look.await;
+            self.look = None;
+            let status = looked?;
+            self.is_due = false;
+            let is_news = self.last.as_ref().is_none_or(|(last, _)| seen(last) != seen(&status));
             self.last = Some((status.clone(), Instant::now()));
-            if news {
+            if is_news {
                 return Ok(Some(status));
             }
         }
@@ -104,19 +132,20 @@ impl Watch {
 }
 
 impl Source {
-    /// Waits until it is time to look.
+    /// Waits until it is time to look. Cancel safe.
     async fn changed(&mut self) -> Result<(), RuntimeError> {
         match self {
             Self::Worker(watching) => watching.changed().await.then_some(()).ok_or_else(shutting_down),
-            Self::Store { changed, pause } => {
+            Self::Store { changed, since, pause } => {
                 let heard = match *pause > LONGEST_PAUSE {
                     true => Ok(changed.changed().await),
-                    false => timeout(*pause, changed.changed()).await,
+                    false => timeout_at(*since + *pause, changed.changed()).await,
                 };
                 *pause = match heard {
                     Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
                     Err(_) => 2 * *pause,
                 };
+                *since = Instant::now();
                 Ok(())
             }
         }
