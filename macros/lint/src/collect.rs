@@ -46,6 +46,9 @@ impl Declared {
                 let Some(ty) = Ty::of(&item.self_ty, scope) else {
                     return;
                 };
+                if attribute_of(&item.attrs, scope, |name| (name == "entity").then_some(())).is_some() {
+                    self.entities.insert(ty.path.clone());
+                }
                 if let Some((name, _)) = &item.trait_ {
                     let any = item.generics.type_params().any(|parameter| ty.path == [parameter.ident.to_string()]);
                     let implementor = if any { Segments::new() } else { ty.path.clone() };
@@ -132,16 +135,21 @@ fn stateful(ty: &Ty) -> bool {
 
 /// What the attributes of a function make of it, also under another name: `use dacapo::activity as task`.
 pub(crate) fn kind_of<T: Clone>(attrs: &[Attribute], scope: &Scope<'_, T>) -> FunctionKind {
-    let kind = |name: Option<&String>| match name.map(String::as_str) {
-        Some("activity") => Some(FunctionKind::Activity),
-        Some("orchestrator") => Some(FunctionKind::Orchestrator),
+    let kind = attribute_of(attrs, scope, |name| match name {
+        "activity" => Some(FunctionKind::Activity),
+        "orchestrator" => Some(FunctionKind::Orchestrator),
         _ => None,
-    };
-    let kinds = attrs.iter().filter(|attr| !attr.path().is_ident("doc")).find_map(|attr| {
-        let written = segments(attr.path());
-        kind(written.last()).or_else(|| kind(scope.resolve(&written).last()))
     });
-    kinds.unwrap_or(FunctionKind::Plain)
+    kind.unwrap_or(FunctionKind::Plain)
+}
+
+/// What the first attribute that means something is, as written or as imported.
+fn attribute_of<T: Clone, A>(attrs: &[Attribute], scope: &Scope<'_, T>, known: impl Fn(&str) -> Option<A>) -> Option<A> {
+    let known = |name: Option<&String>| known(name?);
+    attrs.iter().filter(|attr| !attr.path().is_ident("doc")).find_map(|attr| {
+        let written = segments(attr.path());
+        known(written.last()).or_else(|| known(scope.resolve(&written).last()))
+    })
 }
 
 /// The parameters of a signature, as locals.

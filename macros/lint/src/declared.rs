@@ -20,6 +20,8 @@ pub(crate) struct Declared {
     pub(crate) traits: HashMap<Segments, Vec<Segments>>,
     pub(crate) statics: HashMap<Segments, Held>,
     pub(crate) kinds: HashMap<Segments, FunctionKind>,
+    /// Types whose operations are an `#[entity]`'s.
+    pub(crate) entities: HashSet<Segments>,
     /// Plain functions that start a call by `.start()` and await nothing.
     pub(crate) starters: HashSet<Segments>,
     /// Methods that only one type of a workspace has.
@@ -47,6 +49,7 @@ impl Declared {
         self.statics.extend(other.statics);
         self.kinds.extend(other.kinds);
         self.starters.extend(other.starters);
+        self.entities.extend(other.entities);
     }
 
     /// The method of a trait that `path`, the type's own, stands for.

@@ -1,6 +1,6 @@
 //! A finding, and how its message reads: *what; why replay forbids it; what to write instead*.
 
-use crate::flow::{Await, Dropped, Loop, LoopKind, SerialStream};
+use crate::flow::{Await, Dropped, Lazy, Loop, LoopKind, SerialStream};
 use crate::function::{Place, Use};
 use crate::held::OneByOne;
 use crate::loops::Fault;
@@ -140,7 +140,15 @@ impl Finding {
     pub(crate) fn of_dropped(call: &Dropped) -> Self {
         let rule = known("unused_call");
         let what = format!("`{}` is never awaited", call.text);
-        Self::new(rule.name, call.span, &what, rule.why, rule.instead)
+        let (why, instead) = match call.lazy {
+            Lazy::Call => (rule.why, rule.instead),
+            Lazy::Lock => ("nothing is locked until it is", "write `let guard = dacapo::lock(..).await;`"),
+            Lazy::Operation => {
+                ("it is sent when it is awaited or signalled", "`.await` the answer, or `.signal()` if none is needed")
+            }
+            Lazy::Handle => ("dropping a started call cancels it", "keep the handle and `.await` it"),
+        };
+        Self::new(rule.name, call.span, &what, why, instead)
     }
 }
 

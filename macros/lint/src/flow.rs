@@ -40,6 +40,8 @@ pub(crate) struct Variable {
     pub(crate) cell: bool,
     /// Bound by `let` to an un-started call; the position in evaluation order.
     pub(crate) held: Option<usize>,
+    /// Whether it stands for an entity: `Account::at(..)`.
+    pub(crate) entity: bool,
     /// Whether it is a stream, as far as the source shows.
     pub(crate) stream: bool,
     /// The step of that stream that makes its calls one after another.
@@ -169,11 +171,24 @@ pub(crate) enum Way {
     Continue(Option<LoopId>),
 }
 
+/// What may be left unawaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lazy {
+    Call,
+    /// `dacapo::lock(..)`. Dropping it is no use of it.
+    Lock,
+    /// An operation of an entity.
+    Operation,
+    /// A handle from `.start()`.
+    Handle,
+}
+
 /// A durable call that may be left unawaited.
 #[derive(Debug, Clone)]
 pub(crate) struct Dropped {
     pub(crate) path: Segments,
     pub(crate) text: String,
+    pub(crate) lazy: Lazy,
     /// Known to be durable without looking further.
     pub(crate) durable: bool,
     /// The variable that holds it, where there is one.

@@ -119,6 +119,7 @@ impl Lower<'_> {
     fn bind(&mut self, pat: &Pat, init: Option<&Expr>, value: Node) -> Node {
         let started = init.and_then(|init| self.started(init, &value, false));
         let cell = init.is_some_and(is_cell);
+        let entity = init.is_some_and(|init| matches!(init, Expr::Call(call) if self.is_entity(call)));
         let shared = init.and_then(|init| self.shared_cell(init));
         let borrowed = init.filter(|init| borrows_mutably(init)).and_then(|init| self.root(init));
         let aliases: Vec<Var> = borrowed.into_iter().chain(shared).collect();
@@ -137,6 +138,7 @@ impl Lower<'_> {
             }
             self.variables[*var].aliases.clone_from(&aliases);
             self.variables[*var].captures.clone_from(&captures);
+            self.variables[*var].entity = entity;
             self.variables[*var].cell = cell || shared.is_some();
             self.variables[*var].mutable |= borrowed.is_some();
         }
@@ -180,7 +182,10 @@ impl Lower<'_> {
                     self.note_dropped(&init.expr);
                 }
                 let values = named_values(&local.pat, &init.expr).unwrap_or_default();
-                let calls: Vec<_> = values.into_iter().map(|value| (self.held_call(value), self.dropped(value))).collect();
+                let calls: Vec<_> = values
+                    .into_iter()
+                    .map(|value| (self.held_call(value), self.kept(value).or_else(|| self.dropped(value))))
+                    .collect();
                 let node = self.bind(&local.pat, Some(&init.expr), value);
                 if let Node::Bind { vars, value } = &node {
                     if value.awaits().iter().any(|awaited| awaited.class == Class::Lock) {
@@ -296,6 +301,12 @@ impl Lower<'_> {
     }
 
     fn call(&mut self, call: &syn::ExprCall) -> Node {
+        if self.drops(call) && call.args.iter().all(|argument| matches!(argument, Expr::Path(_))) {
+            if let Some(var) = call.args.first().and_then(|argument| self.root(argument)) {
+                self.locks.retain(|held| *held != var);
+            }
+            return Node::empty();
+        }
         let value = self.exprs(std::iter::once(&*call.func).chain(&call.args));
         let value = if self.reads_time(call) { Node::Seq(vec![value, Node::Read(NOW)]) } else { value };
         let mut vars = self.lent(&call.args);
@@ -303,9 +314,6 @@ impl Lower<'_> {
             && let Meaning::Local(var) = self.scope.value(&func.path)
         {
             vars.extend(&self.variables[var].captures);
-        }
-        if let Some(var) = call.args.first().filter(|_| is_named(&call.func, "drop")).and_then(|argument| self.root(argument)) {
-            self.locks.retain(|held| *held != var);
         }
         if vars.is_empty() { value } else { Node::Write { vars, value: Box::new(value) } }
     }

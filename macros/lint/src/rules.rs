@@ -418,7 +418,7 @@ async fn watch(host: String) -> dacapo::Result<()> {
     },
     Rule {
         name: "unused_call",
-        refuses: "a durable call that is dropped, or bound to a name, and never awaited",
+        refuses: "a durable call, an operation of an entity, a `dacapo::lock` or a `.start()`ed handle that is never awaited: dropped, bound to a name, or kept in a collection, a box or an async block",
         why: "a call is lazy: without `.await` it never runs",
         instead: "`.await` it, or `.detach()` a sub-orchestration that nobody waits for",
         bad: "#[activity]

@@ -10,4 +10,5 @@ mod open;
 mod properties;
 mod resolve;
 mod rules;
+mod unused;
 mod verdicts;
