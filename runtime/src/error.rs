@@ -6,9 +6,11 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked_wait::{self, AskedWait};
 use crate::failure::{Failure, causes_of};
 
 /// `Result` with [`Error`], for activities, orchestrators and `main` functions without an error type of their own.
@@ -30,13 +32,43 @@ pub struct Error {
     causes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<Box<Failure>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "asked_wait::serialize")]
+    retry_after: AskedWait,
 }
 
 impl Error {
     /// An error that says `message`.
     #[must_use]
     pub fn msg(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), causes: Vec::new(), failure: None }
+        Self { message: message.to_string(), causes: Vec::new(), failure: None, retry_after: None }
+    }
+
+    /// Asks for a wait before the next attempt: it starts no earlier than `wait` after the failure, as a `Retry-After` header wants it.
+    ///
+    /// It counts where an activity or a sub-orchestration fails with this error and its [`Retry`](crate::Retry) policy has an attempt
+    /// left. The wait of the policy still holds, so the longer of the two is waited; an attempt that would then start after the
+    /// policy's `retry_timeout` is not made. No place of the worker is held meanwhile.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::{Error, Retry, activity};
+    ///
+    /// #[activity(retry = Retry::exponential(Duration::from_secs(1)).max_attempts(5))]
+    /// async fn fetch(url: String) -> dacapo::Result<String> {
+    ///     # let (status, retry_after) = (429, Some(30));
+    ///     // let response = http.get(url).send().await?; ..
+    ///     match (status, retry_after) {
+    ///         (429, Some(seconds)) => Err(Error::msg("too many requests").retry_after(Duration::from_secs(seconds))),
+    ///         _ => Ok("..".into()),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// An error type of your own asks by what it holds: [`Failure::retry_after`].
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(Box::new(wait));
+        self
     }
 
     /// The messages of the error's sources, outermost first.
@@ -59,7 +91,7 @@ impl<E: StdError + 'static> From<E> for Error {
             Some(failure) => failure.causes().to_vec(),
             None => causes_of(&error),
         };
-        Self { message: error.to_string(), causes, failure: failure.map(Box::new) }
+        Self { message: error.to_string(), causes, failure: failure.map(Box::new), retry_after: None }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::asked_wait::{self, AskedWait};
 use crate::error::Error;
 use crate::payload::{Excerpt, Payload};
 
@@ -24,8 +26,8 @@ use crate::payload::{Excerpt, Payload};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     kind: FailureKind,
-    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
-    type_name: String,
+    #[serde(rename = "type", default, skip_serializing_if = "str::is_empty")]
+    type_name: Box<str>,
     message: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
@@ -35,6 +37,8 @@ pub struct Failure {
     payload: Option<Payload>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<FailedCall>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "asked_wait::serialize")]
+    retry_after: AskedWait,
 }
 
 /// The call of an activity or a sub-orchestration that a failure came out of.
@@ -98,24 +102,27 @@ impl Failure {
         let retryable = !matches!(kind, FailureKind::Codec | FailureKind::NotRegistered | FailureKind::Forbidden);
         Self {
             kind,
-            type_name: String::new(),
+            type_name: Box::default(),
             message: message.into(),
             causes: Vec::new(),
             retryable,
             payload: None,
             calls: Vec::new(),
+            retry_after: None,
         }
     }
 
     /// The failure of a function that returned `error`.
     pub(crate) fn application<E: fmt::Display + Serialize + 'static>(error: &E, causes: Vec<String>) -> Self {
         let mut failure = Self::new(FailureKind::Application, error.to_string());
-        failure.type_name = std::any::type_name::<E>().to_owned();
+        failure.type_name = std::any::type_name::<E>().into();
         failure.causes = causes;
         if let Some(inner) = (error as &dyn std::any::Any).downcast_ref::<Error>().and_then(Error::failure) {
             failure.calls.clone_from(&inner.calls);
         }
-        match Payload::encode(error) {
+        let (encoded, wait) = asked_wait::of(|| Payload::encode(error));
+        failure.retry_after = wait.map(Box::new);
+        match encoded {
             Ok(payload) => failure.payload = Some(payload),
             Err(codec) => failure.causes.push(codec.message),
         }
@@ -137,6 +144,34 @@ impl Failure {
     pub fn non_retryable(mut self) -> Self {
         self.retryable = false;
         self
+    }
+
+    /// Asks for a wait before the next attempt, as [`Error::retry_after`] does, from an error type of your own. The type need only keep
+    /// the failure, or an [`Error`], as a part of what is recorded of it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::{Failure, FailureKind};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// enum PayError { Declined, TryLater(Failure) }
+    ///
+    /// # impl From<Failure> for PayError { fn from(failure: Failure) -> Self { Self::TryLater(failure) } }
+    /// fn busy(wait: Duration) -> PayError {
+    ///     PayError::TryLater(Failure::new(FailureKind::Application, "too many requests").retry_after(wait))
+    /// }
+    /// # assert!(matches!(busy(Duration::ZERO), PayError::TryLater(_)));
+    /// ```
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(Box::new(wait));
+        self
+    }
+
+    /// The wait that was asked for before the next attempt.
+    #[must_use]
+    pub fn asked_wait(&self) -> Option<Duration> {
+        self.retry_after.as_deref().copied()
     }
 
     /// Its value, and all that it says of values.

@@ -16,6 +16,7 @@
 extern crate self as dacapo;
 
 pub mod activity;
+mod asked_wait;
 mod barrier;
 mod client;
 mod engine;

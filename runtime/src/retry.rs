@@ -61,7 +61,7 @@ impl Retry {
         self
     }
 
-    /// The longest wait.
+    /// The longest wait of the policy. An error that [asks for a longer one](crate::Error::retry_after) gets it.
     #[must_use]
     pub const fn max_interval(mut self, interval: Duration) -> Self {
         self.max_interval = interval;
@@ -101,11 +101,12 @@ impl Retry {
         Some(Duration::try_from_secs_f64(seconds).unwrap_or(self.max_interval))
     }
 
-    /// The same with jitter, for a call that was made `elapsed` ago. `chance` is at least 0 and below 1.
-    pub(crate) fn delay_of(&self, attempt: u32, elapsed: Duration, chance: f64) -> Option<Duration> {
+    /// The same with jitter, for a call that was made `elapsed` ago and is to wait `at_least` so long. `chance` is at least 0 and
+    /// below 1.
+    pub(crate) fn delay_of(&self, attempt: u32, elapsed: Duration, chance: f64, at_least: Duration) -> Option<Duration> {
         let longest = self.delay_after(attempt)?;
         let part = 1.0 - self.jitter.clamp(0.0, 1.0) * chance;
-        let delay = Duration::try_from_secs_f64(longest.as_secs_f64() * part).unwrap_or(longest);
+        let delay = Duration::try_from_secs_f64(longest.as_secs_f64() * part).unwrap_or(longest).max(at_least);
         (elapsed.saturating_add(delay) <= self.retry_timeout).then_some(delay)
     }
 }
@@ -123,8 +124,8 @@ mod tests {
     #[test]
     fn the_longest_wait_has_jitter_and_a_deadline_too() {
         let patient = Retry::fixed(Duration::MAX).jitter(1.0).max_attempts(2);
-        assert_eq!(patient.delay_of(1, Duration::MAX, 0.0), Some(Duration::MAX));
-        assert!(patient.delay_of(1, Duration::ZERO, 0.5).is_some_and(|delay| delay < Duration::MAX));
-        assert_eq!(patient.retry_timeout(Duration::from_secs(1)).delay_of(1, Duration::MAX, 0.0), None);
+        assert_eq!(patient.delay_of(1, Duration::MAX, 0.0, Duration::ZERO), Some(Duration::MAX));
+        assert!(patient.delay_of(1, Duration::ZERO, 0.5, Duration::ZERO).is_some_and(|delay| delay < Duration::MAX));
+        assert_eq!(patient.retry_timeout(Duration::from_secs(1)).delay_of(1, Duration::MAX, 0.0, Duration::ZERO), None);
     }
 }

@@ -51,7 +51,8 @@ impl Attempts {
         let name = format!("{instance}\n{call}\n{}", self.number);
         let (high, _) = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).as_u64_pair();
         let chance = (high >> 11) as f64 / (1_u64 << 53) as f64;
-        self.options.retry.delay_of(self.number, now.since(self.since), chance).map(|delay| now.after(delay))
+        let asked = failure.asked_wait().unwrap_or_default();
+        self.options.retry.delay_of(self.number, now.since(self.since), chance, asked).map(|delay| now.after(delay))
     }
 }
 
