@@ -8,12 +8,14 @@ use crate::barrier;
 use crate::failure::Failure;
 use crate::payload::Payload;
 
-/// How often an activity may start, for the sake of whoever it speaks to.
+/// How often an activity may start, to protect the service it calls.
 ///
-/// Starts are evenly spaced: `PerMinute(1000)` is one start every 60 ms, not a thousand at once and then none for a minute. In no
-/// minute there are more than 1,000. (It is the Generic Cell Rate Algorithm of ATM, without a burst.) The limit is shared by all
-/// orchestrations of the process; calls that must wait take no thread. A process does not know when an earlier one has started its
-/// last call, so the first start after a restart may come early.
+/// Starts are evenly spaced: `PerMinute(1000)` is one start every 60 ms, not a thousand at once and then none for a minute. (It is the
+/// Generic Cell Rate Algorithm of ATM, without a burst.) No minute has more than 1,000 starts, wherever it begins, also across a
+/// restart: a worker that takes over a store waits one spacing before its first call of each activity and key, since an
+/// earlier worker may have started one just before. Starts are spaced 0.2 % wider than the rate, so that the service does not count more
+/// either when calls take a little more or less time to reach it. The limit is shared by all orchestrations of the process; calls
+/// that must wait take no thread.
 ///
 /// ```
 /// use dacapo::{PerMinute, activity};
@@ -123,9 +125,14 @@ impl Throttle {
     }
 
     /// The time between two starts, so that in no period there are too many when each may be late by `late`.
+    ///
+    /// Let a call start at s; then the one that is `count` calls later starts at s - `late` + `count` spacings or later, which is s + the
+    /// period + what calls may differ in on their way. A worker that takes over begins with a whole spacing after all earlier
+    /// starts, so the same holds across it.
     pub(crate) fn spacing(&self, late: Duration) -> Option<Duration> {
         let (count, period) = self.rate_limit?.period();
-        let micros = (period + late).as_micros().div_ceil(u128::from(count.max(1)));
+        let on_the_way = period / 500;
+        let micros = (period + late + on_the_way).as_micros().div_ceil(u128::from(count.max(1)));
         Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Lanes {
     ready: VecDeque<Lane>,
     /// Lanes that are to be looked at again at a time: for their next call, or to be forgotten.
     due: BTreeSet<(Duration, Lane)>,
+    /// Until when another worker may have started calls.
+    inherited: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -44,8 +46,9 @@ struct Line {
 }
 
 impl Lanes {
-    /// With so many places in all, at least one.
-    pub(crate) fn new(places: usize, limits: HashMap<&'static str, Throttle>) -> Self {
+    /// With so many places in all, at least one. Where another worker may have started calls until `inherited`, a rate counts on from its
+    /// last one.
+    pub(crate) fn new(places: usize, limits: HashMap<&'static str, Throttle>, inherited: Option<Duration>) -> Self {
         Self {
             free: places.max(1),
             running: 0,
@@ -54,6 +57,7 @@ impl Lanes {
             lines: HashMap::new(),
             ready: VecDeque::new(),
             due: BTreeSet::new(),
+            inherited,
         }
     }
 
@@ -96,9 +100,16 @@ impl Lanes {
             return Some(job);
         }
         let lane = job.lane.clone();
-        self.lines.entry(lane.clone()).or_default().waiting.push_back(job);
+        let next = self.first(lane.0);
+        self.lines.entry(lane.clone()).or_insert_with(|| Line { next, ..Line::default() }).waiting.push_back(job);
         self.look(lane, now);
         self.start(now)
+    }
+
+    /// When the first call of a lane may start.
+    fn first(&self, activity: &str) -> Duration {
+        let spacing = self.limits.get(activity).and_then(|limits| limits.spacing(LATE));
+        self.inherited.zip(spacing).map_or(Duration::ZERO, |(inherited, spacing)| inherited + spacing)
     }
 
     /// A call of a lane has ended.

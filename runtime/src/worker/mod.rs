@@ -120,7 +120,7 @@ impl Worker {
         let handle = Handle::current();
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
-            pool: Arc::new(Pool::new(handle.clone(), &settings, activities, states)),
+            pool: Arc::new(Pool::new(handle.clone(), &settings, activities, states, epoch)),
             clock: Arc::new(Clock::new(settings.time.clone())),
             time: settings.time,
             backlog: Arc::default(),

@@ -15,6 +15,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
+use crate::store::Epoch;
 use crate::trace::TraceContext;
 use crate::worker::instance::Instance;
 use crate::worker::lanes::{Lane, Lanes};
@@ -67,9 +68,11 @@ impl Pool {
         settings: &Settings,
         activities: impl Iterator<Item = Registration>,
         state: States,
+        epoch: Epoch,
     ) -> Self {
         let limited = activities.map(|activity| (activity.name(), activity.throttle())).filter(|(_, limits)| limits.is_some());
-        let lanes = Lanes::new(settings.max_concurrent_activities, limited.collect());
+        let inherited = (epoch > Epoch(1)).then(|| settings.time.uptime());
+        let lanes = Lanes::new(settings.max_concurrent_activities, limited.collect(), inherited);
         let (time, perform) = (settings.time.clone(), settings.perform.clone());
         Self {
             handle,
