@@ -1,26 +1,27 @@
 //! Fan-out / fan-in: all items at once, the results in input order.
 //!
 //! ```sh
-//! cargo run --example fan_out_fan_in                   # five items
-//! cargo run --example fan_out_fan_in -- serve          # over HTTP, as with Durable Functions
-//! curl -i -X POST localhost:7071/api/start-fanout      # 202 at once, with the URL to ask on
+//! cargo run --example fan_out_fan_in                   # prints `Processed item-1` to `Processed item-5`
+//! cargo run --example fan_out_fan_in -- serve          # serves it over HTTP
+//! curl -i -X POST localhost:7071/api/start-fanout      # 202 at once, with the URL to poll
 //! ```
 
 mod begin;
 mod serve;
+mod start;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::post;
 use clap::{Parser, Subcommand};
-use dacapo::{Client, Runtime, activity, http, orchestrator};
+use dacapo::{Client, Runtime, activity, orchestrator};
 use futures::future::join_all;
 
-/// Processes five items at once and prints the results in their order, or does it for whoever asks.
+/// Processes five items at once and prints the results in order, or serves the HTTP API.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
@@ -31,36 +32,28 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serves `POST /api/start-fanout`, and Durable Functions' HTTP API, until Ctrl-C
+    /// Serves `POST /api/start-fanout` and Durable Functions' HTTP API until Ctrl-C
     Serve(serve::Listen),
 }
 
-/// Does one piece of work.
 #[activity]
 async fn process_item(item: String) -> String {
-    format!("{item} processed")
+    format!("Processed {item}")
 }
 
-/// Starts all items at once; the results are in the order of the items.
+/// Starts all items at once and returns their results in input order. Without an input there are five items.
 #[orchestrator]
-async fn fan_out_fan_in_orchestrator(items: Vec<String>) -> Vec<String> {
+async fn fan_out_fan_in_orchestrator(items: Option<Vec<String>>) -> Vec<String> {
+    let items = items.unwrap_or_else(|| (1..=5).map(|number| format!("item-{number}")).collect());
     join_all(items.into_iter().map(process_item)).await
 }
 
-fn five() -> Vec<String> {
-    (1..=5).map(|number| format!("item {number}")).collect()
-}
-
-/// The items are a JSON list in the body; without a body there are five.
+/// The body is empty, or a JSON list of items.
 async fn start_fanout(State(client): State<Client>, request: Parts, body: Bytes) -> Response {
-    let items = if body.is_empty() { Ok(five()) } else { serde_json::from_slice(&body) };
-    let items = match items {
-        Ok(items) => items,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("the body is a JSON list of strings: {error}\n")).into_response(),
-    };
-    match client.start(fan_out_fan_in_orchestrator(items)).await {
-        Ok(run) => http::check_status(&run, &request),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    let items = if body.is_empty() { Ok(None) } else { serde_json::from_slice(&body) };
+    match items {
+        Ok(items) => start::accepted(client.start(fan_out_fan_in_orchestrator(items)).await, &request),
+        Err(error) => start::refusal(StatusCode::BAD_REQUEST, &format!("the body must be a JSON list of strings: {error}")),
     }
 }
 
@@ -72,7 +65,7 @@ async fn main() -> dacapo::Result<()> {
         return serve::serve(listen, runtime, Router::new().route("/api/start-fanout", post(start_fanout))).await;
     }
     let runtime = runtime.open().await?;
-    for line in runtime.start(fan_out_fan_in_orchestrator(five())).await?.result().await? {
+    for line in runtime.start(fan_out_fan_in_orchestrator(None)).await?.result().await? {
         println!("{line}");
     }
     runtime.shutdown().await?;

@@ -87,7 +87,7 @@ impl Place {
 
 /// All that a program has said.
 fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+    [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
 /// The files and bytes of the last line, whose form is checked.
@@ -138,7 +138,7 @@ fn recorded(place: &Place) -> BTreeMap<PathBuf, u64> {
     struct Input {
         path: PathBuf,
     }
-    let copies = support::completed(&support::history(&place.database(), "b"), "copy");
+    let copies = support::completed(&support::history(&place.database(), "b"), "E2_CopyFileToBlob");
     let read = |(input, result): &(dacapo::Payload, dacapo::Payload)| {
         let input: Input = input.decode().expect("the recorded input");
         (input.path, result.decode().expect("the recorded bytes"))
@@ -317,6 +317,7 @@ fn what_cannot_be_done_is_said_in_a_sentence() {
     place.write("file", b"x");
     let to = "destination";
     refuses(&place, &["missing", to], "could not read the source `missing`: No such file or directory");
+    refuses(&place, &[r"C:\Users\ada", to], r"could not read the source `C:\Users\ada`: it is a Windows path");
     refuses(&place, &["source/file", to], "it is not a directory");
     refuses(&place, &["source", "source/inside"], "must lie apart");
     refuses(&place, &["source", "."], "must lie apart");
@@ -382,7 +383,7 @@ fn the_input_of_a_copy_is_small() {
     place.back_up(&["source", "destination", "--id", "b"]);
     let history = support::history(&place.database(), "b");
     let inputs = history.iter().flat_map(|turn| &turn.events).filter_map(|event| match event {
-        Event::TaskScheduled { name, input, .. } if name == "copy" => Some(input.as_str().len()),
+        Event::TaskScheduled { name, input, .. } if name == "E2_CopyFileToBlob" => Some(input.as_str().len()),
         _ => None,
     });
     let room = 100 + 2 * place.0.path().as_os_str().len() + 100;

@@ -22,10 +22,10 @@ fn client(server: &Served, arguments: &[&str]) -> String {
 #[test]
 fn fan_out_is_started_and_polled() {
     let server = Place::of("fan_out_fan_in").served(&[]);
-    let five: Vec<_> = (1..=5).map(|number| format!("item {number} processed")).collect();
+    let five: Vec<_> = (1..=5).map(|number| format!("Processed item-{number}")).collect();
     let printed = client(&server, &["start", "/api/start-fanout"]);
     assert_eq!(serde_json::from_str::<Vec<String>>(&printed).expect("a list"), five);
-    assert_eq!(client(&server, &["start", "/api/start-fanout", r#"["ä"]"#]), r#"["\u00e4 processed"]"#);
+    assert_eq!(client(&server, &["start", "/api/start-fanout", r#"["ä"]"#]), r#"["Processed \u00e4"]"#);
     assert_eq!(client(&server, &["manage", "fan_out_fan_in_orchestrator", "[]"]), "managed");
 }
 

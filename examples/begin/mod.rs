@@ -6,13 +6,18 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Parser};
 use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The arguments of the command line. From here on, what the runtime cannot do goes to stderr: it tries again until it can, and a
-/// program that waits for it would be silent.
+/// The arguments of the command line. From here on, stderr shows the program's own log and the runtime's warnings: the runtime retries
+/// until it succeeds, and a program that waits for it would be silent.
 ///
 /// Before a subcommand may stand the options that are for all, and nothing else.
 pub(crate) fn arguments<A: Parser>() -> A {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(Level::WARN).with_target(false).init();
+    let shown = Targets::new().with_default(Level::WARN).with_target(env!("CARGO_CRATE_NAME"), Level::INFO);
+    tracing_subscriber::registry().with(layer().with_writer(io::stderr).with_target(false)).with(shown).init();
     let mut command = A::command().bin_name(env!("CARGO_CRATE_NAME"));
     let matches = command.get_matches_mut();
     if let Some(subcommand) = matches.subcommand_name() {

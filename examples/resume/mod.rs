@@ -19,15 +19,19 @@ pub(crate) fn part_of_id(text: impl Display) -> String {
 /// The most characters that an instance id has.
 const LONGEST: usize = 256;
 
-/// `text` as an instance id. Of one that is too long, the end becomes the hash of all (FNV-1a, 128 bits), after a `%-` that no
-/// [`part_of_id`] has in it.
+/// `text` as an instance id. Of one that is too long, the end becomes the hash of all, after a `%-` that no [`part_of_id`] has in it.
 pub(crate) fn id(text: String) -> String {
     if text.chars().count() <= LONGEST {
         return text;
     }
-    let add = |hash: u128, byte| (hash ^ u128::from(byte)).wrapping_mul(0x0000000001000000000000000000013b);
-    let hash = format!("%-{:032x}", text.bytes().fold(0x6c62272e07bb014262b821756295c58d, add));
+    let hash = format!("%-{}", hash(&text));
     text.chars().take(LONGEST - hash.len()).chain(hash.chars()).collect()
+}
+
+/// FNV-1a, 128 bits, in hexadecimal digits.
+pub(crate) fn hash(text: &str) -> String {
+    let add = |hash: u128, byte| (hash ^ u128::from(byte)).wrapping_mul(0x0000000001000000000000000000013b);
+    format!("{:032x}", text.bytes().fold(0x6c62272e07bb014262b821756295c58d, add))
 }
 
 /// Says what a start of `id` finds: nothing, a run to go on with, or one that has ended. A run of another input is refused.

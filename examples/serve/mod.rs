@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{OriginalUri, Request};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::Uri;
 use axum::middleware::map_request;
 use dacapo::{Client, Error, http};
@@ -39,10 +39,13 @@ pub(crate) struct Listen {
 /// How long requests that wait may hold up the end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves `routes` and Durable Functions' HTTP API until Ctrl-C. What is unfinished then goes on at the next start.
+/// The longest body of a request, as that of the API.
+const MAX_BODY: usize = 16 << 20;
+
+/// Serves `routes` and Durable Functions' HTTP API until Ctrl-C. Unfinished orchestrations continue at the next start.
 ///
-/// `POST /orchestrators/{name}`, the route of the Microsoft samples, is served as well as the one below
-/// `/runtime/webhooks/durabletask`. The access check of the API guards `routes` too.
+/// `POST /orchestrators/{name}[/{id}]` and `POST /api/orchestrators/{name}[/{id}]`, the routes of Microsoft's samples, are served as well
+/// as those below `/runtime/webhooks/durabletask`. The access check of the API guards `routes` too.
 pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Router<Client>) -> dacapo::Result<()> {
     let Listen { address, key } = listen;
     let refused = |error| Error::msg(format!("cannot listen on {address}: {error}; give another --listen"));
@@ -51,9 +54,10 @@ pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Rout
     let api = http::Api::new(runtime.client());
     let api = key.into_iter().fold(api, |api, key| api.key(http::Role::Manage, key));
     // `layer`, not `route_layer`, which panics without routes. The fallback of the API replaces that of `routes`.
-    let routes = routes.with_state(runtime.client()).layer(api.guard(http::Role::Start));
+    let routes = routes.with_state(runtime.client()).layer(DefaultBodyLimit::max(MAX_BODY)).layer(api.guard(http::Role::Start));
     let api = api.router();
-    let app = routes.nest("/orchestrators", api.clone().layer(map_request(below_the_base))).merge(api);
+    let samples = api.clone().layer(map_request(below_the_base));
+    let app = routes.nest("/orchestrators", samples.clone()).nest("/api/orchestrators", samples).merge(api);
     println!("listening on http://{}", listener.local_addr()?);
 
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
@@ -74,7 +78,9 @@ pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Rout
 
 /// Makes the short route the one that the API knows.
 async fn below_the_base(OriginalUri(asked): OriginalUri, mut request: Request) -> Request {
-    if let Ok(known) = format!("/runtime/webhooks/durabletask{asked}").parse::<Uri>() {
+    let asked = asked.to_string();
+    let route = asked.strip_prefix("/api").unwrap_or(&asked);
+    if let Ok(known) = format!("/runtime/webhooks/durabletask{route}").parse::<Uri>() {
         request.extensions_mut().insert(OriginalUri(known));
     }
     request
