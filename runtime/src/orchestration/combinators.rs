@@ -55,6 +55,14 @@ durable! { Durable: Future for
     [F: Durable] future::OptionFuture<F>;
     [F: Durable] future::MaybeDone<F>;
     [F: Durable<Output: Clone>] future::Shared<F>;
+    [F: Durable] future::CatchUnwind<F>;
+    [F: Durable] std::panic::AssertUnwindSafe<F>;
+    [F: Durable] future::NeverError<F>;
+    [F: Durable] future::UnitError<F>;
+    [F: Durable] future::PollImmediate<F>;
+    [F: Durable + future::TryFuture] future::TryMaybeDone<F>;
+    [F: Durable + future::TryFuture<Ok: Durable + future::TryFuture>] future::TryFlatten<F, F::Ok>;
+    [T, G: Fn() -> T] future::AlwaysReady<T, G>;
     [S: DurableStream + ?Sized + Unpin] stream::Next<'_, S>;
     [S: DurableStream + ?Sized + Unpin] stream::SelectNextSome<'_, S>;
     [S: DurableStream + ?Sized + Unpin] stream::TryNext<'_, S>;
@@ -72,6 +80,13 @@ durable! { Durable: Future for
     [S: DurableStream, A: Durable, G] stream::TryForEachConcurrent<S, A, G>;
     [S: DurableStream, A: Durable, G] stream::Any<S, A, G>;
     [S: DurableStream, A: Durable, G] stream::All<S, A, G>;
+    [S: DurableStream, A: Durable, G] stream::TryAny<S, A, G>;
+    [S: DurableStream, A: Durable, G] stream::TryAll<S, A, G>;
+    [S: DurableStream, A, B] stream::Unzip<S, A, B>;
+    [S: DurableStream] stream::Peek<'_, S>;
+    [S: DurableStream] stream::PeekMut<'_, S>;
+    [S: DurableStream, G] stream::NextIf<'_, S, G>;
+    [S: DurableStream, T: ?Sized] stream::NextIfEq<'_, S, T>;
 }
 
 durable! { DurableStream: Stream for
@@ -106,4 +121,40 @@ durable! { DurableStream: Stream for
     [A: DurableStream, B: DurableStream] stream::Zip<A, B>;
     [A: DurableStream, B: DurableStream] stream::Select<A, B>;
     [S: DurableStream, G] stream::Inspect<S, G>;
+    [S: DurableStream, G] stream::InspectOk<S, G>;
+    [S: DurableStream, G] stream::InspectErr<S, G>;
+    [S: DurableStream, E] stream::ErrInto<S, E>;
+    [S: DurableStream] stream::IntoStream<S>;
+    [F: Durable] future::IntoStream<F>;
+    [S: DurableStream] stream::CatchUnwind<S>;
+    [S: DurableStream] stream::Cycle<S>;
+    [S: DurableStream] stream::PollImmediate<S>;
+    [S: DurableStream + Stream<Item: DurableStream>] stream::Flatten<S>;
+    [S: DurableStream + Stream<Item: DurableStream + Unpin>] stream::FlattenUnordered<S>;
+    [S: DurableStream, U: DurableStream, G] stream::FlatMap<S, U, G>;
+    [S: DurableStream, U: DurableStream + Unpin, G: FnMut(S::Item) -> U] stream::FlatMapUnordered<S, U, G>;
+    [F: Durable<Output: DurableStream>] future::Flatten<F>;
+    [F: Durable<Output: DurableStream>] future::FlattenStream<F>;
+    [S: DurableStream] std::panic::AssertUnwindSafe<S>;
+    [F: Durable + future::TryFuture<Ok: DurableStream>] future::TryFlattenStream<F>;
+    [S: DurableStream, T, A: Durable, G] stream::Scan<S, T, A, G>;
+    [S: DurableStream, A: Durable] stream::TakeUntil<S, A>;
+    [S: DurableStream, A: Durable, G] stream::OrElse<S, A, G>;
+    [S: DurableStream + stream::TryStream, A: Durable, G] stream::TryFilter<S, A, G>;
+    [S: DurableStream, A: Durable, G] stream::TryFilterMap<S, A, G>;
+    [S: DurableStream + stream::TryStream, A: Durable, G] stream::TryTakeWhile<S, A, G>;
+    [S: DurableStream + stream::TryStream, A: Durable, G] stream::TrySkipWhile<S, A, G>;
+    [S: DurableStream + stream::TryStream<Ok: Durable + future::TryFuture>] stream::TryBuffered<S>;
+    [S: DurableStream + stream::TryStream<Ok: Durable + future::TryFuture>] stream::TryBufferUnordered<S>;
+    [S: DurableStream + stream::TryStream<Ok: DurableStream>] stream::TryFlatten<S>;
+    [S: DurableStream + stream::TryStream<Ok: stream::TryStream<Error: From<S::Error>> + DurableStream + Unpin>] stream::TryFlattenUnordered<S>;
+    [S: DurableStream + stream::TryStream] stream::TryChunks<S>;
+    [S: DurableStream + stream::TryStream] stream::TryReadyChunks<S>;
+    [T, G, A: Durable] stream::Unfold<T, G, A>;
+    [T, G, A: Durable] stream::TryUnfold<T, G, A>;
+    [T] stream::Repeat<T>;
+    [G] stream::RepeatWith<G>;
+    [T] stream::Pending<T>;
+    [S: DurableStream + Unpin] stream::SelectAll<S>;
+    [A: DurableStream, B: DurableStream, G, T] stream::SelectWithStrategy<A, B, G, T>;
 }

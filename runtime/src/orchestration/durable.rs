@@ -14,7 +14,9 @@ use crate::engine::scope;
 /// A future that an orchestrator may await: everything it waits for is in the history.
 ///
 /// Implemented by calls of activities and orchestrators, timers, events, async blocks inside an orchestrator, and the
-/// combinators of `futures` over these. `#[orchestrator]` turns every `x.await` into `Durable::durable(x).await`, so that
+/// combinators of `futures` over these: all those of `futures` 0.3, except `poll_fn` and `lazy` (their closures see the waker
+/// and can wait for anything), `abortable` and `remote_handle` (something outside the orchestrator can end them), `boxed` (it
+/// forgets that a call is durable; `Box::pin` does not) and those that read bytes or write to a sink. `#[orchestrator]` turns every `x.await` into `Durable::durable(x).await`, so that
 /// nothing else compiles, under whatever name it was imported.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be awaited in an orchestrator",
