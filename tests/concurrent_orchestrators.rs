@@ -151,7 +151,7 @@ async fn works_on(left: u32) -> u32 {
     if left == 0 { 0 } else { dacapo::continue_as_new(works_on(left - 1)).await }
 }
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
     timeout(Duration::from_secs(30), future).await.expect("it takes a moment, and not half a minute")
 }
 

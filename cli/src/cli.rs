@@ -62,8 +62,15 @@ pub(crate) enum Command {
     },
     /// Suspend orchestrations until they are resumed
     Suspend(Target),
-    /// Take up orchestrations that were suspended or parked
-    Resume(Target),
+    /// Continue orchestrations that were suspended or parked
+    Resume {
+        #[command(flatten)]
+        target: Target,
+        /// Put aside the external event with this number, which the report of a parked run names: no wait takes it, and it stays in the
+        /// history (repeatable)
+        #[arg(long, value_name = "N")]
+        without_event: Vec<u64>,
+    },
     /// End orchestrations, and the sub-orchestrations they wait for
     Terminate(Target),
     /// Go on with failed orchestrations: what failed is tried again, what was completed is not

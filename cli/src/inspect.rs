@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use dacapo::store::{RegisteredKind, Timestamp, Turn};
+use dacapo::store::{Event, RegisteredKind, Timestamp, Turn};
 use dacapo::{Census, Client, EntityId, ErrorKind, InstanceStatus, Payload, Status};
 use serde::Serialize;
 use serde_json::json;
@@ -164,10 +164,37 @@ fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -
     if let Some(failure) = status.failure() {
         line("failure", styled(harmless(view::failure(failure)), if runtime_status == Status::Failed { BAD } else { WAITING }));
     }
+    for event in put_aside(history) {
+        line("put aside", event);
+    }
     if let Some(report) = view::parked(status) {
         let _ = writeln!(text, "  {}\n{}", styled("parked", WAITING), harmless(report));
     }
     text
+}
+
+/// The external events that no wait takes, with their values.
+fn put_aside(history: &[Turn]) -> Vec<String> {
+    let events = || history.iter().flat_map(|turn| &turn.events);
+    let numbers: Vec<u64> = events()
+        .flat_map(|event| match event {
+            Event::ExecutionResumed { without_events, .. } => without_events.clone(),
+            _ => Vec::new(),
+        })
+        .collect();
+    let raised = events().flat_map(|event| match event {
+        Event::EventRaised { name, input } => vec![(name, input)],
+        Event::ExecutionStarted { continued: Some(continued), .. } => {
+            continued.events.iter().map(|raised| (&raised.name, &raised.input)).collect()
+        }
+        _ => Vec::new(),
+    });
+    let is_put_aside = |(number, _): &(u64, _)| numbers.contains(number);
+    (1..)
+        .zip(raised)
+        .filter(is_put_aside)
+        .map(|(number, (name, value))| format!("event {number} {name} {}", cut(value.as_str(), EXCERPT)))
+        .collect()
 }
 
 pub(crate) async fn history(client: &Client, id: &str, json: bool) -> dacapo::Result<End> {

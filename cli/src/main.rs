@@ -78,7 +78,7 @@ async fn run(cli: Cli) -> dacapo::Result<End> {
         Command::Raise { id, event, value } => run::raise(&client, &id, &event, value, json).await,
         Command::Wait { ids, timeout } => run::wait(&client, ids, timeout, json).await,
         Command::Suspend(target) => manage::each(&client, target, manage::Action::Suspend, json).await,
-        Command::Resume(target) => manage::each(&client, target, manage::Action::Resume, json).await,
+        Command::Resume { target, without_event } => manage::resume(&client, target, &without_event, json).await,
         Command::Terminate(target) => manage::each(&client, target, manage::Action::Terminate, json).await,
         Command::Rewind(target) => manage::each(&client, target, manage::Action::Rewind, json).await,
         Command::Restart { id, new } => manage::restart(&client, id, new, json).await,

@@ -13,7 +13,6 @@ use crate::run::taken;
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
     Suspend,
-    Resume,
     Terminate,
     Rewind,
 }
@@ -22,7 +21,6 @@ impl Action {
     fn name(self) -> &'static str {
         match self {
             Self::Suspend => "suspend",
-            Self::Resume => "resume",
             Self::Terminate => "terminate",
             Self::Rewind => "rewind",
         }
@@ -31,7 +29,6 @@ impl Action {
     async fn ask(self, client: &Client, id: &str, reason: &str) -> Result<(), RuntimeError> {
         match self {
             Self::Suspend => client.suspend(id, reason).await,
-            Self::Resume => client.resume(id, reason).await,
             Self::Terminate => client.terminate(id, reason).await,
             Self::Rewind => client.rewind(id, reason).await,
         }
@@ -44,6 +41,17 @@ pub(crate) async fn each(client: &Client, target: Target, action: Action, json: 
     for id in target.ids {
         let asked = action.ask(client, &id, &target.reason).await;
         answers.push((id, asked.map(|()| format!("asked to {}", action.name()))));
+    }
+    report(answers, json)
+}
+
+/// The same for `resume`.
+pub(crate) async fn resume(client: &Client, target: Target, without_events: &[u64], json: bool) -> dacapo::Result<End> {
+    let mut answers = Vec::new();
+    for id in target.ids {
+        let request = client.resume(&id, &target.reason);
+        let asked = without_events.iter().fold(request, |request, number| request.without_event(*number)).await;
+        answers.push((id, asked.map(|()| "asked to resume".to_owned())));
     }
     report(answers, json)
 }

@@ -46,8 +46,8 @@ pub use dacapo_macros::{activity, entity, orchestrator};
 
 pub use activity::state;
 pub use client::{
-    Client, Counts, EntityPage, EntityQuery, EntityStatus, Handle, InstanceStatus, Named, Page, Purge, Query, Restart, ReuseId,
-    Start, StatusRequest, Watch,
+    Client, Counts, EntityPage, EntityQuery, EntityStatus, Handle, InstanceStatus, Named, Page, Purge, Query, Restart, Resume,
+    ReuseId, Start, StatusRequest, Watch,
 };
 pub use entity::{Entity, EntityId, EntityState};
 pub use error::{Error, ErrorKind, Result, RuntimeError};

@@ -62,6 +62,29 @@ async fn a_failed_run_is_rewound() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_is_put_aside() {
+    let server = Server::new().await;
+    server.post("/orchestrators/calls/c", "\"child\"").await.expect(202);
+    server.client.attach(waits, "child").started().await.expect("it starts");
+    server.post("/instances/c/raiseEvent/go", "\"text\"").await.expect_bare(202);
+    for _ in 0..2 {
+        server.post("/instances/child/raiseEvent/go", "1").await.expect_bare(202);
+    }
+    let mut watch = server.client.watch("c");
+    while watch.next().await.expect("it is there").expect("it goes on").report().is_none() {}
+    let parked = server.get("/instances/c").await.expect(202).json();
+    assert!(parked["report"].as_str().is_some_and(|report| report.contains("event 1, `go`")), "{parked}");
+    assert_eq!(server.get("/instances/c?showInput=false").await.json()["report"], json!(null));
+    for wrong in ["one", "", "2", "1,x"] {
+        let refused = server.post(&format!("/instances/c/resume?withoutEvent={wrong}"), "").await;
+        refused.expect_error(400, "One or more of the arguments submitted is incorrect");
+    }
+    server.post("/instances/c/resume?reason=typo&withoutEvent=1", "").await.expect_bare(202);
+    server.post("/instances/c/raiseEvent/go", "40").await.expect_bare(202);
+    assert_eq!(server.client.attach(waits, "c").result().await.expect("it ends"), 42);
+}
+
+#[tokio::test]
 async fn what_has_ended_is_purged() {
     let server = Server::new().await;
     server.delete("/instances/nobody").await.expect_bare(404);

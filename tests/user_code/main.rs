@@ -11,7 +11,7 @@ use std::time::Duration;
 use dacapo::Runtime;
 
 /// Fails the test when something that should happen does not.
-async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+async fn in_time<T>(what: &str, work: impl IntoFuture<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.unwrap_or_else(|_| panic!("not in time: {what}"))
 }
 

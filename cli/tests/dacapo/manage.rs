@@ -76,6 +76,23 @@ async fn a_call_has_one_lane_however_often_a_rewind_makes_it_again() -> dacapo::
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_is_put_aside_and_still_shown() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.start(waits(2)).id("w").await?;
+    place.text(&["raise", "w", "go", "\"later\""]).await;
+    let mut watch = place.runtime.watch("w");
+    while watch.next().await?.is_some_and(|status| status.report().is_none()) {}
+    assert!(place.text(&["show", "w"]).await.contains("event 1, `go`, cannot be read"));
+    assert_eq!(place.text(&["resume", "w", "--without-event", "1"]).await, "w: asked to resume\n");
+    while watch.next().await?.is_some_and(|status| status.runtime_status() != Status::Running) {}
+    place.text(&["raise", "w", "go", "21"]).await;
+    assert_eq!(place.tool(&["wait", "w"]).await.code, 0);
+    assert!(place.text(&["show", "w"]).await.contains("event 1 go \"later\""), "it stays readable");
+    assert!(place.text(&["history", "w"]).await.contains("\"later\""));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_purge_counts_first_and_leaves_what_is_not_meant() -> dacapo::Result<()> {
     let place = Place::new().await;
     for n in 0..300 {

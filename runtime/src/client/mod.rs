@@ -6,6 +6,7 @@ mod handle;
 mod named;
 mod purge;
 mod query;
+mod resume;
 mod rewind;
 mod start;
 mod status;
@@ -36,6 +37,7 @@ pub use entities::{EntityPage, EntityQuery, EntityStatus};
 pub use handle::Handle;
 pub use purge::Purge;
 pub use query::{Counts, Page, Query};
+pub use resume::Resume;
 pub use start::{Named, Restart, ReuseId, Start};
 pub use status::{InstanceStatus, StatusRequest};
 pub use watch::Watch;
@@ -141,7 +143,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
-    /// nobody knows, the value fails the wait that takes it. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// nobody knows, the wait that takes the event parks the orchestration. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         self.raise_named(id, event.name(), value).await
     }
@@ -181,15 +183,6 @@ impl Client {
     /// ```
     pub async fn suspend(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
         self.send(id, HistoryEvent::ExecutionSuspended { reason: reason.to_owned() }).await
-    }
-
-    /// Takes up an orchestration that was suspended, or one that was parked, after its code was mended.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] when it is not suspended, or with the report when its code still does not follow the history;
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
-    pub async fn resume(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
-        self.send(id, HistoryEvent::ExecutionResumed { reason: reason.to_owned() }).await
     }
 
     /// How many orchestrations have not ended yet, by orchestrator, version and shape of the code that started them: old code can go

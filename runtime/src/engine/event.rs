@@ -158,6 +158,10 @@ pub enum Event {
     ExecutionResumed {
         /// The reason given.
         reason: String,
+        /// The external events that no wait takes from here on, because it could not read them: 1 is the first that was raised to this
+        /// generation.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        without_events: Vec<u64>,
     },
     /// The orchestration, which had failed, goes on: what failed is tried again.
     ExecutionRewound {

@@ -7,6 +7,7 @@ pub(crate) mod entity;
 pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod mismatch;
+pub(crate) mod poison;
 pub(crate) mod scope;
 pub(crate) mod waker;
 pub(crate) mod work;

@@ -287,7 +287,8 @@ fn a_wake_from_outside_fails_the_turn_and_keeps_what_was_delivered() {
     let raised = HistoryEvent::EventRaised { name: "news".into(), input: Payload::null() };
     let parked = execution.turn(Timestamp(2), vec![raised.clone()]).expect_err("the turn is given up");
     assert_eq!(parked.incoming, [raised]);
-    assert!(parked.report.contains("waits_for_a_thread") && parked.report.contains("usual causes"), "{}", parked.report);
+    let report = parked.report.text("x", false);
+    assert!(report.contains("waits_for_a_thread") && report.contains("usual causes"), "{report}");
 }
 
 // Rule 5: ids come from first polls; a replay checks id, kind, name and input, and shows both places.

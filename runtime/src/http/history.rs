@@ -179,7 +179,7 @@ impl Writer<'_> {
             // A reason, though its name is that of an input.
             Event::ExecutionTerminated { reason } => Row { input: Some(reason.clone()), ..row("ExecutionTerminated") },
             Event::ExecutionSuspended { reason } => Row { reason: Some(reason.clone()), ..row("ExecutionSuspended") },
-            Event::ExecutionResumed { reason } => Row { reason: Some(reason.clone()), ..row("ExecutionResumed") },
+            Event::ExecutionResumed { reason, .. } => Row { reason: Some(reason.clone()), ..row("ExecutionResumed") },
             Event::ExecutionRewound { reason } => Row { reason: Some(reason.clone()), ..row("ExecutionRewound") },
             Event::SideEffect { result, .. } => {
                 Row { name: Some("SideEffect".to_owned()), result: self.output(result), ..row("GenericEvent") }

@@ -58,8 +58,10 @@ pub(super) async fn suspend(client: &Client, id: &str, reason: &str) -> Response
 }
 
 /// One that is not suspended goes on; one that is parked tells why it cannot.
-pub(super) async fn resume(client: &Client, id: &str, reason: &str) -> Response {
-    match client.resume(id, reason).await {
+pub(super) async fn resume(client: &Client, id: &str, reason: &str, without_events: &[u64]) -> Response {
+    let request = without_events.iter().fold(client.resume(id, reason), |request, number| request.without_event(*number));
+    match request.await {
+        Err(why) if why.kind() == ErrorKind::Invalid && !without_events.is_empty() => error(&why),
         Err(why) if why.kind() == ErrorKind::Invalid && !instance_id::is_entity(id) => match client.status(id).await {
             Ok(status) if status.report().is_some() => error(&why),
             _ => done(Ok(())),

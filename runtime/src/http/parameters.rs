@@ -94,6 +94,12 @@ impl Parameters {
         self.parsed(name, "a time such as 2026-11-21T08:30:00Z", parse)
     }
 
+    /// The numbers that are listed under a name, separated by commas or repeated.
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<u64>, Refusal> {
+        let wrong = |value: &str| bad_argument(&format!("`{value}` in `{name}` is not a number"));
+        self.all(name).flat_map(|value| value.split(',')).map(|value| value.trim().parse().map_err(|_| wrong(value))).collect()
+    }
+
     /// The statuses that `runtimeStatus` names, separated by commas or repeated; `None` when the parameter is not there. A name of the
     /// protocol that no run here ever has is a `None` of the list.
     pub(super) fn statuses(&self) -> Result<Option<Vec<Option<Status>>>, Refusal> {

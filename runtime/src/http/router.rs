@@ -85,7 +85,8 @@ impl<'a> Route<'a> {
             Self::PurgeMany => &["createdTimeFrom", "createdTimeTo", "runtimeStatus"],
             // Its URL is that of the status.
             Self::Purge(_) => &["showInput", "showHistory", "showHistoryOutput", "returnInternalServerErrorOnFailure"],
-            Self::Terminate(_) | Self::Suspend(_) | Self::Resume(_) | Self::Rewind(_) => &["reason"],
+            Self::Terminate(_) | Self::Suspend(_) | Self::Rewind(_) => &["reason"],
+            Self::Resume(_) => &["reason", "withoutEvent"],
             Self::Restart(_) => &[
                 "restartWithNewInstanceId",
                 "timeout",
@@ -163,7 +164,7 @@ impl Api {
             Route::Raise { id, event } => manage::raise(client, &parts.headers, id, event, &body).await?,
             Route::Terminate(id) => manage::terminate(client, id, reason).await,
             Route::Suspend(id) => manage::suspend(client, id, reason).await,
-            Route::Resume(id) => manage::resume(client, id, reason).await,
+            Route::Resume(id) => manage::resume(client, id, reason, &parameters.numbers("withoutEvent")?).await,
             Route::Rewind(id) => manage::rewind(client, id, reason).await,
             Route::Entity(name, key) => entity::state(client, name, key).await,
             Route::Entities(name) => entity::list(client, &parts.headers, &parameters, name).await?,

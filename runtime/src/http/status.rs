@@ -34,6 +34,9 @@ struct Body<'a> {
     last_updated_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     history_events: Option<Vec<Row>>,
+    /// Beside the contract: why it is parked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +67,8 @@ impl<'a> Body<'a> {
             created_time: to_seconds(status.created_at()),
             last_updated_time: to_seconds(status.last_updated_at()),
             history_events: None,
+            // It may quote inputs.
+            report: status.report().filter(|_| show_input),
         }
     }
 }

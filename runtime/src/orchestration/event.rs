@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::engine::scope::{self, Wait};
+use crate::engine::poison::Poison;
+use crate::engine::scope::{self, Arrived, Wait};
 use crate::failure::Failure;
 use crate::function::Storable;
 use crate::orchestration::durable::Durable;
@@ -46,7 +47,8 @@ impl<T> Event<T> {
 impl<T: Storable> Event<T> {
     /// Waits for the next event of this name.
     ///
-    /// A value that cannot be read as `T` fails the orchestration; see [`checked`](EventWait::checked).
+    /// A value that cannot be read as `T` parks the orchestration with a report, until the event is put aside with
+    /// [`Resume::without_event`](crate::Resume::without_event) or a build runs that reads it; see also [`checked`](EventWait::checked).
     ///
     /// # Panics
     /// When it is awaited outside an orchestrator.
@@ -72,16 +74,15 @@ pub struct EventWait<T> {
 }
 
 impl<T: Storable> EventWait<T> {
-    /// The same wait with an unreadable value as a failure instead of the end of the orchestration.
+    /// The same wait with an unreadable value as a failure, instead of a parked orchestration.
     pub fn checked(self) -> CheckedWait<T> {
         CheckedWait(self)
     }
 
-    fn poll_value(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
-        self.wait.poll(cx, self.name, |payload| payload.decode::<T>().map(drop)).map(|payload| {
-            payload
-                .decode()
-                .map_err(|failure: Failure| failure.context(format!("the value of the event `{}` cannot be read", self.name)))
+    fn poll_value(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Box<Poison>>> {
+        self.wait.poll(cx, self.name, |payload| payload.decode::<T>().map(drop)).map(|Arrived { number, payload }| {
+            let unreadable = |failure| Box::new(Poison { name: self.name.to_owned(), number, failure });
+            payload.decode().map_err(unreadable)
         })
     }
 }
@@ -92,8 +93,8 @@ impl<T: Storable> Future for EventWait<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match std::task::ready!(self.poll_value(cx)) {
             Ok(value) => Poll::Ready(value),
-            Err(failure) => {
-                scope::fail(failure);
+            Err(unreadable) => {
+                scope::poison(*unreadable);
                 Poll::Pending
             }
         }
@@ -117,7 +118,10 @@ impl<T: Storable> Future for CheckedWait<T> {
     type Output = Result<T, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_value(cx)
+        let name = self.0.name;
+        self.0
+            .poll_value(cx)
+            .map_err(|unreadable| unreadable.failure.context(format!("the value of the event `{name}` cannot be read")))
     }
 }
 

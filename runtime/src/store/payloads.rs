@@ -105,6 +105,11 @@ impl Payloads {
         self
     }
 
+    /// Whether there is a codec, so that reports quote no values.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.codec.is_some()
+    }
+
     pub(super) fn is_large(&self, payload: &Payload) -> bool {
         payload.as_str().len() > self.beside_above
     }

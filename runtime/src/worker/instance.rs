@@ -16,7 +16,7 @@ use crate::worker::calls::{Calls, Child, Due};
 use crate::worker::commit::Commit;
 use crate::worker::entities::address;
 use crate::worker::message::{Ack, Message};
-use crate::worker::parking::{Waiting, wrong_state};
+use crate::worker::parking::{Waiting, cannot_resume, wrong_state};
 use crate::worker::request::Request;
 
 /// An instance this worker knows of.
@@ -158,7 +158,8 @@ impl Instance {
             }
             Err(parked) => {
                 new.turn.events.push(started);
-                new.state = State { status: Status::Suspended, report: Some(parked.report), ..State::pending() };
+                let report = Some(self.report(worker, parked.report));
+                new.state = State { status: Status::Suspended, report, ..State::pending() };
                 Commit {
                     execution: None,
                     actions: Vec::new(),
@@ -252,8 +253,10 @@ impl Instance {
         let (now, mut mailbox): (_, Vec<_>) = match fresh {
             Some(started_at) => {
                 let start = inner.mailbox.remove(0);
-                let nudges = inner.mailbox.extract_if(.., |message| message.event.is_none());
-                (started_at, std::iter::once(start).chain(nudges).collect())
+                // What a resumption says of events that are put aside goes with it.
+                let says = |message: &mut Message| message.event.is_none() || !message.without_events().is_empty();
+                let with = inner.mailbox.extract_if(.., says);
+                (started_at, std::iter::once(start).chain(with).collect())
             }
             None => (worker.now(), std::mem::replace(&mut inner.mailbox, later)),
         };
@@ -275,6 +278,7 @@ impl Instance {
         drop(inner);
 
         let (mut events, mut acks, mut consume) = (Vec::with_capacity(mailbox.len()), Vec::new(), Vec::new());
+        let mut resumes = Vec::new();
         for message in mailbox {
             consume.extend(message.inbox);
             if message.is_resume() && !is_suspended {
@@ -287,8 +291,9 @@ impl Instance {
                 message.refuse(self.wrong_type(&failure));
                 continue;
             }
+            let asked = if message.is_resume() { &mut resumes } else { &mut acks };
+            asked.extend(message.ack);
             events.extend(message.event);
-            acks.extend(message.ack);
         }
         worker.take(&consume);
         events.extend(due.fired);
@@ -300,13 +305,17 @@ impl Instance {
                     // What was decided at the time of the start is written now, and what has ended has ended now.
                     progress.at = progress.at.max(worker.now());
                 }
+                acks.extend(resumes);
                 self.record(worker, execution, progress, acks, consume);
             }
             Err(mut parked) => {
                 drop(execution);
-                // The start is in the history already.
-                parked.incoming.retain(|event| !matches!(event, Event::ExecutionStarted { .. }));
-                self.park(worker, parked.report, Waiting { post: parked.incoming, acks, consume });
+                // The start is in the history already, and a resumption is refused.
+                parked.incoming.retain(|event| !matches!(event, Event::ExecutionStarted { .. } | Event::ExecutionResumed { .. }));
+                let report = self.report(worker, parked.report);
+                let refused = cannot_resume(&self.id, &report);
+                resumes.into_iter().for_each(|ack| drop(ack.send(Err(refused.clone()))));
+                self.park(worker, report, Waiting { post: parked.incoming, acks, consume });
             }
         }
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::engine::event::{Event, Turn};
 use crate::engine::execution::Action;
+use crate::engine::poison;
 use crate::error::{ErrorKind, RuntimeError};
+use crate::registry::Registration;
 use crate::store::kept::is_unreadable;
 use crate::store::{self, Lookup, State, Status, StoreResult, Stored, Timestamp};
 use crate::worker::instance::{Instance, Phase};
@@ -74,6 +76,11 @@ impl Instance {
         let mut execution = worker.execution(orchestrator, &self.id);
         let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
         let unstarted_at = self.lock().fresh;
+        let without: Vec<u64> = self.lock().mailbox.iter().flat_map(Message::without_events).copied().collect();
+        if let Some(why) = self.keeps(worker, orchestrator, &history, &without) {
+            return self.stay(worker, &why);
+        }
+        execution.put_aside(&without);
         let mut started = None;
         if let Some(at) = unstarted_at {
             if is_resumed && at > worker.now() {
@@ -82,7 +89,9 @@ impl Instance {
             }
             started = history.into_iter().flat_map(|turn| turn.events).last();
         } else if let Err(mismatch) = execution.replay(history) {
-            return self.park_again(worker, mismatch.to_string());
+            let is_encrypted = worker.store().payloads().is_encrypted();
+            let report = execution.poison().map_or_else(|| mismatch.to_string(), |poison| poison.report(&self.id, is_encrypted));
+            return self.park_again(worker, report);
         }
         let pending = execution.pending();
         let mut inner = self.lock();
@@ -92,7 +101,8 @@ impl Instance {
         }
         if unstarted_at.is_some() {
             // It was suspended before its first turn, of which its history tells nothing.
-            inner.mailbox.iter_mut().filter(|message| message.is_resume()).for_each(|message| message.event = None);
+            let says_nothing = |message: &&mut Message| message.is_resume() && message.without_events().is_empty();
+            inner.mailbox.iter_mut().filter(says_nothing).for_each(|message| message.event = None);
             inner.mailbox.insert(0, Message { event: started, ..Message::nudge() });
         }
         inner.execution = Some(execution);
@@ -120,6 +130,31 @@ impl Instance {
             self.turn(worker, inner);
         }
         worker.submit(jobs);
+    }
+
+    /// Why one of the events that a resumption asks to put aside cannot be, if one cannot.
+    fn keeps(&self, worker: &Arc<Worker>, orchestrator: Registration, history: &[Turn], without: &[u64]) -> Option<String> {
+        if without.is_empty() {
+            return None;
+        }
+        let waiting =
+            self.lock().mailbox.iter().filter(|message| matches!(message.event, Some(Event::EventRaised { .. }))).count();
+        let raised = poison::count_raised(history) + waiting as u64;
+        let put_aside: Vec<u64> = poison::put_aside(history).collect();
+        let mut replayed = worker.execution(orchestrator, &self.id);
+        replayed.watch(without);
+        // It may stop early, where it cannot read an event; what it has taken by then is all it has taken.
+        let _ = replayed.replay(history.to_vec());
+        without.iter().find_map(|number| {
+            let why = match number {
+                0 => "events are counted from 1".to_owned(),
+                number if *number > raised => format!("only {raised} events have been raised to this run"),
+                number if put_aside.contains(number) => "it has been put aside already".to_owned(),
+                number if replayed.has_taken(*number) => "a wait has taken it already".to_owned(),
+                _ => return None,
+            };
+            Some(format!("event {number} cannot be put aside: {why}"))
+        })
     }
 
     /// Lets a resting instance go to its history when no activity of it is under way. `false` when it may not be.

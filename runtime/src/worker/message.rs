@@ -38,6 +38,14 @@ impl Message {
         matches!(self.event, Some(Event::ExecutionResumed { .. }))
     }
 
+    /// The events that it asks to put aside.
+    pub(super) fn without_events(&self) -> &[u64] {
+        match &self.event {
+            Some(Event::ExecutionResumed { without_events, .. }) => without_events,
+            _ => &[],
+        }
+    }
+
     /// The activity an attempt of which it tells the outcome of.
     pub(super) fn ended_attempt(&self) -> Option<CallId> {
         match self.event {

@@ -342,7 +342,7 @@ impl Worker {
             && self.registry.version(name, version).is_none()
         {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-            return Err(GivenUp { report: self.not_registered(name, version), incoming });
+            return Err(GivenUp { report: self.not_registered(name, version).into(), incoming });
         }
         Ok(progress)
     }

@@ -8,6 +8,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use crate::engine::event::{Event, Turn};
+use crate::engine::poison::Report;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::store::{Append, Applied, Batch, InstanceKey, Refused, State, Status, Timestamp, Update};
 use crate::worker::Worker;
@@ -33,12 +34,29 @@ impl Instance {
         self.set_aside(worker, inner, state, None, waiting);
     }
 
+    /// Why a turn was given up, as it is told.
+    pub(super) fn report(&self, worker: &Worker, report: Report) -> String {
+        report.text(self.id(), worker.store().payloads().is_encrypted())
+    }
+
+    /// Leaves an instance as it is, and tells whoever asked to resume it why.
+    pub(super) fn stay(self: &Arc<Self>, worker: &Arc<Worker>, why: &str) {
+        tracing::warn!(instance = %self.id(), why, "an orchestration was not resumed");
+        let mut inner = self.lock();
+        let resumes: Vec<_> = inner.mailbox.extract_if(.., |message| message.is_resume()).collect();
+        let consume = resumes.iter().filter_map(|message| message.inbox).collect();
+        let state = inner.state.clone();
+        self.set_aside(worker, inner, state, None, Waiting { consume, ..Waiting::default() });
+        let error = RuntimeError::new(ErrorKind::Invalid, format!("`{}` was not resumed: {why}", self.id()));
+        resumes.into_iter().for_each(|message| message.refuse(error.clone()));
+    }
+
     /// Parks an instance that could not be taken up. Whoever asked to resume it is told why it cannot be.
     pub(super) fn park_again(self: &Arc<Self>, worker: &Arc<Worker>, report: String) {
         let resumes: Vec<_> = self.lock().mailbox.extract_if(.., |message| message.is_resume()).collect();
         let consume = resumes.iter().filter_map(|message| message.inbox).collect();
         self.park(worker, report.clone(), Waiting { consume, ..Waiting::default() });
-        let error = RuntimeError::new(ErrorKind::Invalid, format!("`{}` cannot be resumed: {report}", self.id()));
+        let error = cannot_resume(self.id(), &report);
         resumes.into_iter().for_each(|message| message.refuse(error.clone()));
     }
 
@@ -166,6 +184,11 @@ pub(super) fn post(worker: &Worker, key: InstanceKey, message: Message) {
     };
     let batch = Batch { epoch: Some(worker.epoch()), post: vec![(key, event)], ..Batch::default() };
     worker.store().apply(batch, Box::new(reply));
+}
+
+/// What the caller of a resumption is told of a run that stays parked.
+pub(super) fn cannot_resume(id: &str, report: &str) -> RuntimeError {
+    RuntimeError::new(ErrorKind::Invalid, format!("`{id}` cannot be resumed: {report}"))
 }
 
 /// What the caller of a request is told that does not fit the state of an instance.

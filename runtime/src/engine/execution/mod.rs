@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 
 use crate::barrier;
 use crate::engine::event::{CallId, Event};
+use crate::engine::poison::Poison;
 use crate::engine::scope::{self, Scope};
 use crate::engine::waker::RootWaker;
 use crate::engine::work::Work;
@@ -176,6 +177,9 @@ impl Execution {
 
     /// Polls until the orchestrator is finished or continues as new, or is pending without having been woken meanwhile.
     fn poll(&mut self) {
+        if self.poison().is_some() {
+            return;
+        }
         let root = self.root.clone();
         let mut scope = self.scope.take();
         let entered = scope::enter(&mut scope);
@@ -200,7 +204,9 @@ impl Execution {
             self.root_polls += 1;
             let poll = future.as_mut().poll(&mut context);
             let (fatal, continues) = scope::with(Scope::end_of_poll).unwrap_or_default();
+            let is_poisoned = scope::with(|scope| scope.poison.is_some()).unwrap_or_default();
             self.outcome = match (poll, fatal) {
+                _ if is_poisoned => return,
                 (_, Some(failure)) => Some(Err(failure)),
                 (Poll::Ready(outcome), None) if !continues => scope::with(|scope| scope.returned(outcome)),
                 _ => None,
@@ -217,6 +223,29 @@ impl Execution {
 
     fn scope_mut(&mut self) -> &mut Scope {
         self.scope.as_deref_mut().expect("the scope is here between polls")
+    }
+
+    /// Lets no wait take the events with these numbers.
+    pub(crate) fn put_aside(&mut self, numbers: &[u64]) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.put_aside(numbers);
+        }
+        self.scope_mut().put_aside.extend(numbers);
+    }
+
+    /// Notes of these events whether a wait takes them.
+    pub(crate) fn watch(&mut self, numbers: &[u64]) {
+        self.scope_mut().watched.extend(numbers);
+    }
+
+    /// Whether a wait has taken, and could read, an event that is watched.
+    pub(crate) fn has_taken(&self, number: u64) -> bool {
+        self.scope.as_deref().is_some_and(|scope| scope.taken.contains(&number))
+    }
+
+    /// The event that it cannot read, if that is why it goes no further.
+    pub(crate) fn poison(&self) -> Option<&Poison> {
+        self.scope.as_deref()?.poison.as_deref()
     }
 
     /// The shape of the orchestrator's code in this build.

@@ -3,6 +3,7 @@
 use crate::engine::event::{Event, Turn};
 use crate::engine::execution::Execution;
 use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
+use crate::engine::poison;
 use crate::engine::scope::Foreseen;
 use crate::engine::work::Work;
 
@@ -13,12 +14,16 @@ impl Execution {
             shadow.replay(history.clone())?;
         }
         history.iter().for_each(|turn| self.scope_mut().foreseen.add(&turn.events));
+        self.scope_mut().put_aside.extend(poison::put_aside(&history));
         let is_rewind = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
         let mut history = history;
         let since = history.iter().rposition(is_rewind).map_or(0, |last| last + 1);
         let rest = history.split_off(since);
         let goes_on = rest.is_empty();
         self.replay_rewound(history);
+        if self.poison().is_some() {
+            return self.check_settled();
+        }
         rest.into_iter().try_for_each(|turn| self.replay_turn(turn))?;
         // What the code asks for since a rewind is decided by its first turn.
         if goes_on {
@@ -49,6 +54,9 @@ impl Execution {
     /// Looks whether the code does more than its history tells.
     pub(super) fn check_settled(&mut self) -> Result<(), Box<Mismatch>> {
         let next = self.position + 1;
+        if self.poison().is_some() {
+            return Err(self.mismatch(next, "nothing further: the run goes on".to_owned(), self.unreadable()));
+        }
         if let Some(command) = self.scope_mut().commands.front() {
             let actual = describe_command(command);
             return Err(self.mismatch(next, "nothing further".to_owned(), actual));
@@ -65,8 +73,20 @@ impl Execution {
         Ok(())
     }
 
+    /// What is said of an event that a wait cannot read.
+    fn unreadable(&self) -> String {
+        self.poison().map(|poison| format!("event {}, `{}`, cannot be read", poison.number, poison.name)).unwrap_or_default()
+    }
+
     fn replay_event(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
         match &event {
+            // Runs failed by an event that they could not read until this was a reason to park them.
+            Event::ExecutionFailed { .. } if self.poison().is_some() => {
+                self.scope_mut().poison = None;
+                self.unload();
+                Ok(())
+            }
+            _ if self.poison().is_some() => Err(self.mismatch(position, describe_event(&event), self.unreadable())),
             made if made.made_call().is_some() => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {

@@ -28,6 +28,9 @@ impl Execution {
             .collect();
         self.position += events().count();
         for turn in turns {
+            if self.poison().is_some() {
+                return;
+            }
             let scope = self.scope_mut();
             scope.replaying = true;
             scope.now = scope.now.max(turn.at);

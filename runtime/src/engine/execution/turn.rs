@@ -3,6 +3,7 @@
 use crate::barrier;
 use crate::engine::event::{Caller, Event, Turn};
 use crate::engine::execution::{Action, Execution};
+use crate::engine::poison::Report;
 use crate::engine::scope::Foreseen;
 use crate::engine::work::{Command, Work};
 use crate::payload::Payload;
@@ -12,8 +13,8 @@ use crate::time::Timestamp;
 /// A turn that was given up: the orchestrator cannot be trusted to do the same again.
 #[derive(Debug)]
 pub(crate) struct GivenUp {
-    /// What the user is told.
-    pub(crate) report: String,
+    /// Why.
+    pub(crate) report: Report,
     /// What was delivered in vain.
     pub(crate) incoming: Vec<Event>,
 }
@@ -43,7 +44,7 @@ impl Execution {
     /// Delivers events one by one, in order, and polls after each that woke somebody.
     ///
     /// # Errors
-    /// The report for the user when something outside the turn woke the orchestrator, or when, in verify mode, a replay of the
+    /// The report for the user when a wait could not read its event, when something outside the turn woke the orchestrator, or when, in verify mode, a replay of the
     /// turn differs from it; the execution is then of no use.
     pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
         let progress = self.run_turn(now, incoming)?;
@@ -53,7 +54,7 @@ impl Execution {
             shadow.scope_mut().foreseen.add(&turn.events);
             if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {
                 let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-                return Err(GivenUp { report: mismatch.to_string(), incoming });
+                return Err(GivenUp { report: mismatch.to_string().into(), incoming });
             }
         }
         Ok(progress)
@@ -70,18 +71,23 @@ impl Execution {
         // What was asked for since a rewind.
         self.collect(&mut progress);
         self.deliver_aside(&mut progress);
-        for event in incoming {
-            if self.outcome.is_some() {
-                break;
-            }
+        let mut incoming = incoming.into_iter();
+        while self.outcome.is_none()
+            && self.poison().is_none()
+            && let Some(event) = incoming.next()
+        {
             let recorded = self.deliver(event, Some(now), &mut progress.actions);
             progress.events.extend(recorded);
             self.collect(&mut progress);
             self.deliver_aside(&mut progress);
         }
+        if let Some(poison) = self.scope_mut().poison.take() {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).chain(incoming).collect();
+            return Err(GivenUp { report: Report::Event(poison), incoming });
+        }
         if self.root.was_foreign() {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-            return Err(GivenUp { report: self.foreign_wake(), incoming });
+            return Err(GivenUp { report: self.foreign_wake().into(), incoming });
         }
         if let Some(outcome) = &self.outcome
             && self.future.is_some()

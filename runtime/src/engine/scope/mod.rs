@@ -15,6 +15,7 @@ use std::task::{Poll, Waker};
 
 use crate::engine::entity::{EntityWork, Held, Operation};
 use crate::engine::event::{CallId, Continued, Event, Raised};
+use crate::engine::poison::Poison;
 use crate::engine::work::{Attempts, Command, Work};
 use crate::failure::Failure;
 use crate::function::{Options, Recorded};
@@ -22,8 +23,9 @@ use crate::payload::Payload;
 use crate::registry::Registration;
 use crate::time::Timestamp;
 pub(crate) use call::Call;
+pub(crate) use wait::Arrived;
+use wait::Channel;
 pub(crate) use wait::Wait;
-use wait::{Arrived, Channel};
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Scope>>> = const { RefCell::new(None) };
@@ -55,6 +57,14 @@ pub(crate) struct Scope {
     pub(crate) cancelled: Vec<CallId>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) fatal: Option<Failure>,
+    /// The event that a wait could not read. Nothing is polled any more then.
+    pub(crate) poison: Option<Box<Poison>>,
+    /// The numbers of events that no wait takes.
+    pub(crate) put_aside: BTreeSet<u64>,
+    /// Events of which it is to be known whether a wait has taken them.
+    pub(crate) watched: BTreeSet<u64>,
+    /// Those of them that one has.
+    pub(crate) taken: BTreeSet<u64>,
     /// What the orchestrator has asked to be continued as.
     pub(crate) continuation: Option<(Registration, Payload)>,
     /// How often a leaf future was polled.
@@ -142,6 +152,10 @@ impl Scope {
             cancelled: Vec::new(),
             custom_status: None,
             fatal: None,
+            poison: None,
+            put_aside: BTreeSet::new(),
+            watched: BTreeSet::new(),
+            taken: BTreeSet::new(),
             continuation: None,
             leaf_polls: 0,
             foreseen: Foreseen::default(),
@@ -288,6 +302,9 @@ impl Scope {
     pub(crate) fn raise(&mut self, name: &str, payload: Payload) -> Option<Waker> {
         self.last_event += 1;
         let number = self.last_event;
+        if self.put_aside.contains(&number) {
+            return None;
+        }
         self.channel(name).put(Arrived { number, payload })
     }
 
@@ -305,6 +322,9 @@ impl Scope {
 
     /// The failure that ends the orchestration, or whether it continues as new.
     pub(crate) fn end_of_poll(&mut self) -> (Option<Failure>, bool) {
+        if self.poison.is_some() {
+            (self.fatal, self.continuation) = (None, None);
+        }
         if self.fatal.is_some() {
             self.continuation = None;
         }
@@ -418,6 +438,14 @@ pub(crate) fn settle<O>(name: &str, restored: Result<O, Failure>) -> Poll<O> {
             Poll::Pending
         }
     }
+}
+
+/// Gives up the turn because of an event that cannot be read.
+pub(crate) fn poison(poison: Poison) {
+    with(|scope| {
+        scope.taken.remove(&poison.number);
+        scope.poison.get_or_insert_with(|| Box::new(poison));
+    });
 }
 
 /// Ends the orchestration that is polled with `failure`.

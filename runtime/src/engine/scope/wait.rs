@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use crate::engine::scope::with;
+use crate::engine::scope::{Scope, with};
 use crate::failure::Failure;
 use crate::payload::Payload;
 
@@ -20,9 +20,9 @@ pub(super) struct Channel {
 pub(crate) type Check = fn(&Payload) -> Result<(), Failure>;
 
 /// An event and its place among those of its execution.
-pub(super) struct Arrived {
-    pub(super) number: u64,
-    pub(super) payload: Payload,
+pub(crate) struct Arrived {
+    pub(crate) number: u64,
+    pub(crate) payload: Payload,
 }
 
 pub(super) struct Waiter {
@@ -44,6 +44,15 @@ impl Channel {
     }
 }
 
+impl Scope {
+    fn took(&mut self, arrived: Arrived) -> Arrived {
+        if self.watched.contains(&arrived.number) {
+            self.taken.insert(arrived.number);
+        }
+        arrived
+    }
+}
+
 /// A wait for an external event, held by the future that waits.
 #[derive(Default)]
 pub(crate) struct Wait {
@@ -52,7 +61,7 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str, check: Check) -> Poll<Payload> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, name: &str, check: Check) -> Poll<Arrived> {
         with(|scope| {
             scope.leaf_polls += 1;
             let next = (scope.token, scope.last_wait + 1);
@@ -65,13 +74,13 @@ impl Wait {
                 if let Some(arrived) = channel.waiters[index].arrived.take() {
                     channel.waiters.remove(index);
                     self.id = 0;
-                    return Poll::Ready(arrived.payload);
+                    return Poll::Ready(scope.took(arrived));
                 }
                 channel.waiters[index].waker.clone_from(cx.waker());
                 return Poll::Pending;
             }
             if let Some(arrived) = channel.buffered.pop_front() {
-                return Poll::Ready(arrived.payload);
+                return Poll::Ready(scope.took(arrived));
             }
             (self.token, self.id) = next;
             channel.waiters.push_back(Waiter { id: self.id, arrived: None, waker: cx.waker().clone() });

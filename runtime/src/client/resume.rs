@@ -1,0 +1,75 @@
+//! Going on with what was suspended or parked.
+
+use std::future::IntoFuture;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::client::Client;
+use crate::engine::event::Event;
+use crate::error::RuntimeError;
+
+impl Client {
+    /// Continues an orchestration that was suspended or parked. Awaiting the request does it.
+    ///
+    /// A parked one is tried again from its history; [`Resume::without_event`] puts an event aside that it cannot read.
+    ///
+    /// ```standalone_crate
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// const APPROVAL: dacapo::Event<bool> = dacapo::Event::new("approval");
+    ///
+    /// #[dacapo::orchestrator]
+    /// async fn release() -> bool { dacapo::sleep(std::time::Duration::from_millis(1)).await; APPROVAL.wait().await }
+    ///
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let run = runtime.start(release()).id("v2").await?;
+    /// // Raised before the orchestration has shown which type it waits for.
+    /// runtime.raise_named("v2", "approval", "yes").await?;
+    /// let mut watch = runtime.watch("v2");
+    /// while watch.next().await?.expect("it has not ended").report().is_none() {}
+    /// runtime.resume("v2", "that was not a bool").without_event(1).await?;
+    /// run.raise(APPROVAL, true).await?;
+    /// assert!(run.result().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resume(&self, id: impl Into<String>, reason: impl Into<String>) -> Resume {
+        Resume { client: self.clone(), id: id.into(), reason: reason.into(), without_events: Vec::new() }
+    }
+}
+
+/// A request to continue an orchestration, from [`Client::resume`].
+///
+/// Cancel safe: dropped before it has answered, the request has been carried out as a whole or not at all.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the orchestration is not suspended, when an event cannot be put aside, or, with
+/// the report, when the orchestration still cannot be continued; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound),
+/// [`ErrorKind::Finished`](crate::ErrorKind::Finished), or a failing store.
+#[must_use = "nothing is resumed until the request is awaited"]
+pub struct Resume {
+    client: Client,
+    id: String,
+    reason: String,
+    without_events: Vec<u64>,
+}
+
+impl Resume {
+    /// Puts aside the external event with this number, which the report of a parked orchestration gives: no wait takes it from here on,
+    /// and it stays in the history. Can be called several times, for several events.
+    pub fn without_event(mut self, number: u64) -> Self {
+        self.without_events.push(number);
+        self
+    }
+}
+
+impl IntoFuture for Resume {
+    type Output = Result<(), RuntimeError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, id, reason, without_events } = self;
+        async move { client.send(&id, Event::ExecutionResumed { reason, without_events }).await }.boxed()
+    }
+}

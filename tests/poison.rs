@@ -1,0 +1,211 @@
+//! An event that a run cannot read parks it, and can be put aside: it neither fails the run nor is it lost.
+
+use dacapo::store::{self, Append, Batch, Lookup, State, Turn, Update};
+use dacapo::{Client, ErrorKind, Event, InstanceStatus, Payloads, Runtime, Status, activity, orchestrator};
+
+mod both;
+use both::{Kept, events, reaches, until};
+
+const GO: Event<u32> = Event::new("go");
+const NEXT: Event<bool> = Event::new("next");
+
+#[activity]
+async fn step(n: u32) -> u32 {
+    n + 1
+}
+
+#[orchestrator]
+async fn waits() -> u32 {
+    let n = GO.wait().await;
+    step(n).await
+}
+
+#[orchestrator]
+async fn works() -> u32 {
+    let n = step(0).await;
+    step(n + GO.wait().await).await
+}
+
+/// Waits for one event after another.
+#[orchestrator]
+async fn waits_twice() -> u32 {
+    NEXT.wait().await;
+    let n = GO.wait().await;
+    step(n).await
+}
+
+/// Its second generation waits for what was raised to the first.
+#[orchestrator]
+async fn generations(generation: u32) -> u32 {
+    if generation == 1 {
+        NEXT.wait().await;
+        return dacapo::continue_as_new(generations(2)).await;
+    }
+    GO.wait().await
+}
+
+async fn open(kept: &Kept) -> Runtime {
+    kept.runtime().open().await.expect("it opens")
+}
+
+async fn parked(client: &Client, id: &str) -> InstanceStatus {
+    until(&format!("{id} is parked"), async || client.status(id).await.is_ok_and(|status| status.report().is_some())).await;
+    client.status(id).await.expect("it is there")
+}
+
+/// What another process raises, which does not know the type.
+async fn raise(kept: &Kept, id: &str, event: &str, value: &str) {
+    let client = kept.client().await;
+    client.raise_named(id, event, value).await.expect("it is kept");
+}
+
+async fn an_event_of_another_type_parks_the_run_until_it_is_put_aside(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(works()).id("w").await?;
+    until("it waits", async || events(&runtime, "w").await.contains(&"TaskCompleted".to_owned())).await;
+    let refused = runtime.raise_named("w", "go", "forty").await.expect_err("the worker knows the type");
+    assert!(refused.kind() == ErrorKind::Invalid && refused.to_string().contains("waits for another type"), "{refused}");
+    raise(&kept, "w", "go", "forty").await;
+    let status = parked(&runtime, "w").await;
+    assert_eq!(status.runtime_status(), Status::Suspended);
+    let report = status.report().expect("it is parked").to_owned();
+    for part in ["event 1, `go`,", "\"forty\"", "invalid type: string", "--without-event 1", ".without_event(1)"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let refused = runtime.resume("w", "try again").await.expect_err("nothing has changed");
+    assert!(refused.kind() == ErrorKind::Invalid && refused.to_string().contains("event 1, `go`"), "{refused}");
+    for (number, why) in [(0, "counted from 1"), (2, "only 1 events have been raised")] {
+        let refused = runtime.resume("w", "").without_event(number).await.expect_err("there is none");
+        assert!(refused.kind() == ErrorKind::Invalid && refused.to_string().contains(why), "{refused}");
+        assert_eq!(parked(&runtime, "w").await.report(), Some(report.as_str()), "it is still parked for the same reason");
+    }
+    runtime.resume("w", "it was a word").without_event(1).await?;
+    assert_eq!(runtime.status("w").await?.runtime_status(), Status::Running);
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    runtime.raise("w", GO, 40).await?;
+    assert_eq!(runtime.attach(works, "w").result().await?, 42);
+    let told = serde_json::to_string(&runtime.history("w").await?)?;
+    assert!(told.contains("\"forty\"") && told.contains("\"without_events\":[1]"), "{told}");
+    Ok(())
+}
+
+async fn run_ends(runtime: &Runtime, id: &str, raised: u32, expected: u32) {
+    runtime.raise(id, GO, raised).await.expect("it waits");
+    assert_eq!(runtime.attach(waits, id).result().await.expect("it completes"), expected);
+}
+
+async fn an_event_that_was_kept_for_a_later_wait_is_put_aside(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(waits_twice()).id("w").await?;
+    runtime.raise_named("w", "go", 1.5).await?;
+    runtime.raise_named("w", "other", "is taken by nobody").await?;
+    runtime.raise("w", NEXT, true).await?;
+    assert!(
+        parked(&runtime, "w").await.report().is_some_and(|report| report.contains("event 1, `go`") && report.contains("1.5"))
+    );
+    runtime.shutdown().await?;
+
+    let runtime = open(&kept).await;
+    let refused = runtime.resume("w", "").without_event(4).await.expect_err("there is none");
+    assert!(refused.to_string().contains("only 3 events"), "{refused}");
+    kept.client().await.resume("w", "from elsewhere").without_event(1).await?;
+    reaches(&runtime, "w", Status::Running).await;
+    until("it waits", async || events(&runtime, "w").await.contains(&"ExecutionResumed".to_owned())).await;
+    runtime.suspend("w", "").await?;
+    let refused = runtime.resume("w", "").without_event(3).await.expect_err("it was taken");
+    assert!(refused.to_string().contains("a wait has taken it already"), "{refused}");
+    assert_eq!(runtime.status("w").await?.runtime_status(), Status::Suspended);
+    let refused = runtime.resume("w", "").without_event(1).await.expect_err("it is put aside");
+    assert!(refused.to_string().contains("put aside already"), "{refused}");
+    runtime.resume("w", "").await?;
+    run_ends(&runtime, "w", 1, 2).await;
+    Ok(())
+}
+
+async fn an_event_for_the_next_generation_is_put_aside(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(generations(1)).id("g").await?;
+    for value in ["one", "two"] {
+        runtime.raise_named("g", "go", value).await?;
+    }
+    runtime.raise("g", NEXT, true).await?;
+    assert!(parked(&runtime, "g").await.report().is_some_and(|report| report.contains("event 1, `go`")));
+    runtime.resume("g", "").without_event(1).await.expect_err("the second is no better");
+    assert!(parked(&runtime, "g").await.report().is_some_and(|report| report.contains("event 2, `go`")));
+    runtime.resume("g", "").without_event(1).without_event(2).await?;
+    runtime.shutdown().await?;
+    let runtime = open(&kept).await;
+    runtime.raise("g", GO, 3).await?;
+    assert_eq!(runtime.attach(generations, "g").result().await?, 3);
+    Ok(())
+}
+
+/// As builds left a run that failed by such an event, until that was a reason to park it.
+async fn a_run_that_failed_by_an_event_is_rewound_without_it(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(waits()).id("w").await?;
+    runtime.shutdown().await?;
+    let store = kept.store().await;
+    let found = store.find(Lookup::Id("w".to_owned())).await?.expect("it is there");
+    let failure =
+        serde_json::json!({"kind": "Codec", "message": "the value of the event `go` cannot be read", "retryable": true});
+    let told = serde_json::json!([
+        {"EventRaised": {"name": "go", "input": "forty"}},
+        {"ExecutionFailed": {"failure": failure}},
+    ]);
+    let turn = Turn { at: found.updated_at, events: serde_json::from_str(&told.to_string())? };
+    let update = Update { instance: found.key, state: State { status: Status::Failed, busy: false, ..found.state.clone() } };
+    let append = Append { instance: found.key, number: 2, turn };
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    let batch = Batch { append: Some(append), update: Some(update), ..Batch::default() };
+    store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
+    answer.await.expect("it answers")?;
+    store.close().await;
+
+    let runtime = open(&kept).await;
+    assert_eq!(runtime.status("w").await?.runtime_status(), Status::Failed);
+    runtime.rewind("w", "").await?;
+    assert!(parked(&runtime, "w").await.report().is_some_and(|report| report.contains("event 1, `go`")));
+    runtime.resume("w", "").without_event(1).await?;
+    runtime.shutdown().await?;
+    let runtime = open(&kept).await;
+    run_ends(&runtime, "w", 8, 9).await;
+    Ok(())
+}
+
+/// Turns every bit around.
+#[derive(Debug)]
+struct Turned;
+
+impl store::Codec for Turned {
+    fn encode(&self, plain: &[u8]) -> Vec<u8> {
+        plain.iter().map(|byte| !byte).collect()
+    }
+
+    fn decode(&self, encoded: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.encode(encoded))
+    }
+}
+
+async fn a_report_quotes_no_value_that_is_kept_encrypted(kept: Kept) -> dacapo::Result<()> {
+    let payloads = || Payloads::default().codec(Turned);
+    let runtime = kept.runtime().payloads(payloads()).open().await?;
+    runtime.start(waits()).id("w").await?;
+    kept.client().await.payloads(payloads()).raise_named("w", "go", "marker-7315").await?;
+    let status = parked(&runtime, "w").await;
+    let report = status.report().expect("it is parked");
+    assert!(report.contains("event 1, `go`") && report.contains("encrypted") && !report.contains("7315"), "{report}");
+    runtime.resume("w", "").without_event(1).await?;
+    run_ends(&runtime, "w", 1, 2).await;
+    Ok(())
+}
+
+both::on_both_stores! {
+    an_event_of_another_type_parks_the_run_until_it_is_put_aside
+    an_event_that_was_kept_for_a_later_wait_is_put_aside
+    an_event_for_the_next_generation_is_put_aside
+    a_run_that_failed_by_an_event_is_rewound_without_it
+    a_report_quotes_no_value_that_is_kept_encrypted
+}
