@@ -74,8 +74,20 @@ impl Keeper {
         Some((next, next.after(self.plan.timetable.delay(&self.plan.schedule, next))))
     }
 
+    /// Why the times of its timetable cannot be found. What was planned by another build may have a time zone that this one does not know.
+    pub(super) fn without_times(&self) -> Option<String> {
+        self.plan.timetable.check().err()
+    }
+
     /// When there is something to do without a command.
     fn wakes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(error) = self.without_times() {
+            tracing::error!(
+                schedule = self.plan.schedule,
+                error,
+                "a schedule does not fire, because its timetable cannot be used"
+            );
+        }
         // Sooner for one that has waited shortly.
         let again = self
             .buffered
@@ -283,6 +295,14 @@ mod tests {
         assert_eq!(minutes(&mut down(CatchUp::Within(Duration::MAX)), 930), [11, 12, 13, 14, 15]);
         // Late by a second only: not missed.
         assert_eq!(minutes(&mut down(CatchUp::None), 661), [11]);
+    }
+
+    #[test]
+    fn a_timetable_that_this_build_cannot_use_is_told() {
+        let mut keeper = down(CatchUp::Last);
+        assert_eq!(keeper.without_times(), None);
+        keeper.plan.timetable = Timetable::cron("0 8 * * *").time_zone("Mars/Olympus");
+        assert!(keeper.without_times().is_some_and(|error| error.starts_with("unknown time zone `Mars/Olympus`")));
     }
 
     #[test]

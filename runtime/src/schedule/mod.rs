@@ -4,6 +4,7 @@
 //!
 //! Invariant: a schedule is an orchestration like any other, with the id `schedule:NAME`; nothing else is kept of it.
 
+mod cron;
 pub(crate) mod keeper;
 mod timetable;
 
@@ -184,6 +185,7 @@ impl Schedule {
     /// [`ErrorKind::NotFound`], or a failing store.
     pub async fn describe(&self) -> Result<ScheduleDescription, RuntimeError> {
         let (keeper, report) = self.keeper().await?;
+        let report = report.or_else(|| keeper.without_times());
         Ok(ScheduleDescription { name: self.name.clone(), keeper, report })
     }
 
@@ -367,7 +369,7 @@ impl ScheduleDescription {
         self.keeper.skipped
     }
 
-    /// Why its last run could not be started, or why the schedule itself was parked.
+    /// Why its last run could not be started, why its timetable has no times in this build, or why the schedule itself was parked.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.report.as_deref().or(self.keeper.error.as_deref())

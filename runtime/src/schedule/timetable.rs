@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use croner::Cron;
-use croner::parser::{CronParser, Seconds};
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::cron::Cron;
 use crate::time::Timestamp;
 
 /// The times at which a schedule fires: those of a cron pattern in a time zone, or one in every interval.
@@ -35,8 +33,9 @@ enum When {
 impl Timetable {
     /// The times of a cron pattern: five fields, or six that begin with the seconds, as the crate `croner` reads them.
     ///
-    /// A fixed time that falls into the gap of a clock put forward fires right after the gap; one that comes twice when the clock is put
-    /// back fires the first time. A pattern with a wildcard in its hours or minutes fires whenever the clock on the wall fits.
+    /// When the clocks change, a pattern with `*` or `*/n` in its minutes or hours follows real time: it fires whenever the wall clock
+    /// matches, in both passes of a doubled hour. Any other pattern, lists and ranges included, fires once for each local time: a time that
+    /// comes twice fires at its first occurrence, and times that are skipped fire together, once, at the first instant after the gap.
     pub fn cron(pattern: impl Into<String>) -> Self {
         Self { when: When::Cron(pattern.into()), time_zone: "UTC".to_owned(), jitter: Duration::ZERO }
     }
@@ -70,7 +69,7 @@ impl Timetable {
                 let interval = micros(*interval)?;
                 Ok(after.0.div_euclid(interval).checked_add(1).and_then(|n| n.checked_mul(interval)).map(Timestamp))
             }
-            When::Cron(pattern) => self.search(pattern, after, Cron::find_next_occurrence),
+            When::Cron(pattern) => Ok(Cron::new(pattern, &self.time_zone)?.next(jiff_time(after)?)?.map(Timestamp::from)),
         }
     }
 
@@ -81,31 +80,8 @@ impl Timetable {
                 let interval = micros(*interval)?;
                 Ok(Some(Timestamp(until.0.div_euclid(interval) * interval)))
             }
-            // The pattern knows whole seconds.
-            When::Cron(pattern) => {
-                let after = Timestamp(until.0.div_euclid(1_000_000).saturating_add(1).saturating_mul(1_000_000));
-                self.search(pattern, after, Cron::find_previous_occurrence)
-            }
+            When::Cron(pattern) => Ok(Cron::new(pattern, &self.time_zone)?.last(jiff_time(until)?)?.map(Timestamp::from)),
         }
-    }
-
-    fn search(
-        &self,
-        pattern: &str,
-        from: Timestamp,
-        find: impl Fn(&Cron, &jiff::Zoned, bool) -> Result<jiff::Zoned, croner::errors::CronError>,
-    ) -> Result<Option<Timestamp>, String> {
-        let cron = CronParser::builder().seconds(Seconds::Optional).build().parse(pattern);
-        let cron = cron.map_err(|error| {
-            format!("`cron` is `{pattern}`, which is no pattern: {error}; write five fields, as in `0 8 * * MON-FRI`")
-        })?;
-        let zone = TimeZone::get(&self.time_zone).map_err(|_| {
-            format!("`time_zone` is `{}`, which is no name of a time zone; write one as in `Europe/Berlin`", self.time_zone)
-        })?;
-        let from = jiff::Timestamp::from_microsecond(from.0).map_err(|error| format!("a time is out of range: {error}"))?;
-        // That there is none is the one thing that can go wrong with a pattern that was read.
-        let found = find(&cron, &from.to_zoned(zone), false).ok();
-        Ok(found.map(|found| Timestamp(found.timestamp().as_microsecond())))
     }
 
     /// How much later the schedule of this name fires at the time `at`.
@@ -120,6 +96,16 @@ fn micros(interval: Duration) -> Result<i64, String> {
     match i64::try_from(interval.as_micros()) {
         Ok(micros) if micros >= 1_000 => Ok(micros),
         _ => Err(format!("`every` is {interval:?}; an interval has at least a millisecond and at most 292,000 years")),
+    }
+}
+
+fn jiff_time(at: Timestamp) -> Result<jiff::Timestamp, String> {
+    jiff::Timestamp::from_microsecond(at.0).map_err(|error| format!("a time is out of range: {error}"))
+}
+
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(at: jiff::Timestamp) -> Self {
+        Self(at.as_microsecond())
     }
 }
 
@@ -162,6 +148,62 @@ mod tests {
     }
 
     #[test]
+    fn a_list_or_a_range_of_times_fires_once_for_each() {
+        let london = |pattern: &str| Timetable::cron(pattern).time_zone("Europe/London");
+        // 01:00 comes twice on 2025-10-26.
+        let expected = ["2025-10-26T00:00:00Z", "2025-10-26T05:00:00Z", "2025-10-27T01:00:00Z"];
+        assert_eq!(times(&london("0 1,5 * * *"), "2025-10-25T12:00:00Z", 3), expected);
+        let expected = ["2025-10-26T00:00:00Z", "2025-10-26T02:00:00Z", "2025-10-27T01:00:00Z"];
+        assert_eq!(times(&london("0 1-2 * * *"), "2025-10-25T12:00:00Z", 3), expected);
+        // There is no 02:30 on 2025-03-30.
+        let berlin = Timetable::cron("30 1-3 * * *").time_zone("Europe/Berlin");
+        let expected = ["2025-03-30T00:30:00Z", "2025-03-30T01:00:00Z", "2025-03-30T01:30:00Z", "2025-03-30T23:30:00Z"];
+        assert_eq!(times(&berlin, "2025-03-29T12:00:00Z", 4), expected);
+        // 02:00, 02:20 and 02:40 are skipped, and 03:00 comes at the first instant after the gap: four times, one firing.
+        let often = Timetable::cron("0,20,40 2-3 * * *").time_zone("Europe/Berlin");
+        let expected = ["2025-03-30T01:00:00Z", "2025-03-30T01:20:00Z", "2025-03-30T01:40:00Z", "2025-03-31T00:00:00Z"];
+        assert_eq!(times(&often, "2025-03-29T12:00:00Z", 4), expected);
+    }
+
+    #[test]
+    fn a_pattern_with_a_wildcard_follows_real_time() {
+        let half_hours = Timetable::cron("*/30 1-2 * * *").time_zone("Europe/Berlin");
+        let doubled = ["23:00", "23:30", "00:00", "00:30", "01:00", "01:30"].map(|time| {
+            let day = if time.starts_with('2') { 25 } else { 26 };
+            format!("2025-10-{day}T{time}:00Z")
+        });
+        assert_eq!(times(&half_hours, "2025-10-25T12:00:00Z", 6), doubled);
+        let expected = ["2025-03-30T00:00:00Z", "2025-03-30T00:30:00Z", "2025-03-30T23:00:00Z"];
+        assert_eq!(times(&half_hours, "2025-03-29T12:00:00Z", 3), expected);
+    }
+
+    #[test]
+    fn a_zone_that_leaves_out_a_day_goes_on() {
+        // Samoa had no 2011-12-30.
+        let daily = Timetable::cron("0 8 * * *").time_zone("Pacific/Apia");
+        let expected = ["2011-12-29T18:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T18:00:00Z", "2011-12-31T18:00:00Z"];
+        assert_eq!(times(&daily, "2011-12-29T00:00:00Z", 4), expected);
+        let hourly = Timetable::cron("0 * * * *").time_zone("Pacific/Apia");
+        assert_eq!(times(&hourly, "2011-12-30T09:00:00Z", 2), ["2011-12-30T10:00:00Z", "2011-12-30T11:00:00Z"]);
+    }
+
+    #[test]
+    fn a_pattern_without_a_time_has_none() {
+        for pattern in ["0 8 30 2 *", "*/5 * 30 2 *", "0 0 8 * * * 2020", "0 */5 * * * * 2020"] {
+            let never = Timetable::cron(pattern).time_zone("Europe/Berlin");
+            assert_eq!(never.next(at("2025-01-01T00:00:00Z")), Ok(None), "{pattern}");
+        }
+        // Its only hour comes twice.
+        let once = Timetable::cron("0 */5 2 26 10 * 2025").time_zone("Europe/Berlin");
+        let all = times(&once, "2025-10-26T00:00:00Z", 23);
+        assert_eq!((all[10].as_str(), all[11].as_str()), ("2025-10-26T00:55:00Z", "2025-10-26T01:00:00Z"), "{all:?}");
+        assert_eq!(once.next(at(&all[22])), Ok(None));
+        assert_eq!(once.last(at("2030-01-01T00:00:00Z")), Ok(Some(at(&all[22]))));
+        assert_eq!(once.last(at("2025-10-26T00:00:00Z")), Ok(Some(at("2025-10-26T00:00:00Z"))));
+        assert_eq!(once.last(at("2025-10-25T23:59:59Z")), Ok(None));
+    }
+
+    #[test]
     fn an_interval_keeps_its_phase_and_the_last_time_is_the_one_before_the_next() {
         let often = Timetable::every(Duration::from_millis(1_500));
         assert_eq!(times(&often, "2026-11-21T08:00:00.2Z", 2), ["2026-11-21T08:00:01.5Z", "2026-11-21T08:00:03Z"]);
@@ -175,8 +217,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_field() {
         let wrong = |timetable: Timetable| timetable.check().expect_err("it is wrong");
-        assert!(wrong(Timetable::cron("61 * * * *")).starts_with("`cron` is `61 * * * *`, which is no pattern: "));
-        assert!(wrong(Timetable::cron("0 8 * * *").time_zone("Europe/Berln")).starts_with("`time_zone` is `Europe/Berln`"));
+        assert!(wrong(Timetable::cron("61 * * * *")).starts_with("invalid cron pattern `61 * * * *`: "));
+        assert!(wrong(Timetable::cron("0 8 * * *").time_zone("Europe/Berln")).starts_with("unknown time zone `Europe/Berln`; "));
         assert!(wrong(Timetable::every(Duration::ZERO)).starts_with("`every` is 0ns"));
     }
 
