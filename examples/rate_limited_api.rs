@@ -4,39 +4,49 @@
 //! cargo run --example rate_limited_api -- api                   # the API; it answers 429 above its limit, and counts
 //! cargo run --example rate_limited_api -- fill --count 1000     # from another terminal: the backlog
 //! cargo run --example rate_limited_api -- work                  # empties it into results.json; kill it, start it again
+//! cargo run --example rate_limited_api -- serve                 # empties it every minute, and on request:
+//! curl -i -X POST localhost:7071/api/drain
 //! ```
 //!
-//! Batches of ten, some at once. The limit belongs to the activity, so all batches share it; what fails all the same is tried up to five
-//! times with growing waits. A message leaves the queue when its result is stored; one that has failed five times stays there
-//! with the reason, and `work` tries it again the next time. `api --flaky 7` and `api --per-minute 600` show that nothing is lost.
+//! Each batch of up to ten messages is an orchestration of its own: one call a message, and the output is a map of all messages to what
+//! became of them, which is also merged into `results.json`. Rate and concurrency are limits of the activity, so all batches share them.
+//! A call that fails is tried up to five times with growing waits, or as late as a `Retry-After` says. A message leaves the queue when
+//! its result is stored; one that has failed five times stays there with the reason, and is tried again at the next start.
+//! `api --per-minute 600`, `api --flaky 7` and `api --cut 7` show that nothing is lost.
 
 mod begin;
+mod label_api;
+mod serve;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Extension, Router};
+use chrono::DateTime;
 use clap::{Parser, Subcommand};
-use dacapo::{Error, PerMinute, Retry, ReuseId, Runtime, activity, fan_out, orchestrator, try_fan_out};
+use dacapo::{
+    Client, Error, Overlap, PerMinute, Retry, ReuseId, Runtime, Timetable, activity, fan_out, http, orchestrator, try_fan_out,
+};
+use label_api::{Behavior, Counts};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Empties a queue through an API that takes so much and no more.
+/// Empties a queue through an API that takes so many calls a minute and no more.
 #[derive(Parser)]
 struct Args {
-    /// The folder of the queue, the results and the history
+    /// The folder of the queue and the results
     #[arg(long, global = true, default_value = ".")]
     folder: PathBuf,
-    /// The database that remembers what has been done; without it `rate_limited_api.db` in the folder
-    #[arg(long, global = true, value_name = "URL")]
-    store: Option<String>,
+    #[command(flatten)]
+    store: serve::Store,
     #[command(subcommand)]
     command: Command,
 }
@@ -47,12 +57,8 @@ enum Command {
     Api {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7099")]
         listen: SocketAddr,
-        /// How many calls it takes in a minute, evenly spread; ten may come at once
-        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-        per_minute: u32,
-        /// Answers every N-th call with 503
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
-        flaky: Option<u64>,
+        #[command(flatten)]
+        behavior: Behavior,
     },
     /// Puts messages into the queue
     Fill {
@@ -60,11 +66,31 @@ enum Command {
         count: u32,
     },
     /// Works until the queue is empty
-    Work {
-        /// Where the API is
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7099", value_parser = base)]
-        api: Url,
+    Work(Calls),
+    /// Empties the queue on a schedule and for `POST /api/drain`, and serves Durable Functions' HTTP API, until Ctrl-C
+    Serve {
+        #[command(flatten)]
+        listen: serve::Listen,
+        #[command(flatten)]
+        calls: Calls,
+        /// How often the queue is looked at, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+        every: u64,
     },
+}
+
+/// How the API is called.
+#[derive(clap::Args)]
+struct Calls {
+    /// Where the API is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7099", value_parser = base)]
+    api: Url,
+    /// How many calls to make in a minute
+    #[arg(id = "rate", long = "per-minute", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    per_minute: u32,
+    /// How many calls may be open at once
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    at_once: u16,
 }
 
 /// A URL that others can be joined to, whether or not it was given with a `/` at its end.
@@ -77,7 +103,14 @@ fn base(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// How many messages one batch holds.
+/// The limits of the command line, calls in a minute and calls at once. They are there before the runtime opens.
+static LIMITS: OnceLock<(u32, usize)> = OnceLock::new();
+
+fn limits() -> (u32, usize) {
+    *LIMITS.get_or_init(|| (1000, 10))
+}
+
+/// How many messages a batch holds at most.
 const BATCH: usize = 10;
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -86,41 +119,53 @@ struct Message {
     text: String,
 }
 
-/// What became of a message: its label, or why there is none.
-#[derive(Serialize, Deserialize)]
-struct Outcome {
-    id: i64,
-    label: Result<String, String>,
+/// What became of a message.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "Status", rename_all_fields = "PascalCase")]
+enum FinalStatus {
+    Succeeded { label: String },
+    Failed { error: String },
 }
 
-/// How many messages were labelled, and how many were not.
+type FinalStatuses = BTreeMap<i64, FinalStatus>;
+
+/// How many messages have succeeded, and how many have not.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Tally {
-    labelled: usize,
+    succeeded: usize,
     failed: usize,
 }
 
 /// What the activities use.
 struct Desk {
-    queue: Mutex<Connection>,
+    queue: Arc<Mutex<Connection>>,
     results: PathBuf,
     api: Url,
     http: reqwest::Client,
 }
 
-/// The next messages of the queue. They stay there until their results are stored.
+/// Takes the next messages for this run. They stay in the queue until their results are stored; asked again it gives the same.
 #[activity]
 fn take() -> dacapo::Result<Vec<Message>> {
     let desk = dacapo::state::<Desk>();
     let queue = locked(&desk.queue);
-    let mut waiting = queue.prepare("SELECT id, text FROM messages WHERE failed IS NULL ORDER BY id LIMIT 200")?;
-    let messages = waiting.query_map([], |row| Ok(Message { id: row.get(0)?, text: row.get(1)? }))?;
+    let run = dacapo::activity::instance_id();
+    queue.execute(
+        "UPDATE messages SET taken_by = ?1
+         WHERE id IN (SELECT id FROM messages WHERE taken_by IS NULL AND failed IS NULL ORDER BY id LIMIT 200)
+         AND NOT EXISTS (SELECT 1 FROM messages WHERE taken_by = ?1 AND failed IS NULL)",
+        [&*run],
+    )?;
+    let mut taken = queue.prepare("SELECT id, text FROM messages WHERE taken_by = ?1 AND failed IS NULL ORDER BY id")?;
+    let messages = taken.query_map([&*run], |row| Ok(Message { id: row.get(0)?, text: row.get(1)? }))?;
     Ok(messages.collect::<Result<_, _>>()?)
 }
 
-/// Asks the API for the label of one message, at the rate that it takes.
+/// Asks the API for the label of one message.
 #[activity(
-    rate_limit = PerMinute(1000),
+    rate_limit = PerMinute(limits().0),
+    max_concurrent = limits().1,
     retry = Retry::exponential(Duration::from_millis(250)).max_attempts(5).jitter(0.2),
     timeout = Duration::from_secs(10)
 )]
@@ -128,45 +173,52 @@ async fn label(message: Message) -> dacapo::Result<String> {
     let desk = dacapo::state::<Desk>();
     let request = desk.http.post(desk.api.join("label")?).json(&message);
     let request = request.header("idempotency-key", dacapo::activity::idempotency_key());
-    Ok(request.send().await?.error_for_status()?.json().await?)
+    let answer = request.send().await?;
+    let wait = retry_after(&answer);
+    match answer.error_for_status() {
+        Ok(answer) => Ok(answer.json().await?),
+        Err(refused) => Err(wait.map_or(Error::from(refused), |(error, wait)| error.retry_after(wait))),
+    }
 }
 
-/// Stores the results of a batch, and then takes its messages from the queue. Done twice after a crash it does the same.
+/// Merges the results of a batch, and then takes its messages from the queue. Done twice after a crash it does the same.
 #[activity]
-fn store(outcomes: Vec<Outcome>) -> dacapo::Result<Tally> {
+fn store(statuses: FinalStatuses) -> dacapo::Result<()> {
     let desk = dacapo::state::<Desk>();
     let mut queue = locked(&desk.queue);
     let mut results = read_results(&desk.results)?;
-    results.extend(outcomes.iter().filter_map(|Outcome { id, label }| Some((*id, label.clone().ok()?))));
+    results.extend(statuses.clone());
     let part = desk.results.with_extension("part");
     std::fs::write(&part, serde_json::to_vec_pretty(&results)?)?;
     std::fs::File::open(&part)?.sync_all()?;
     std::fs::rename(part, &desk.results)?;
 
-    let mut tally = Tally::default();
     let transaction = queue.transaction()?;
-    for Outcome { id, label } in outcomes {
-        match label {
-            Ok(_) => tally.labelled += transaction.execute("DELETE FROM messages WHERE id = ?1", [id]).map(|_| 1)?,
-            Err(why) => {
-                tally.failed += 1;
-                transaction.execute("UPDATE messages SET failed = ?2 WHERE id = ?1", params![id, why])?;
+    for (id, status) in statuses {
+        match status {
+            FinalStatus::Succeeded { .. } => transaction.execute("DELETE FROM messages WHERE id = ?1", [id])?,
+            FinalStatus::Failed { error } => {
+                transaction.execute("UPDATE messages SET failed = ?2 WHERE id = ?1", params![id, error])?
             }
-        }
+        };
     }
-    transaction.commit()?;
-    Ok(tally)
+    Ok(transaction.commit()?)
 }
 
 /// All messages of a batch at once. One that fails does not stop the others.
 #[orchestrator]
-async fn work_batch(messages: Vec<Message>) -> dacapo::Result<Tally> {
-    let labels = fan_out(messages.clone(), label).await;
-    let outcome = |(message, label): (Message, dacapo::Result<String>)| Outcome {
-        id: message.id,
-        label: label.map_err(|error| error.to_string()),
+async fn work_batch(messages: Vec<Message>) -> dacapo::Result<FinalStatuses> {
+    if messages.len() > BATCH {
+        return Err(Error::msg(format!("a batch holds at most {BATCH} messages, got {}", messages.len())));
+    }
+    let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+    let status = |label| match label {
+        Ok(label) => FinalStatus::Succeeded { label },
+        Err(error) => FinalStatus::Failed { error: Error::to_string(&error) },
     };
-    store(messages.into_iter().zip(labels).map(outcome).collect()).await
+    let statuses: FinalStatuses = ids.into_iter().zip(fan_out(messages, label).await.into_iter().map(status)).collect();
+    store(statuses.clone()).await?;
+    Ok(statuses)
 }
 
 /// Batch after batch, three at once, until nothing waits in the queue.
@@ -177,9 +229,11 @@ async fn drain(mut tally: Tally) -> dacapo::Result<Tally> {
         return Ok(tally);
     }
     let batches = messages.chunks(BATCH).map(<[Message]>::to_vec);
-    for batch in try_fan_out(batches, work_batch).limit(3).await? {
-        tally.labelled += batch.labelled;
-        tally.failed += batch.failed;
+    for status in try_fan_out(batches, work_batch).limit(3).await?.iter().flat_map(BTreeMap::values) {
+        match status {
+            FinalStatus::Succeeded { .. } => tally.succeeded += 1,
+            FinalStatus::Failed { .. } => tally.failed += 1,
+        }
     }
     dacapo::set_custom_status(&tally);
     dacapo::continue_as_new(drain(tally)).await
@@ -187,24 +241,75 @@ async fn drain(mut tally: Tally) -> dacapo::Result<Tally> {
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let Args { folder, store, command } = begin::arguments();
+    let Args { folder, store: serve::Store { url }, command } = begin::arguments();
     match command {
-        Command::Api { listen, per_minute, flaky } => serve(listen, Meter::new(per_minute, flaky)).await,
+        Command::Api { listen, behavior } => label_api::serve(listen, behavior).await,
         Command::Fill { count } => fill(&folder, count),
-        Command::Work { api } => {
-            let store = store.unwrap_or_else(|| format!("sqlite:{}", folder.join("rate_limited_api.db").display()));
-            work(&folder, &store, api).await
+        Command::Work(calls) => work(&folder, &url, calls).await,
+        Command::Serve { listen, calls, every } => {
+            let desk = open_desk(&folder, calls)?;
+            let routes = Router::new().route("/api/drain", post(start_drain)).layer(Extension(desk.queue.clone()));
+            let queue = desk.queue.clone();
+            serve::serve_prepared(listen, Runtime::builder(url).state(desk), routes, async move |client: Client| {
+                release(&client, &queue).await?;
+                let (schedule, timetable) = (client.schedule("drain"), Timetable::every(Duration::from_secs(every)));
+                match schedule.create(timetable.clone(), drain(Tally::default())).overlap(Overlap::Skip).await {
+                    Err(error) if error.is_already_exists() => {
+                        Ok(schedule.update(timetable, drain(Tally::default())).overlap(Overlap::Skip).await?)
+                    }
+                    created => Ok(created?),
+                }
+            })
+            .await
         }
     }
 }
 
-async fn work(folder: &Path, store: &str, api: Url) -> dacapo::Result<()> {
+fn open_desk(folder: &Path, Calls { api, per_minute, at_once }: Calls) -> dacapo::Result<Desk> {
+    LIMITS.get_or_init(|| (per_minute, at_once.into()));
     let queue = open_queue(folder)?;
-    queue.execute("UPDATE messages SET failed = NULL WHERE failed IS NOT NULL", [])?;
+    queue.execute("UPDATE messages SET failed = NULL, taken_by = NULL WHERE failed IS NOT NULL", [])?;
     let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
-    let results = folder.join("results.json");
-    let desk = Desk { queue: Mutex::new(queue), results: results.clone(), api: api.clone(), http: http.clone() };
+    Ok(Desk { queue: Arc::new(Mutex::new(queue)), results: folder.join("results.json"), api, http })
+}
+
+/// Gives back the messages of runs that have ended without them.
+async fn release(client: &Client, queue: &Mutex<Connection>) -> dacapo::Result<()> {
+    let holders: Vec<String> = {
+        let queue = locked(queue);
+        let mut holders =
+            queue.prepare("SELECT DISTINCT taken_by FROM messages WHERE taken_by IS NOT NULL AND failed IS NULL")?;
+        holders.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
+    };
+    for holder in holders {
+        let works = match client.status(&holder).await {
+            Err(error) if error.is_not_found() => false,
+            status => !status?.runtime_status().is_terminal(),
+        };
+        if !works {
+            locked(queue).execute("UPDATE messages SET taken_by = NULL WHERE taken_by = ?1 AND failed IS NULL", [&holder])?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts to empty the queue now. Runs that are under way go on; no two have the same messages.
+async fn start_drain(client: axum::extract::State<Client>, queue: Extension<Arc<Mutex<Connection>>>, request: Parts) -> Response {
+    let started = async {
+        release(&client, &queue).await?;
+        Ok::<_, Error>(client.start(drain(Tally::default())).await?)
+    };
+    match started.await {
+        Ok(run) => http::check_status(&run, &request),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn work(folder: &Path, store: &str, calls: Calls) -> dacapo::Result<()> {
+    let desk = open_desk(folder, calls)?;
+    let (queue, results, api, http) = (desk.queue.clone(), desk.results.clone(), desk.api.clone(), desk.http.clone());
     let runtime = Runtime::builder(store).state(desk).open().await?;
+    release(&runtime, &queue).await?;
 
     let begun = Instant::now();
     let run = match runtime.start(drain(Tally::default())).id("drain").reuse_id(ReuseId::ReplaceTerminal).await {
@@ -216,26 +321,38 @@ async fn work(folder: &Path, store: &str, api: Url) -> dacapo::Result<()> {
     };
     let tally = run.result().await?;
     runtime.shutdown().await?;
-    println!("{} labelled, {} failed in {:.1} s", tally.labelled, tally.failed, begun.elapsed().as_secs_f64());
+    println!("{} succeeded, {} failed in {:.1} s", tally.succeeded, tally.failed, begun.elapsed().as_secs_f64());
     println!("{} results are in {}", read_results(&results)?.len(), results.display());
     if tally.failed > 0 {
         println!("what has failed is in the queue, with the reason; run this again to try it again");
     }
     let counts = http.get(api.join("counts")?).send().await;
     if let Ok(counts) = counts.and_then(reqwest::Response::error_for_status) {
-        let Counts { answered, over_limit, broken, most_in_a_minute } = counts.json().await?;
-        println!(
-            "the API: {answered} answered, {over_limit} over the limit, {broken} broken, {most_in_a_minute} at most in a minute"
-        );
+        let Counts { answered, over_limit, broken, cut, most_in_a_minute, most_at_once } = counts.json().await?;
+        println!("the API: {answered} answered, {over_limit} over the limit, {broken} broken, {cut} cut");
+        println!("the API: at most {most_in_a_minute} in a minute, {most_at_once} at once");
     }
     Ok(())
+}
+
+/// What an answer's `Retry-After` asks for, as seconds or as a date.
+fn retry_after(answer: &reqwest::Response) -> Option<(Error, Duration)> {
+    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    let until = || {
+        let at: SystemTime = DateTime::parse_from_rfc2822(value).ok()?.into();
+        Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+    };
+    let wait = value.parse().ok().map(Duration::from_secs).or_else(until)?;
+    Some((Error::msg(format!("the API answered {} and wants a pause of {wait:?}", answer.status())), wait))
 }
 
 fn open_queue(folder: &Path) -> rusqlite::Result<Connection> {
     let queue = Connection::open(folder.join("queue.db"))?;
     queue.execute_batch(
-        "CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, failed TEXT)",
+        "CREATE TABLE IF NOT EXISTS messages
+         (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, taken_by TEXT, failed TEXT)",
     )?;
+    queue.busy_timeout(Duration::from_secs(5))?;
     Ok(queue)
 }
 
@@ -251,8 +368,8 @@ fn fill(folder: &Path, count: u32) -> dacapo::Result<()> {
     Ok(())
 }
 
-/// The labels by the ids of the messages.
-fn read_results(path: &Path) -> dacapo::Result<BTreeMap<i64, String>> {
+/// What became of the messages, by their ids.
+fn read_results(path: &Path) -> dacapo::Result<FinalStatuses> {
     let results = match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         text => text.and_then(|text| Ok(serde_json::from_slice(&text)?)),
@@ -262,72 +379,4 @@ fn read_results(path: &Path) -> dacapo::Result<BTreeMap<i64, String>> {
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the API has counted.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Counts {
-    answered: u64,
-    over_limit: u64,
-    broken: u64,
-    most_in_a_minute: usize,
-}
-
-/// The limit as the API keeps it, on its own: a bucket of ten, refilled evenly.
-struct Meter {
-    interval: Duration,
-    flaky: Option<u64>,
-    /// When the bucket will be full again.
-    full_at: Instant,
-    /// The calls of the last minute, those over the limit included.
-    recent: VecDeque<Instant>,
-    counts: Counts,
-}
-
-impl Meter {
-    fn new(per_minute: u32, flaky: Option<u64>) -> Self {
-        let interval = Duration::from_secs(60) / per_minute;
-        Self { interval, flaky, full_at: Instant::now(), recent: VecDeque::new(), counts: Counts::default() }
-    }
-
-    /// Counts a call and says how it ends.
-    fn admit(&mut self, now: Instant) -> StatusCode {
-        self.recent.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
-        self.recent.push_back(now);
-        self.counts.most_in_a_minute = self.counts.most_in_a_minute.max(self.recent.len());
-        let full_at = self.full_at.max(now) + self.interval;
-        if full_at > now + self.interval * 10 {
-            self.counts.over_limit += 1;
-            return StatusCode::TOO_MANY_REQUESTS;
-        }
-        self.full_at = full_at;
-        if self.flaky.is_some_and(|every| (self.counts.answered + self.counts.broken + 1).is_multiple_of(every)) {
-            self.counts.broken += 1;
-            return StatusCode::SERVICE_UNAVAILABLE;
-        }
-        self.counts.answered += 1;
-        StatusCode::OK
-    }
-}
-
-type Shared = State<Arc<Mutex<Meter>>>;
-
-async fn serve(listen: SocketAddr, meter: Meter) -> dacapo::Result<()> {
-    let routes = Router::new().route("/label", post(answer)).route("/counts", get(counts));
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, routes.with_state(Arc::new(Mutex::new(meter)))).await?)
-}
-
-async fn answer(State(meter): Shared, Json(message): Json<Message>) -> Result<Json<&'static str>, StatusCode> {
-    match locked(&meter).admit(Instant::now()) {
-        StatusCode::OK if message.text.contains("refund") => Ok(Json("complaint")),
-        StatusCode::OK if message.text.contains('?') => Ok(Json("question")),
-        StatusCode::OK => Ok(Json("praise")),
-        refused => Err(refused),
-    }
-}
-
-async fn counts(State(meter): Shared) -> Json<Counts> {
-    Json(locked(&meter).counts.clone())
 }

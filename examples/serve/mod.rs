@@ -46,11 +46,23 @@ const MAX_BODY: usize = 16 << 20;
 ///
 /// `POST /orchestrators/{name}[/{id}]` and `POST /api/orchestrators/{name}[/{id}]`, the routes of Microsoft's samples, are served as well
 /// as those below `/runtime/webhooks/durabletask`. The access check of the API guards `routes` too.
+#[allow(dead_code, reason = "some programs have something to prepare")]
 pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Router<Client>) -> dacapo::Result<()> {
+    serve_prepared(listen, runtime, routes, async |_| Ok(())).await
+}
+
+/// As [`serve`], after `prepare` has done with the open runtime what has to be done before the first request.
+pub(crate) async fn serve_prepared(
+    listen: Listen,
+    runtime: dacapo::Builder,
+    routes: Router<Client>,
+    prepare: impl AsyncFnOnce(Client) -> dacapo::Result<()>,
+) -> dacapo::Result<()> {
     let Listen { address, key } = listen;
     let refused = |error| Error::msg(format!("cannot listen on {address}: {error}; give another --listen"));
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let runtime = runtime.open().await?;
+    prepare(runtime.client()).await?;
     let api = http::Api::new(runtime.client());
     let api = key.into_iter().fold(api, |api, key| api.key(http::Role::Manage, key));
     // `layer`, not `route_layer`, which panics without routes. The fallback of the API replaces that of `routes`.
