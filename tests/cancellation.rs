@@ -215,7 +215,7 @@ async fn terminating_reaches_everything_that_was_awaited(kept: Kept) -> dacapo::
     runtime.terminate("root", "enough").await?;
     // The order to end stands in the store with the end of the caller: whoever opens it next carries it out.
     drop(runtime);
-    kept.store().await.close().await;
+    kept.store().await.close().await?;
     tokio::time::sleep(Duration::from_millis(20)).await;
 
     let runtime = open(&kept, &Log::default()).await;

@@ -124,7 +124,7 @@ async fn the_next_attempt_goes_on_after_a_crash(kept: Kept) -> dacapo::Result<()
     let store = kept.store().await;
     until("it is written", async || stored(&*store, "g").await == 1).await;
     drop(runtime);
-    store.close().await;
+    store.close().await?;
 
     let runtime = open(&kept, &stage).await;
     assert_eq!(runtime.attach(calls, "g").result().await?, 4);

@@ -203,8 +203,9 @@ async fn a_status_without_the_input_does_not_read_it() -> dacapo::Result<()> {
     assert_eq!(execute(&kept, &format!("DELETE FROM payload WHERE key = {key}")), 1);
     let status = runtime.status("a").show_input(false).await?;
     assert_eq!((status.name(), status.input(), status.execution()), ("carries", None, 1));
-    let error = runtime.status("a").await.expect_err("it was deleted");
-    assert!(error.kind() == ErrorKind::Store && error.to_string().contains("missing in the store"), "{error}");
+    assert_eq!(runtime.status("a").await?.input(), None, "it was deleted");
+    let error = runtime.restart("a").new_id().await.expect_err("it was deleted");
+    assert!(error.kind() == ErrorKind::Unreadable && error.to_string().contains("missing in the store"), "{error}");
     Ok(())
 }
 

@@ -162,7 +162,7 @@ async fn a_run_that_failed_by_an_event_is_rewound_without_it(kept: Kept) -> daca
     let batch = Batch { append: Some(append), update: Some(update), ..Batch::default() };
     store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
     answer.await.expect("it answers")?;
-    store.close().await;
+    store.close().await?;
 
     let runtime = open(&kept).await;
     assert_eq!(runtime.status("w").await?.runtime_status(), Status::Failed);

@@ -191,7 +191,7 @@ async fn messages_wait_in_order_until_they_are_consumed(store: &dyn Store) {
         apply(store, Batch { post: vec![(key, raised(name))], ..Batch::default() }).await.expect("they are there");
     }
     let all = store.messages(None, 0).await.expect("it is readable");
-    let seen: Vec<_> = all.iter().map(|message| (message.id.as_str(), message.event.clone())).collect();
+    let seen: Vec<_> = all.iter().map(|message| (message.id.as_str(), message.event.clone().expect("it is readable"))).collect();
     assert_eq!(seen, [("one", raised("a")), ("two", raised("b")), ("one", raised("c"))]);
     assert_eq!(store.messages(Some(two), 0).await.expect("it is readable"), all[1..2]);
     assert_eq!(store.messages(None, all[1].number).await.expect("it is readable"), all[2..]);

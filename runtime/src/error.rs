@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::asked_wait::{self, AskedWait};
 use crate::failure::{Failure, causes_of};
+use crate::store::ErrorClass;
 
 /// `Result` with [`Error`], for activities, orchestrators and `main` functions without an error type of their own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -140,12 +141,13 @@ impl StdError for Opaque {}
 /// Why a call on a runtime, a client or a store did not do what it was asked.
 ///
 /// The text names the thing and the way out; ask the questions (`is_already_exists()`, …) instead of matching text.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RuntimeError(Box<Inner>);
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Inner {
     kind: ErrorKind,
+    class: ErrorClass,
     message: String,
     causes: Vec<String>,
 }
@@ -162,14 +164,16 @@ pub enum ErrorKind {
     Finished,
     /// The orchestration has not finished yet.
     Unfinished,
-    /// Another process works on the database.
+    /// Another process works on the database, or the file has a second name under which one could.
     Locked,
     /// The database was written by a newer version, or is not a database of this library.
     Incompatible,
     /// The request itself is wrong: a bad id, a bad URL, two functions with one name.
     Invalid,
-    /// A stored value cannot be decoded: it was encoded with another key, or compressed by a build with another feature.
+    /// What is stored cannot be decoded: it was encoded with another key, written by a newer build, or is damaged.
     Unreadable,
+    /// A turn is larger than the store can keep.
+    TooLarge,
     /// The store failed: a full disk, a lost file, a refused permission.
     Store,
     /// The store cannot do what is asked for: a store of your own that only appends to what has not ended cannot
@@ -182,9 +186,16 @@ pub enum ErrorKind {
 }
 
 impl RuntimeError {
-    /// An error of a kind that says `message`: for stores of your own.
+    /// An error of a kind that says `message`: for stores of your own. Its [class](Self::class) follows from the kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), causes: Vec::new() }))
+        Self(Box::new(Inner { kind, class: kind.into(), message: message.into(), causes: Vec::new() }))
+    }
+
+    /// The same error with another class: for stores of your own.
+    #[must_use]
+    pub fn with_class(mut self, class: ErrorClass) -> Self {
+        self.0.class = class;
+        self
     }
 
     pub(crate) fn caused_by(mut self, cause: &dyn StdError) -> Self {
@@ -197,6 +208,12 @@ impl RuntimeError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether asking again can help.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        self.0.class
     }
 
     /// Whether an instance of the requested id exists already.

@@ -10,7 +10,7 @@ use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
 use crate::store::kept::Kept;
-use crate::store::{self, Payloads, Store, SynchronousSetting};
+use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]
 use crate::worker::pool::Perform;
 #[cfg(feature = "testing")]
@@ -91,10 +91,10 @@ impl Runtime {
     /// for the next runtime on the store.
     ///
     /// # Errors
-    /// None today; a store that cannot be closed cleanly may give one.
+    /// [`Store`](crate::ErrorKind::Store) when something could not be written: the database was removed or replaced, or the disk refused
+    /// the last turns.
     pub async fn shutdown(self) -> Result<(), RuntimeError> {
-        self.worker.shut_down(self.grace).await;
-        Ok(())
+        self.worker.shut_down(self.grace).await
     }
 }
 
@@ -111,7 +111,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         self.worker.stop();
         let worker = self.worker.clone();
-        self.worker.spawn(async move { worker.store().close().await });
+        self.worker.spawn(async move { drop(worker.store().close().await) });
     }
 }
 
@@ -126,7 +126,7 @@ pub struct Builder {
     settings: Settings,
     grace: Duration,
     standby: bool,
-    synchronous: Option<SynchronousSetting>,
+    url_settings: UrlSettings,
     payloads: Payloads,
 }
 
@@ -155,7 +155,7 @@ impl Builder {
             },
             grace: Duration::from_secs(10),
             standby: false,
-            synchronous: None,
+            url_settings: UrlSettings::default(),
             payloads: Payloads::default(),
         }
     }
@@ -262,7 +262,15 @@ impl Builder {
     /// How hard commits are pushed to the disk. Default: [`Full`](crate::store::Synchronous::Full).
     #[cfg(feature = "sqlite")]
     pub fn synchronous(mut self, synchronous: crate::store::Synchronous) -> Self {
-        self.synchronous = Some(synchronous);
+        self.url_settings.synchronous = Some(synchronous);
+        self
+    }
+
+    /// How many connections read from an SQLite database at once; further reads wait for their turn. Each takes two file descriptors.
+    /// Default: 4; at most 64. In a URL: `sqlite:orders.db?readers=8`.
+    #[cfg(feature = "sqlite")]
+    pub fn readers(mut self, readers: usize) -> Self {
+        self.url_settings.readers = Some(readers);
         self
     }
 
@@ -287,7 +295,7 @@ impl Builder {
         let registry = Registry::collect(self.automatic, &registrations, &self.entities)?;
         registry.check_limits()?;
         let store = match self.source {
-            Source::Url(url) => store::open(&url, self.synchronous).await?,
+            Source::Url(url) => store::open(&url, self.url_settings).await?,
             Source::Store(store) => store,
         };
         let store = Kept::new(store, self.payloads);

@@ -7,7 +7,7 @@ use dacapo::store::{
     Batch, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Registered, Reply, Role, Runnable, Store,
     StoreResult, Stored, Timestamp, Turn,
 };
-use dacapo::{Census, Status};
+use dacapo::{Census, RuntimeError, Status};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
@@ -23,13 +23,24 @@ pub(crate) trait Between: Send + Sync + 'static {
         let _ = what;
         ready(()).boxed()
     }
+
+    /// Why a read fails, if it does.
+    fn fails(&self, what: Read) -> Option<RuntimeError> {
+        let _ = what;
+        None
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(dead_code, reason = "not every test tells all of them apart")]
 pub(crate) enum Read {
     Instance,
     History,
+    Turn,
     List,
+    Runnable,
+    NextWake,
+    Messages,
 }
 
 /// The store. Its clones are the same one.
@@ -48,6 +59,9 @@ impl<B> Clone for Through<B> {
 impl<B: Between> Through<B> {
     fn read<'a, T: Send + 'a>(&'a self, what: Read, read: BoxFuture<'a, StoreResult<T>>) -> BoxFuture<'a, StoreResult<T>> {
         async move {
+            if let Some(error) = self.between.fails(what) {
+                return Err(error);
+            }
             let found = read.await;
             self.between.read(what).await;
             found
@@ -78,7 +92,7 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
-        self.inner.turn(instance, end)
+        self.read(Read::Turn, self.inner.turn(instance, end))
     }
 
     fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
@@ -94,7 +108,7 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
-        self.inner.runnable(which)
+        self.read(Read::Runnable, self.inner.runnable(which))
     }
 
     fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
@@ -102,11 +116,11 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
-        self.inner.next_wake()
+        self.read(Read::NextWake, self.inner.next_wake())
     }
 
     fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
-        self.inner.messages(instance, after)
+        self.read(Read::Messages, self.inner.messages(instance, after))
     }
 
     fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
@@ -117,7 +131,7 @@ impl<B: Between> Store for Through<B> {
         self.inner.listen(role, listener)
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
         self.inner.close()
     }
 }

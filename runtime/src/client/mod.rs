@@ -29,7 +29,7 @@ use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
 use crate::store::kept::Kept;
-use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Role, Status, Store, StoreResult};
+use crate::store::{self, Applied, Batch, Census, ErrorClass, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
 use crate::worker::request::Request;
 use crate::worker::run::Run;
@@ -68,7 +68,7 @@ struct Remote {
 
 /// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Client {
     pub(crate) fn of(worker: Arc<Worker>) -> Self {
@@ -88,7 +88,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn connect(url: &str) -> Result<Self, RuntimeError> {
-        Self::connect_store(store::open(url, None).await?)
+        Self::connect_store(store::open(url, Default::default()).await?)
     }
 
     /// Connects to a store of your own, as [`connect`](Self::connect) does.
@@ -214,10 +214,10 @@ impl Client {
     /// [codec](crate::Payloads::codec), is left encoded.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build; or a failing store.
     pub async fn history(&self, id: &str) -> Result<Vec<Turn>, RuntimeError> {
-        let stored = self.store().load_to_show(Lookup::Id(id.to_owned())).await?;
-        stored.map(|stored| stored.history).ok_or_else(|| not_found(id))
+        let stored = self.store().load_to_show(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))?;
+        stored.unreadable.map_or(Ok(stored.history), Err)
     }
 
     /// The time by which a worker of this process starts and ends things.
@@ -331,8 +331,11 @@ impl Remote {
         let mut pause = SHORTEST_PAUSE;
         loop {
             changed.mark_unchanged();
-            if let Some(found) = look().await? {
-                return Ok(found);
+            match look().await {
+                Ok(Some(found)) => return Ok(found),
+                Err(error) if error.class() != ErrorClass::Passing => return Err(error),
+                Err(error) => tracing::warn!(%error, "failed to read the store; retrying"),
+                Ok(None) => {}
             }
             // A write is heard of a moment before it can be read, so one look at once is not enough.
             pause = match tokio::time::timeout(pause, changed.changed()).await {

@@ -13,7 +13,7 @@ use crate::error::RuntimeError;
 use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::payload::Payload;
-use crate::store::{End, Instance, Status, StoreResult, Stored, Timestamp};
+use crate::store::{End, ErrorClass, Instance, Status, StoreResult, Stored, Timestamp};
 use crate::worker::run::Run;
 
 impl Client {
@@ -51,7 +51,10 @@ impl Client {
         let store = self.store();
         let first = match show_input {
             true => store.turn_to_show(instance.key, End::First).await?,
-            false => store.closed_turn(instance.key, End::First).await?,
+            false => store.closed_turn(instance.key, End::First).await.or_else(|error| match error.class() {
+                ErrorClass::Permanent => Ok(None),
+                _ => Err(error),
+            })?,
         };
         let last = match instance.state.status.is_terminal() {
             true => store.turn_to_show(instance.key, End::Last).await?,

@@ -11,6 +11,8 @@ use crate::client::{Client, ReuseId};
 use crate::payload::Payload;
 use crate::schedule::timetable::{Timetable, text};
 use crate::schedule::{CatchUp, Overlap};
+use crate::store::ErrorClass;
+use crate::store::trouble::Backoff;
 use crate::time::Timestamp;
 use crate::worker::request::Request;
 use crate::{Event, activity, orchestrator};
@@ -228,7 +230,22 @@ pub(crate) async fn launch(start: StartRun) -> Launched {
     let Some(worker) = crate::activity::worker() else {
         return Launched::Failed("the runtime is shut down".to_owned());
     };
-    start.launch(&Client::of(worker)).await.unwrap_or_else(|error| Launched::Failed(error.to_string()))
+    let client = Client::of(worker);
+    let mut backoff = Backoff::default();
+    loop {
+        match start.clone().launch(&client).await {
+            // The store cannot be asked now, which says nothing of this run.
+            Err(error) if error.class() == ErrorClass::Passing => {
+                if backoff.is_news() {
+                    tracing::warn!(schedule = start.schedule, %error, "failed to start a scheduled run; retrying");
+                }
+                tokio::time::sleep(backoff.pause()).await;
+            }
+            // Left for the next worker.
+            Err(error) if error.class() == ErrorClass::Fatal => std::future::pending().await,
+            launched => return launched.unwrap_or_else(|error| Launched::Failed(error.to_string())),
+        }
+    }
 }
 
 impl StartRun {

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::engine::event::{Event, Part, Turn};
+use crate::engine::event::{Part, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::{Envelope, Payload};
 use crate::store::payloads::value;
 use crate::store::{
-    Batch, Beside, End, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Reply, Store, StoreResult, Stored,
+    Batch, Beside, End, ErrorClass, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Reply, Store, StoreResult,
+    Stored,
 };
 
 /// A store and how values are kept in it. What deals with values is said here; the rest is the store's.
@@ -167,20 +169,33 @@ impl Kept {
                 Ok(None) => return Ok(Some((found, None))),
                 Ok(missing) if missing == missed => {
                     let message = "a large value, kept beside the history that names it, is missing in the store; restore the store from a backup";
-                    return Err(RuntimeError::new(ErrorKind::Store, message));
+                    return Ok(Some((found, Some(RuntimeError::new(ErrorKind::Unreadable, message)))));
                 }
                 Ok(missing) => missed = missing,
-                Err(error) if error.kind() == ErrorKind::Unreadable => return Ok(Some((found, Some(error)))),
+                Err(error) if error.class() == ErrorClass::Permanent => return Ok(Some((found, Some(error)))),
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// An instance without a history where only that cannot be had.
+    async fn load_or_find(&self, which: Lookup) -> StoreResult<Option<Stored>> {
+        match self.store.load(which.clone()).await {
+            Err(error) if error.class() == ErrorClass::Permanent => {
+                let found = self.store.find(which).await.map_err(|_| error.clone())?;
+                let unreadable = Some(error);
+                Ok(found.map(|instance| Stored { instance, history: Vec::new(), heartbeats: BTreeMap::new(), unreadable }))
+            }
+            loaded => loaded,
+        }
+    }
+
     async fn read_instance(&self, which: Lookup, call_inputs: bool) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
-        let read = || self.store.load(which.clone());
-        let Some((mut stored, unreadable)) = self.read(read, |stored| &mut stored.history, call_inputs).await? else {
+        let read = || self.load_or_find(which.clone()).boxed();
+        let Some((mut stored, undecoded)) = self.read(read, |stored| &mut stored.history, call_inputs).await? else {
             return Ok(None);
         };
+        let unreadable = stored.unreadable.clone().or(undecoded);
         let status = stored.instance.state.custom_status.as_mut();
         status.into_iter().chain(stored.heartbeats.values_mut()).for_each(|payload| self.open_or_leave(payload));
         Ok(Some((stored, unreadable)))
@@ -210,9 +225,13 @@ impl Kept {
         self.read_turn(instance, end).await?.map(all_readable).transpose()
     }
 
-    /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in.
+    /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in, and a turn that cannot be read is
+    /// left out.
     pub(crate) async fn turn_to_show(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
-        Ok(self.read_turn(instance, end).await?.map(|(turn, _)| turn))
+        match self.read_turn(instance, end).await {
+            Err(error) if error.class() == ErrorClass::Permanent => Ok(None),
+            read => Ok(read?.map(|(turn, _)| turn)),
+        }
     }
 
     /// As [`Store::turn`], with envelopes in the place of values.
@@ -234,11 +253,22 @@ impl Kept {
         Ok(found)
     }
 
-    /// As [`Store::messages`]. One that cannot be decoded keeps its envelope.
+    /// As [`Store::messages`], with their values.
     pub(crate) async fn messages(&self, instance: Option<InstanceKey>, after: i64) -> StoreResult<Vec<Message>> {
         let mut messages = self.store.messages(instance, after).await?;
-        for message in &mut messages {
-            message.event.visit(&mut |part| part.into_value().into_iter().for_each(|payload| self.open_or_leave(payload)));
+        for Message { event, .. } in &mut messages {
+            let mut opened = Ok(());
+            let mut open = |part: Part<'_>| {
+                if let Some(Err(error)) = part.into_value().map(|payload| self.open(payload))
+                    && opened.is_ok()
+                {
+                    opened = Err(error);
+                }
+            };
+            event.iter_mut().for_each(|event| event.visit(&mut open));
+            if let Err(error) = opened {
+                *event = Err(error);
+            }
         }
         Ok(messages)
     }
@@ -246,13 +276,6 @@ impl Kept {
 
 fn all_readable<T>((read, unreadable): (T, Option<RuntimeError>)) -> StoreResult<T> {
     unreadable.map_or(Ok(read), Err)
-}
-
-/// Whether a message holds a value that could not be decoded.
-pub(crate) fn is_unreadable(event: &mut Event) -> bool {
-    let mut is_unreadable = false;
-    event.visit(&mut |part| is_unreadable |= part.into_value().is_some_and(|payload| payload.is_sealed()));
-    is_unreadable
 }
 
 /// Shows all values of a batch, each with the history that can refer to it if it is kept beside.

@@ -138,7 +138,7 @@ impl Inner {
         self.last_message += 1;
         let number = self.last_message;
         let id = self.instances.get(&instance).map_or_else(String::new, |stored| stored.instance.id.clone());
-        self.inbox.insert(number, Message { number, instance, id, event });
+        self.inbox.insert(number, Message { number, instance, id, event: Ok(event) });
     }
 
     fn check_purge(&self, key: InstanceKey) -> StoreResult<()> {
@@ -190,7 +190,7 @@ impl Inner {
             state: new.state,
             tags: new.tags,
         };
-        self.instances.insert(key, Stored { instance, history: vec![new.turn], heartbeats: BTreeMap::new() });
+        self.instances.insert(key, Stored { instance, history: vec![new.turn], heartbeats: BTreeMap::new(), unreadable: None });
         key
     }
 }
@@ -331,7 +331,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
-        ready(()).boxed()
+    fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
+        ready(Ok(())).boxed()
     }
 }

@@ -15,6 +15,7 @@ mod payloads;
 mod query;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub(crate) mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use payloads::{Codec, Payloads};
 pub use query::{After, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
+pub use trouble::ErrorClass;
 
 use crate::error::{ErrorKind, RuntimeError};
 use crate::instance_id;
@@ -279,6 +281,8 @@ pub struct Stored {
     pub history: Vec<Turn>,
     /// What its activities have said last, by the numbers of their calls.
     pub heartbeats: BTreeMap<CallId, Payload>,
+    /// Why a turn cannot be read, if one cannot. It stands in the history without events.
+    pub unreadable: Option<RuntimeError>,
 }
 
 /// A message that waits for the worker.
@@ -290,8 +294,8 @@ pub struct Message {
     pub instance: InstanceKey,
     /// The instance id of that.
     pub id: String,
-    /// What it says.
-    pub event: Event,
+    /// What it says, or why it cannot be read.
+    pub event: StoreResult<Event>,
 }
 
 /// How an instance is looked up.
@@ -370,7 +374,8 @@ pub trait Store: Send + Sync + 'static {
     /// Applies a batch and answers when it is durable, or when it was refused.
     ///
     /// Refusals change nothing: [`ErrorKind::AlreadyExists`], [`ErrorKind::Fenced`], [`ErrorKind::Invalid`] for a turn out
-    /// of order, [`ErrorKind::Unsupported`] for one of what has ended where that cannot be, [`ErrorKind::Store`] when the disk failed.
+    /// of order, [`ErrorKind::Unsupported`] for one of what has ended where that cannot be, [`ErrorKind::TooLarge`],
+    /// [`ErrorKind::Store`] when the disk failed. The [class](RuntimeError::class) of an error says whether the same batch is given again.
     fn apply(&self, batch: Batch, reply: Reply);
 
     /// An instance with its history.
@@ -411,8 +416,8 @@ pub trait Store: Send + Sync + 'static {
     /// any progress for a client. At least once per change, perhaps more often.
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()>;
 
-    /// Writes what is still queued and lets the store go.
-    fn close(&self) -> BoxFuture<'_, ()>;
+    /// Writes what is still queued and lets the store go. Fails when something that was queued is lost.
+    fn close(&self) -> BoxFuture<'_, StoreResult<()>>;
 }
 
 /// Which end of a history.
@@ -477,20 +482,22 @@ fn fenced() -> RuntimeError {
 }
 
 /// Opens the store of a URL.
-pub(crate) async fn open(url: &str, synchronous: Option<SynchronousSetting>) -> StoreResult<Arc<dyn Store>> {
+pub(crate) async fn open(url: &str, settings: UrlSettings) -> StoreResult<Arc<dyn Store>> {
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(SqliteStore::open_url(rest, synchronous).await?)),
+        "sqlite" => Ok(Arc::new(SqliteStore::open_url(rest, settings).await?)),
         _ => {
+            let _ = (rest, settings);
             let message = format!("`{url}` names no store; write `sqlite:orders.db` for a file, or `memory:` for tests");
             Err(RuntimeError::new(ErrorKind::Invalid, message))
         }
     }
 }
 
+/// What a program says beside a URL.
 #[cfg(feature = "sqlite")]
-pub(crate) type SynchronousSetting = Synchronous;
+pub(crate) type UrlSettings = sqlite::SqliteSettings;
 #[cfg(not(feature = "sqlite"))]
-pub(crate) type SynchronousSetting = std::convert::Infallible;
+pub(crate) type UrlSettings = ();

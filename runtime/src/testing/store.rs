@@ -190,7 +190,7 @@ impl Store for CrashingStore {
         self.inner.listen(role, listener)
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
         self.inner.close()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::store::{InstanceKey, Runnable, StoreResult, Timestamp};
+use crate::store::{ErrorClass, InstanceKey, Runnable, StoreResult, Timestamp};
 use crate::worker::Worker;
 use crate::worker::message::Message;
 
@@ -120,7 +120,7 @@ impl Worker {
         loop {
             let (room, loaded) = self.room();
             let Some(which) = self.backlog.next(self.now(), room, loaded) else { return Ok(()) };
-            let page = self.store.runnable(which).await?;
+            let page = self.patiently("look for what is to be run", || self.store.runnable(which)).await?;
             let read = page.len();
             let last = page.last().map(|(key, _)| *key);
             // One that is in the map is told as well: it may be a start that is about to be refused because the id exists.
@@ -138,7 +138,7 @@ impl Worker {
                     if read < limit || unloaded == 0 {
                         self.backlog.places().due = false;
                         // One that is due but loaded is woken by its own entry; the next look is for those to come.
-                        let next = self.store.next_wake().await?;
+                        let next = self.patiently("look for the next timer", || self.store.next_wake()).await?;
                         self.clock.set_stored(next.map(|at| at.max(self.now().after(Duration::from_secs(1)))));
                     }
                 }
@@ -156,10 +156,12 @@ pub(crate) async fn keep_filled(worker: Weak<Worker>, backlog: Arc<Backlog>) {
         if backlog.places().stopped {
             return;
         }
-        if let Err(error) = worker.refill().await {
-            tracing::error!(%error, "the instances to be run could not be read; it is tried again");
+        if let Err(error) = worker.refill().await
+            && error.class() == ErrorClass::Permanent
+        {
+            tracing::error!(%error, "failed to read what is to be run; trying again in a minute");
             drop(worker);
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
             backlog.changed.notify_one();
         }
     }

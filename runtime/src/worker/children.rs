@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::Action;
-use crate::store::{self, InstanceKey, Lookup, NewInstance, State, Timestamp};
+use crate::error::RuntimeError;
+use crate::store::{self, ErrorClass, InstanceKey, Lookup, NewInstance, State, Timestamp};
 use crate::trace::TraceContext;
 use crate::worker::message::Message;
 use crate::worker::{Worker, instance};
@@ -52,9 +53,10 @@ impl Worker {
     pub(crate) fn check_child(self: &Arc<Self>, parent: &Arc<str>, key: InstanceKey, call: CallId, child: String) {
         let (worker, parent, posted_for) = (self.clone(), parent.clone(), Some(key));
         self.spawn(async move {
-            let found = match worker.store.find(Lookup::Id(child.clone())).await {
+            let find = || worker.store.find(Lookup::Id(child.clone()));
+            let found = match worker.patiently("look for a sub-orchestration", find).await {
                 Ok(found) => found,
-                Err(error) => return tracing::error!(instance = child, %error, "a sub-orchestration could not be read"),
+                Err(error) => return unread(&child, &error),
             };
             let ours = Parent { instance: parent.to_string(), id: call };
             let Some(found) = found.filter(|found| found.parent.as_ref() == Some(&ours)) else {
@@ -63,10 +65,14 @@ impl Worker {
             if !found.state.status.is_terminal() {
                 return worker.note_child(&parent, key, call, found.key);
             }
-            if let Ok(Some(turn)) = worker.store.turn(found.key, store::End::Last).await
-                && let Some(outcome) = turn.events.last().and_then(Event::outcome)
-            {
-                worker.route(&parent, Message { posted_for, ..Message::of(Event::for_parent(call, outcome)) });
+            let last = || worker.store.turn(found.key, store::End::Last);
+            match worker.patiently("read the result of a sub-orchestration", last).await {
+                Ok(last) => {
+                    if let Some(outcome) = last.and_then(|turn| turn.events.last().and_then(Event::outcome)) {
+                        worker.route(&parent, Message { posted_for, ..Message::of(Event::for_parent(call, outcome)) });
+                    }
+                }
+                Err(error) => unread(&child, &error),
             }
         });
     }
@@ -84,17 +90,23 @@ impl Worker {
         let (worker, id) = (self.clone(), id.to_string());
         self.spawn(async move {
             let query = store::Query { parent: Some(id.clone()), limit: u32::MAX as usize, ..store::Query::default() };
-            match worker.store.query(query).await {
+            match worker.patiently("read the sub-orchestrations of a terminated run", || worker.store.query(query.clone())).await
+            {
                 Ok(children) => {
                     for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
                         let posted_for = Some(child.key);
                         worker.route(&child.id.into(), Message { posted_for, ..Message::of(instance::no_longer_awaited(&id)) });
                     }
                 }
-                Err(error) => {
-                    tracing::error!(instance = id, %error, "the sub-orchestrations of a terminated run could not be read")
-                }
+                Err(error) => unread(&id, &error),
             }
         });
+    }
+}
+
+/// The end of a worker is told elsewhere.
+fn unread(instance: &str, error: &RuntimeError) {
+    if error.class() == ErrorClass::Permanent {
+        tracing::error!(instance, %error, "failed to read an orchestration; its caller goes on waiting, and looks again when it is resumed");
     }
 }

@@ -1,21 +1,22 @@
 //! A turn on its way through the store, and what it lets out once it is durable.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::AbortHandle;
 
 use crate::activity::Signals;
 use crate::engine::event::Event;
 use crate::engine::execution::{Action, Execution, Next};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::Recorded;
-use crate::store::{Applied, Batch, Refused, State, Status, Timestamp};
+use crate::store::trouble::Backoff;
+use crate::store::{Applied, Batch, ErrorClass, Refused, State, Status, Timestamp};
 use crate::worker::Worker;
 use crate::worker::calls::Running;
 use crate::worker::instance::{Inner, Instance, Phase};
 use crate::worker::message::{Ack, Message};
+use crate::worker::parking::Waiting;
 use crate::worker::pool::Job;
 
 /// A turn on its way through the store.
@@ -31,9 +32,14 @@ pub(super) struct Commit {
     pub(super) next: Option<(Timestamp, Next)>,
 }
 
+/// Whether the content of a turn is what the store cannot take. Other refusals say that the history is not what the turn began with.
+fn cannot_be_kept(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::TooLarge | ErrorKind::Store | ErrorKind::Unreadable)
+}
+
 impl Instance {
     /// Applies a batch until it is applied. Only a start gives up: its caller can be told.
-    pub(super) fn commit(self: &Arc<Self>, worker: &Arc<Worker>, mut batch: Batch, commit: Commit, tries: u32) {
+    pub(super) fn commit(self: &Arc<Self>, worker: &Arc<Worker>, mut batch: Batch, commit: Commit, tries: Backoff) {
         batch.epoch = Some(worker.epoch());
         let (this, owner) = (self.clone(), worker.clone());
         let reply = move |result: Result<Applied, Box<Refused>>| match result {
@@ -43,24 +49,29 @@ impl Instance {
         worker.store().apply(batch, Box::new(reply));
     }
 
-    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, commit: Commit, tries: u32) {
+    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, commit: Commit, mut tries: Backoff) {
         let Refused { error, batch } = refused;
         let is_start = batch.create.is_some();
-        if !is_start && error.kind() == ErrorKind::Store {
-            tracing::error!(instance = %self.id, %error, "a turn could not be written; it is tried again");
-            let pause = Duration::from_millis(50 << tries.min(6));
-            let (this, owner) = (self.clone(), worker.clone());
-            worker.spawn(async move {
-                tokio::time::sleep(pause).await;
-                this.commit(&owner, batch, commit, tries + 1);
-            });
-            return;
-        }
-        if !is_start && error.kind() != ErrorKind::ShuttingDown {
-            tracing::error!(instance = %self.id, %error, "a turn was refused; the instance is unloaded");
-        }
-        if error.kind() == ErrorKind::Fenced {
-            worker.fenced();
+        match error.class() {
+            ErrorClass::Passing if !is_start => {
+                if tries.is_news() {
+                    tracing::error!(instance = %self.id, %error, "failed to write a turn; retrying");
+                }
+                let pause = tries.pause();
+                let (this, owner) = (self.clone(), worker.clone());
+                return worker.spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    this.commit(&owner, batch, commit, tries);
+                });
+            }
+            ErrorClass::Permanent if !is_start && commit.execution.is_some() && cannot_be_kept(error.kind()) => {
+                return self.park_unwritten(worker, &error, commit);
+            }
+            ErrorClass::Permanent if !is_start => {
+                tracing::error!(instance = %self.id, %error, "a turn was refused; the instance is unloaded");
+            }
+            ErrorClass::Fatal => worker.give_up(&error),
+            ErrorClass::Passing | ErrorClass::Permanent => {}
         }
         let left = self.leave(worker);
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
@@ -69,6 +80,17 @@ impl Instance {
         } else {
             left.into_iter().for_each(|message| message.refuse(error.clone()));
         }
+    }
+
+    /// Parks an instance whose turn the store cannot keep. Nothing of the turn has happened: what it took from the inbox is there still, and
+    /// whoever else asked for something is refused.
+    fn park_unwritten(self: &Arc<Self>, worker: &Arc<Worker>, error: &RuntimeError, commit: Commit) {
+        let report =
+            format!("{error}\n  nothing is lost: the run is parked; resume it with code, or settings, that can be written");
+        // Dropped outside a turn: what it waits for is unloaded, not cancelled.
+        drop(commit.execution);
+        commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
+        self.park(worker, report, Waiting::default());
     }
 
     /// The turn is durable: lets out what it decided.

@@ -15,7 +15,7 @@ use crate::instance_id::entity_name;
 use crate::store::{self, Applied, Batch, End, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
 use crate::worker::entity::Entity;
 use crate::worker::letter::{Asks, Message};
-use crate::worker::{Worker, message, shutting_down};
+use crate::worker::{Worker, message};
 
 /// What a worker knows of entities.
 #[derive(Default)]
@@ -50,15 +50,15 @@ impl Worker {
     async fn ask_entity(self: &Arc<Self>, id: &str, asks: Asks) -> StoreResult<Recorded> {
         let (reply, answer) = oneshot::channel();
         self.tell_entity(&id.into(), Message { asks, inbox: None, reply: Some(reply) });
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 
     /// Delivers a message to an entity, which is loaded if it is not.
     pub(crate) fn tell_entity(self: &Arc<Self>, id: &Arc<str>, message: Message) {
         let mut message = message;
         loop {
-            if self.stopped.load(Ordering::Acquire) {
-                return message.refuse(shutting_down());
+            if let Err(stopped) = self.check_running() {
+                return message.refuse(stopped);
             }
             let (entity, is_new) = match self.entities.loaded().entry(id.clone()) {
                 Entry::Occupied(entry) => (entry.get().clone(), false),
@@ -132,7 +132,7 @@ impl Worker {
         let (sender, answer) = oneshot::channel();
         let batch = Batch { epoch: Some(self.epoch), ..batch };
         self.store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 }
 

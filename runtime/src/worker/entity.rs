@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::engine::entity::EntityWork;
 use crate::engine::event::{Caller, EntityLock, Event, Turn};
@@ -15,8 +14,8 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::payload::Payload;
-use crate::store::kept::is_unreadable;
-use crate::store::{self, Append, Applied, Batch, InstanceKey, Lookup, Refused, StoreResult};
+use crate::store::trouble::Backoff;
+use crate::store::{self, Append, Applied, Batch, ErrorClass, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
 use crate::worker::entities::letters;
 use crate::worker::letter::{Asks, Message, Reply, released};
@@ -129,10 +128,10 @@ impl Entity {
 
     /// Reads the state, and what waits for the entity. One that is not in the store is put there.
     pub(crate) async fn load(self: Arc<Self>, worker: Arc<Worker>) {
-        let Err(error) = self.read(&worker).await else { return };
+        let Err(error) = worker.patiently("load an entity", || self.read(&worker)).await else { return };
         let is_gone = error.is_not_found();
-        if !is_gone && error.kind() != ErrorKind::ShuttingDown {
-            tracing::error!(entity = %self.id, %error, "an entity cannot be taken up; what waits for it in the store goes on waiting");
+        if !is_gone && error.class() == ErrorClass::Permanent {
+            tracing::error!(entity = %self.id, %error, "failed to load an entity; its messages stay in the inbox");
         }
         // What is not about the one that is gone is for the entity that begins anew.
         let (again, left): (Vec<_>, Vec<_>) = self.leave(&worker).into_iter().partition(|message| is_gone && !message.is_purge());
@@ -156,10 +155,13 @@ impl Entity {
                 lookup().await?.ok_or_else(|| super::not_found(&self.id))?
             }
         };
-        let mut messages = worker.store().messages(Some(stored.instance.key), 0).await?;
-        if messages.iter_mut().any(|message| is_unreadable(&mut message.event)) {
-            let message = format!("what `{}` is asked for cannot be decoded; was it encoded with another key?", self.id);
-            return Err(RuntimeError::new(ErrorKind::Unreadable, message));
+        let mut messages = Vec::new();
+        for store::Message { number, event, .. } in worker.store().messages(Some(stored.instance.key), 0).await? {
+            let event = event.map_err(|error| {
+                let message = format!("what `{}` is asked for cannot be decoded", self.id);
+                RuntimeError::new(ErrorKind::Unreadable, message).caused_by(&error)
+            })?;
+            messages.push((number, event));
         }
         let event = stored.history.into_iter().flat_map(|turn| turn.events).next_back();
         let Some(Event::EntityState { state, lock }) = event else {
@@ -177,19 +179,16 @@ impl Entity {
     }
 
     /// Begins to work with what was read.
-    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, content: Content, messages: Vec<store::Message>) {
+    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, content: Content, messages: Vec<(i64, Event)>) {
         let mut inner = self.lock();
         (inner.key, inner.registration, inner.live) = (content.key, Some(content.registration), Some(content.live));
         (inner.state, inner.lock) = (content.state, content.lock);
         // From here on the worker's scan may bring the same messages again.
-        inner.inbox = messages.last().map_or(0, |message| message.number);
+        inner.inbox = messages.last().map_or(0, |(number, _)| *number);
         let read = inner.inbox;
         let arrived = std::mem::take(&mut inner.mailbox);
-        let waiting = messages.into_iter().map(|message| Message {
-            asks: Asks::For(message.event),
-            inbox: Some(message.number),
-            reply: None,
-        });
+        let waiting =
+            messages.into_iter().map(|(number, event)| Message { asks: Asks::For(event), inbox: Some(number), reply: None });
         inner.mailbox = waiting.collect();
         inner.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read)));
         if inner.phase == Phase::Loading {
@@ -208,11 +207,14 @@ impl Entity {
         let Some(lock) = self.lock().lock.clone() else { return };
         let (this, owner) = (self.clone(), worker.clone());
         worker.spawn(async move {
-            match owner.has_ended(&lock.holder).await {
+            match owner.patiently("look for the holder of a lock", || owner.has_ended(&lock.holder)).await {
                 // One that is gone finds out when it is read. An end of a lock that is another's by now is none.
                 Ok(true) => drop(this.try_deliver(&owner, released(&lock))),
                 Ok(false) => {}
-                Err(error) => tracing::error!(entity = %this.id, %error, "the holder of a lock could not be read"),
+                Err(error) if error.class() == ErrorClass::Permanent => {
+                    tracing::error!(entity = %this.id, %error, "failed to look for the holder of a lock, which stays locked");
+                }
+                Err(_) => {}
             }
         });
     }
@@ -271,7 +273,7 @@ impl Entity {
         if batch.append.is_none() && batch.tell.is_empty() && batch.consume.is_empty() && batch.post.is_empty() {
             return self.committed(worker, replies, false);
         }
-        self.commit(worker, batch, replies, 0);
+        self.commit(worker, batch, replies, Backoff::default());
     }
 
     /// Takes the entity out of the store if it is the one with this key, unless it is locked or something waits for it there.
@@ -287,8 +289,10 @@ impl Entity {
         let purged = move |result: Result<Applied, RuntimeError>| {
             let result = result.and_then(|applied| if applied.purged == 0 { Err(super::not_found(&this.id)) } else { Ok(()) });
             let is_gone = result.is_ok();
-            if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Fenced) {
-                owner.fenced();
+            if let Err(error) = &result
+                && error.class() == ErrorClass::Fatal
+            {
+                owner.give_up(error);
             }
             asked.into_iter().for_each(|reply| drop(reply.send(result.clone().map(|()| Ok(Payload::null())))));
             if !is_gone {
@@ -306,7 +310,7 @@ impl Entity {
     }
 
     /// Applies a batch until it is applied.
-    fn commit(self: &Arc<Self>, worker: &Arc<Worker>, batch: Batch, replies: Vec<(Reply, Recorded)>, tries: u32) {
+    fn commit(self: &Arc<Self>, worker: &Arc<Worker>, batch: Batch, replies: Vec<(Reply, Recorded)>, tries: Backoff) {
         let sends = !batch.tell.is_empty() || !batch.post.is_empty();
         let (this, owner) = (self.clone(), worker.clone());
         let reply = move |result: Result<Applied, Box<Refused>>| match result {
@@ -316,20 +320,24 @@ impl Entity {
         worker.store().apply(batch, Box::new(reply));
     }
 
-    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, replies: Vec<(Reply, Recorded)>, tries: u32) {
+    fn refused(self: &Arc<Self>, worker: &Arc<Worker>, refused: Refused, replies: Vec<(Reply, Recorded)>, mut tries: Backoff) {
         let Refused { error, batch } = refused;
-        if error.kind() == ErrorKind::Store {
-            tracing::error!(entity = %self.id, %error, "the state of an entity could not be written; it is tried again");
-            let pause = Duration::from_millis(50 << tries.min(6));
-            let (this, owner) = (self.clone(), worker.clone());
-            worker.spawn(async move {
-                tokio::time::sleep(pause).await;
-                this.commit(&owner, batch, replies, tries + 1);
-            });
-            return;
-        }
-        if error.kind() == ErrorKind::Fenced {
-            worker.fenced();
+        match error.class() {
+            ErrorClass::Passing => {
+                if tries.is_news() {
+                    tracing::error!(entity = %self.id, %error, "failed to write the state of an entity; retrying");
+                }
+                let pause = tries.pause();
+                let (this, owner) = (self.clone(), worker.clone());
+                return worker.spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    this.commit(&owner, batch, replies, tries);
+                });
+            }
+            ErrorClass::Permanent => {
+                tracing::error!(entity = %self.id, %error, "the state of an entity was refused; its messages stay in the inbox");
+            }
+            ErrorClass::Fatal => worker.give_up(&error),
         }
         replies.into_iter().for_each(|(reply, _)| drop(reply.send(Err(error.clone()))));
         self.leave(worker).into_iter().for_each(|message| message.refuse(error.clone()));

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::store::kept::is_unreadable;
+use crate::error::RuntimeError;
+use crate::store::ErrorClass;
+use crate::store::trouble::Backoff;
 use crate::worker::Worker;
 use crate::worker::message::Message;
 
@@ -24,24 +26,49 @@ impl Worker {
 
     /// Hands on what is in the inbox and was not handed on yet. One at a time.
     pub(super) async fn take_messages(self: &Arc<Self>) {
-        match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {
+        let messages = match self.store.messages(None, self.scanned.load(Ordering::Relaxed)).await {
             Ok(messages) => {
-                for mut message in messages {
-                    if is_unreadable(&mut message.event) {
-                        tracing::error!(instance = message.id, "an event cannot be decoded; it is left in the inbox");
-                        self.wake(&message.id);
-                        continue;
-                    }
+                self.unheard.store(false, Ordering::Relaxed);
+                messages
+            }
+            Err(error) => return self.take_later(error),
+        };
+        for message in messages {
+            match message.event {
+                Ok(event) => {
                     let posted_for = Some(message.instance);
-                    let deliver = Message { inbox: Some(message.number), posted_for, ..Message::of(message.event) };
+                    let deliver = Message { inbox: Some(message.number), posted_for, ..Message::of(event) };
                     self.route(&message.id.into(), deliver);
-                    self.scanned.fetch_max(message.number, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    // Whoever it is for is parked when it is loaded.
+                    tracing::error!(instance = message.id, %error, "failed to read a message; it stays in the inbox");
+                    self.wake(&message.id);
                 }
             }
-            Err(error) => tracing::error!(%error, "requests of other processes could not be read"),
+            self.scanned.fetch_max(message.number, Ordering::Relaxed);
         }
         let scanned = self.scanned.load(Ordering::Relaxed);
         self.taken().retain(|number| *number > scanned);
+    }
+
+    /// Looks again until the inbox can be read.
+    fn take_later(self: &Arc<Self>, error: RuntimeError) {
+        if error.class() == ErrorClass::Fatal {
+            return self.give_up(&error);
+        }
+        if self.unheard.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(%error, "failed to read the inbox; retrying");
+        let worker = self.clone();
+        self.spawn(async move {
+            let mut backoff = Backoff::default();
+            while worker.unheard.load(Ordering::Relaxed) && worker.check_running().is_ok() {
+                tokio::time::sleep(backoff.pause()).await;
+                worker.scan().await;
+            }
+        });
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeSet<i64>> {

@@ -10,6 +10,7 @@ use crate::engine::execution::{Action, Execution, Next, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::payload::Payload;
+use crate::store::trouble::Backoff;
 use crate::store::{Append, Applied, Batch, InstanceKey, NewInstance, Parent, State, Status, Timestamp, Update};
 use crate::worker::Worker;
 use crate::worker::calls::{Calls, Child, Due};
@@ -174,7 +175,12 @@ impl Instance {
         let mut children = worker.children(&self.id, now, &commit.actions, commit.execution.as_ref().and_then(Execution::trace));
         let mut tell = self.lock().dismissed(&self.id, &commit.actions);
         address(now, &commit.actions, &mut children, &mut tell);
-        self.commit(worker, Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() }, commit, 0);
+        self.commit(
+            worker,
+            Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() },
+            commit,
+            Backoff::default(),
+        );
     }
 
     /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
@@ -363,7 +369,7 @@ impl Instance {
             worker,
             Batch { append, continues, update: changed, children, consume, heartbeats, tell, ..Batch::default() },
             commit,
-            0,
+            Backoff::default(),
         );
     }
 

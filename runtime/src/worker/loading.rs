@@ -2,15 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::engine::event::{Event, Turn};
 use crate::engine::execution::Action;
 use crate::engine::poison;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::registry::Registration;
-use crate::store::kept::is_unreadable;
-use crate::store::{self, Lookup, State, Status, StoreResult, Stored, Timestamp};
+use crate::store::{self, ErrorClass, Lookup, State, Status, StoreResult, Stored, Timestamp};
 use crate::worker::instance::{Instance, Phase};
 use crate::worker::message::Message;
 use crate::worker::{Worker, not_found};
@@ -25,7 +23,7 @@ impl Instance {
         messages: Vec<crate::store::Message>,
         unreadable: Option<RuntimeError>,
     ) {
-        let Stored { instance, history, heartbeats } = stored;
+        let Stored { instance, history, heartbeats, .. } = stored;
         let mut inner = self.lock();
         inner.key = instance.key;
         inner.parent = instance.parent;
@@ -37,7 +35,10 @@ impl Instance {
         inner.has_posted = false;
         inner.fresh = unstarted(&history, &inner.state);
         let arrived = std::mem::take(&mut inner.mailbox);
-        let stored = messages.into_iter().map(|message| Message { inbox: Some(message.number), ..Message::of(message.event) });
+        // One that cannot be read has parked the run.
+        let stored = messages
+            .into_iter()
+            .filter_map(|message| Some(Message { inbox: Some(message.number), ..Message::of(message.event.ok()?) }));
         let arrived = arrived
             .into_iter()
             .filter(|message| message.is_for(instance.key) && message.inbox.is_none_or(|number| number > read));
@@ -65,7 +66,8 @@ impl Instance {
 
         if let Some(error) = unreadable {
             let report = format!(
-                "{error}\n  nothing is lost: the run is parked; resume it in a process with the codec and the key it was written with"
+                "{error}\n  nothing is lost: the run is parked; resume it in a process that can read it, with the codec, the key and the \
+                 version it was written with"
             );
             return self.park_again(worker, report);
         }
@@ -213,7 +215,7 @@ impl Worker {
         self.spawn(async move {
             let id = instance.id().to_string();
             let mut unwanted = Vec::new();
-            let error = match worker.read(&id).await {
+            let error = match worker.patiently("load an orchestration", || worker.read(&id)).await {
                 Ok(Some((stored, messages, unreadable))) if !stored.instance.state.status.is_terminal() => {
                     return instance.loaded(&worker, stored, messages, unreadable);
                 }
@@ -223,26 +225,32 @@ impl Worker {
                     RuntimeError::new(ErrorKind::Finished, format!("the orchestration `{id}` has {status} already"))
                 }
                 Ok(None) => not_found(&id),
-                Err(error) if error.kind() == ErrorKind::ShuttingDown => error,
                 Err(error) => {
-                    tracing::error!(instance = id, %error, "an instance could not be read; it is tried again");
-                    let (again, id) = (worker.clone(), instance.id().clone());
-                    worker.spawn(async move {
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                        again.route(&id, Message::nudge());
-                    });
-                    error
+                    if error.class() == ErrorClass::Permanent {
+                        tracing::error!(instance = id, %error, "failed to load an orchestration; what it waits for stays in the store");
+                    }
+                    instance.leave(&worker).into_iter().for_each(|message| message.refuse(error.clone()));
+                    return drop(worker.waiters().remove(instance.id()));
                 }
             };
             let left = instance.leave(&worker);
             // Since it was read it may have been created, replaced or rewound, and what has come is for that one.
-            let found = if left.is_empty() && unwanted.is_empty() { Ok(None) } else { worker.store.find(Lookup::Id(id)).await };
-            if found.is_ok_and(|found| found.is_some_and(|found| !found.state.status.is_terminal())) {
-                worker.wake(instance.id());
-                left.into_iter().for_each(|message| worker.route(instance.id(), message));
-            } else {
-                worker.discard(unwanted);
-                left.into_iter().for_each(|message| message.refuse(error.clone()));
+            let find = || worker.store.find(Lookup::Id(id.clone()));
+            let found = match left.is_empty() && unwanted.is_empty() {
+                true => Ok(None),
+                false => worker.patiently("look for an orchestration", find).await,
+            };
+            match found {
+                Ok(Some(found)) if !found.state.status.is_terminal() => {
+                    worker.wake(instance.id());
+                    left.into_iter().for_each(|message| worker.route(instance.id(), message));
+                }
+                found => {
+                    if found.is_ok() {
+                        worker.discard(unwanted.into_iter().map(|message| message.number).collect());
+                    }
+                    left.into_iter().for_each(|message| message.refuse(error.clone()));
+                }
             }
             // Whoever took it for one that runs looks again.
             worker.waiters().remove(instance.id());
@@ -254,19 +262,11 @@ impl Worker {
         let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned())).await? else {
             return Ok(None);
         };
-        let mut messages = self.store.messages(Some(stored.instance.key), 0).await?;
-        if messages.iter_mut().any(|message| is_unreadable(&mut message.event)) {
-            let message = "an event that waits for it cannot be decoded; was it encoded with another key?";
-            unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message));
+        let messages = self.store.messages(Some(stored.instance.key), 0).await?;
+        if let Some(error) = messages.iter().find_map(|message| message.event.as_ref().err()) {
+            let message = "an event that waits for it cannot be decoded";
+            unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message).caused_by(error));
         }
         Ok(Some((stored, messages, unreadable)))
-    }
-
-    /// Deletes messages that came too late.
-    fn discard(&self, messages: Vec<store::Message>) {
-        if !messages.is_empty() {
-            let consume = messages.into_iter().map(|message| message.number).collect();
-            self.store.apply(store::Batch { epoch: Some(self.epoch), consume, ..store::Batch::default() }, Box::new(|_| {}));
-        }
     }
 }

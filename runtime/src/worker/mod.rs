@@ -18,6 +18,7 @@ mod letter;
 mod loading;
 mod message;
 mod parking;
+mod patience;
 mod places;
 pub(crate) mod pool;
 pub(crate) mod request;
@@ -31,7 +32,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -97,12 +98,16 @@ pub(crate) struct Worker {
     /// The highest inbox number that was handed out.
     scanned: AtomicI64,
     scanning: tokio::sync::Mutex<()>,
+    /// Whether the inbox could not be read, and is read again by itself.
+    unheard: AtomicBool,
     /// Inbox numbers above `scanned` that a turn has taken: a scan that read them before must not hand them out again.
     taken: Mutex<BTreeSet<i64>>,
     stopped: AtomicBool,
+    /// Why it has stopped, if its store has failed for good.
+    ended: OnceLock<RuntimeError>,
     /// Those who wait for the first turn of an instance.
     starts: Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<()>>>>,
-    ended: Option<Arc<Ended>>,
+    retained: Option<Arc<Ended>>,
     entities: Entities,
     watchers: Arc<Watchers>,
 }
@@ -136,10 +141,12 @@ impl Worker {
             idle: Mutex::default(),
             scanned: AtomicI64::new(0),
             scanning: tokio::sync::Mutex::default(),
+            unheard: AtomicBool::new(false),
             taken: Mutex::default(),
             stopped: AtomicBool::new(false),
+            ended: OnceLock::new(),
             starts: Mutex::default(),
-            ended: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
+            retained: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
             entities: Entities::default(),
             watchers: Arc::default(),
         });
@@ -156,7 +163,7 @@ impl Worker {
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
         worker.spawn(pool::keep_pace(Arc::downgrade(&worker), worker.pool.clone()));
         worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
-        if let Some(ended) = worker.ended.clone() {
+        if let Some(ended) = worker.retained.clone() {
             worker.spawn(retention::retain(Arc::downgrade(&worker), ended));
         }
         Ok(worker)
@@ -226,7 +233,7 @@ impl Worker {
         };
         let (ack, answer) = oneshot::channel();
         instance.start(self, self.execution(orchestrator, &id), request, ack);
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))?;
+        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))?;
         Ok(instance.key())
     }
 
@@ -248,7 +255,7 @@ impl Worker {
             let _ = ack.send(created.map_err(|refused| refused.error));
         };
         self.store.apply(batch, Box::new(reply));
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 
     /// Whether a run has had its first turn, or is gone.
@@ -262,7 +269,7 @@ impl Worker {
         self.check_running()?;
         let (ack, answer) = oneshot::channel();
         self.route(&id.into(), Message { ack: Some(ack), ..Message::of(event) });
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 
     /// Delivers a message to an instance, which is loaded if it is not.
@@ -272,8 +279,8 @@ impl Worker {
         }
         let mut message = message;
         loop {
-            if self.stopped.load(Ordering::Acquire) {
-                return message.refuse(shutting_down());
+            if let Err(stopped) = self.check_running() {
+                return message.refuse(stopped);
             }
             let (instance, is_new) = match self.instances().entry(id.clone()) {
                 Entry::Occupied(entry) => (entry.get().clone(), false),
@@ -412,17 +419,13 @@ impl Worker {
         }
     }
 
-    fn check_running(&self) -> StoreResult<()> {
-        if self.stopped.load(Ordering::Acquire) { Err(shutting_down()) } else { Ok(()) }
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
-    /// Another worker owns the store: nothing this one does counts any more.
-    pub(crate) fn fenced(self: &Arc<Self>) {
-        self.stop();
-    }
-
-    /// Starts nothing more, gives running activities `grace` to end, and unloads everything.
-    pub(crate) async fn shut_down(self: &Arc<Self>, grace: Duration) {
+    /// Starts nothing more, gives running activities `grace` to end, and unloads everything. Fails when something that was done or asked
+    /// for could not be written.
+    pub(crate) async fn shut_down(self: &Arc<Self>, grace: Duration) -> StoreResult<()> {
         self.pool.close();
         self.pool.drain(grace).await;
         // What ended within the grace is on its way into the history.
@@ -433,9 +436,28 @@ impl Worker {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let _ = tokio::time::timeout(Duration::from_secs(5), settled).await;
-        self.store.close().await;
+        let settled = tokio::time::timeout(Duration::from_secs(5), settled).await;
+        let unwritten = if settled.is_ok() { Ok(()) } else { self.unwritten() };
+        let closed = self.store.close().await;
         self.stop();
+        // What another worker has taken over goes on there.
+        let ended = self.ended.get().filter(|error| error.kind() != ErrorKind::Fenced).cloned();
+        ended.map_or(Ok(()), Err).and(closed).and(unwritten)
+    }
+
+    /// Says which turns have not been written.
+    fn unwritten(&self) -> StoreResult<()> {
+        let instances = self.instances().values().filter(|instance| instance.is_turning()).map(|it| it.id().clone()).collect();
+        let entities = self.entities.all();
+        let mut ids: Vec<Arc<str>> = instances;
+        ids.extend(entities.iter().filter(|entity| entity.is_turning()).map(|entity| entity.id().clone()));
+        let Some(first) = ids.first() else { return Ok(()) };
+        let message = format!(
+            "failed to write the last turns of {} orchestrations and entities, `{first}` among them, before the runtime shut down; they go \
+             on from the turn before when the store is opened again",
+            ids.len()
+        );
+        Err(RuntimeError::new(ErrorKind::Store, message))
     }
 
     /// Stops at once. What is under way is left for recovery.
@@ -446,16 +468,16 @@ impl Worker {
         self.pool.close();
         let instances: Vec<_> = self.instances().values().cloned().collect();
         for instance in instances {
-            instance.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
+            instance.leave(self).into_iter().for_each(|message| message.refuse(self.stopped_by()));
         }
         for entity in self.entities.all() {
-            entity.leave(self).into_iter().for_each(|message| message.refuse(shutting_down()));
+            entity.leave(self).into_iter().for_each(|message| message.refuse(self.stopped_by()));
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.waiters().clear();
         self.starts().clear();
         self.watchers.stop();
-        if let Some(ended) = &self.ended {
+        if let Some(ended) = &self.retained {
             ended.notify();
         }
         self.clock.stop();

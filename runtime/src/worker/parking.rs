@@ -10,7 +10,8 @@ use std::sync::{Arc, MutexGuard};
 use crate::engine::event::{Event, Turn};
 use crate::engine::poison::Report;
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::{Append, Applied, Batch, InstanceKey, Refused, State, Status, Timestamp, Update};
+use crate::store::trouble::Backoff;
+use crate::store::{Append, Applied, Batch, ErrorClass, InstanceKey, Refused, State, Status, Timestamp, Update};
 use crate::worker::Worker;
 use crate::worker::commit::Commit;
 use crate::worker::instance::{Inner, Instance, Phase};
@@ -114,7 +115,7 @@ impl Instance {
         let post = post.into_iter().map(|event| (key, event)).collect();
         let update = Some(Update { instance: key, state: state.clone() });
         let commit = Commit { execution: None, actions: Vec::new(), acks, state, turns, outcome, next: None };
-        self.commit(worker, Batch { append, update, post, consume, ..Batch::default() }, commit, 0);
+        self.commit(worker, Batch { append, update, post, consume, ..Batch::default() }, commit, Backoff::default());
     }
 
     /// A message for an instance that is set aside.
@@ -160,11 +161,20 @@ impl Instance {
 
     /// Refuses a request that does not fit the state of the instance.
     fn decline(&self, worker: &Arc<Worker>, message: Message, why: &str) {
-        if let Some(number) = message.inbox {
-            let batch = Batch { epoch: Some(worker.epoch()), consume: vec![number], ..Batch::default() };
-            worker.store().apply(batch, Box::new(|_| {}));
-        }
+        worker.discard(message.inbox.into_iter().collect());
         message.refuse(wrong_state(self.id(), why));
+    }
+}
+
+impl Worker {
+    /// Puts into the inbox what did not get there at once. Whoever was resumed meanwhile finds it by a scan.
+    fn post_again(self: &Arc<Self>, batch: Batch) {
+        let worker = self.clone();
+        self.spawn(async move {
+            if worker.patiently("keep a message for later", || worker.apply(batch.clone())).await.is_ok() {
+                worker.scan().await;
+            }
+        });
     }
 }
 
@@ -175,12 +185,14 @@ impl Waiting {
 }
 
 /// Writes a message into the inbox of an instance.
-pub(super) fn post(worker: &Worker, key: InstanceKey, message: Message) {
+pub(super) fn post(worker: &Arc<Worker>, key: InstanceKey, message: Message) {
     let Message { event: Some(event), ack, .. } = message else { return };
-    let reply = move |result: Result<Applied, Box<Refused>>| {
-        if let Some(ack) = ack {
-            let _ = ack.send(result.map(|_| ()).map_err(|refused| refused.error));
-        }
+    let owner = worker.clone();
+    let reply = move |result: Result<Applied, Box<Refused>>| match (ack, result) {
+        (Some(ack), result) => drop(ack.send(result.map(|_| ()).map_err(|refused| refused.error))),
+        // Nobody can be told, as of the outcome of an activity.
+        (None, Err(refused)) if refused.error.class() == ErrorClass::Passing => owner.post_again(refused.batch),
+        (None, _) => {}
     };
     let batch = Batch { epoch: Some(worker.epoch()), post: vec![(key, event)], ..Batch::default() };
     worker.store().apply(batch, Box::new(reply));

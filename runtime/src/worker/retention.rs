@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::{Notify, oneshot};
 
-use crate::store::{Batch, Status, StoreResult, Timestamp};
+use crate::store::{Batch, ErrorClass, Status, StoreResult, Timestamp};
 use crate::worker::Worker;
 
 /// How many instances are purged at a time: their transactions share one commit.
@@ -99,8 +99,11 @@ pub(crate) async fn retain(worker: Weak<Worker>, ended: Arc<Ended>) {
             if worker.check_running().is_err() {
                 return;
             }
-            worker.purge_due(ended.retention).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "what retention is due could not be purged; it is tried again");
+            let purge = || worker.purge_due(ended.retention);
+            worker.patiently("purge expired orchestrations", purge).await.unwrap_or_else(|error| {
+                if error.class() == ErrorClass::Permanent {
+                    tracing::error!(%error, "retention failed to purge expired orchestrations; trying again in a minute");
+                }
                 Some(Timestamp::now().after(AGAIN))
             })
         };

@@ -10,14 +10,14 @@ use crate::engine::event::{Event, Parent};
 use crate::function::Recorded;
 use crate::store::kept::Kept;
 use crate::store::{self, StoreResult};
+use crate::worker::Worker;
 use crate::worker::message::Message;
 use crate::worker::run::Run;
-use crate::worker::{Worker, shutting_down};
 
 impl Worker {
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
     pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, key: store::InstanceKey, parent: Option<Parent>, outcome: Recorded) {
-        if let Some(ended) = &self.ended {
+        if let Some(ended) = &self.retained {
             ended.notify();
         }
         let waiters = self.waiters().remove(id).unwrap_or_default();
@@ -35,7 +35,7 @@ impl Worker {
     }
 
     /// Waits for the end of a run.
-    pub(crate) async fn wait(&self, run: &Run) -> StoreResult<Recorded> {
+    pub(crate) async fn wait(self: &Arc<Self>, run: &Run) -> StoreResult<Recorded> {
         let id: Arc<str> = run.id.as_str().into();
         loop {
             let (waiter, ended) = oneshot::channel();
@@ -45,8 +45,11 @@ impl Worker {
             // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
             let loaded = self.instances().get(&id).cloned();
             let is_loaded = loaded.is_some_and(|loaded| run.key.is_none_or(|key| loaded.key() == key));
-            if !is_loaded && let Some(outcome) = outcome_of(&self.store, run).await? {
-                return Ok(outcome);
+            if !is_loaded {
+                let read = self.patiently("read the result of an orchestration", || outcome_of(&self.store, run));
+                if let Some(outcome) = read.await? {
+                    return Ok(outcome);
+                }
             }
             if let Ok(outcome) = (&mut wait.ended).await {
                 return Ok(outcome);
@@ -67,7 +70,7 @@ impl Worker {
         if look.await?.is_some() {
             return Ok(());
         }
-        started.await.map_err(|_| shutting_down())
+        started.await.map_err(|_| self.stopped_by())
     }
 
     pub(super) fn starts(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<()>>>> {

@@ -5,14 +5,15 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::sqlite::{Files, ReadError, query};
+use crate::store::sqlite::files::Files;
+use crate::store::sqlite::query;
+use crate::store::sqlite::readers::ReadError;
+use crate::store::sqlite::watch::{self, Listener, Watching};
 use crate::store::{Epoch, Registered, RegisteredKind, Role, StoreResult};
 
 /// Takes the worker's lock; waits for it when `wait` is true.
@@ -44,7 +45,7 @@ pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
             let message = format!(
                 "{holder} works on the database `{}` already; stop it, connect with `Client::connect` instead, \
                  or build the runtime with `.standby(true)` to take over when it ends",
-                files.database.display()
+                files.database().display()
             );
             return Err(RuntimeError::new(ErrorKind::Locked, message));
         }
@@ -119,7 +120,7 @@ pub(super) fn ring(files: &Files) {
 }
 
 /// Calls `listener` when the file that concerns `role` is written.
-pub(super) fn watch(files: &Files, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<RecommendedWatcher> {
+pub(super) fn watch(files: &Files, role: Role, listener: Listener) -> StoreResult<Watching> {
     let path = match role {
         Role::Worker => files.bell(),
         Role::Client => files.wal(),
@@ -128,12 +129,5 @@ pub(super) fn watch(files: &Files, role: Role, listener: Arc<dyn Fn() + Send + S
         RuntimeError::new(ErrorKind::Store, format!("could not watch `{}` for other processes", path.display())).caused_by(error)
     };
     OpenOptions::new().create(true).append(true).open(&path).map_err(|error| failed(&error))?;
-    let heard = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| event.kind.is_modify()) {
-            listener();
-        }
-    };
-    let mut watcher = notify::recommended_watcher(heard).map_err(|error| failed(&error))?;
-    watcher.watch(&path, RecursiveMode::NonRecursive).map_err(|error| failed(&error))?;
-    Ok(watcher)
+    watch::watch(&path, listener).map_err(|error| failed(&error))
 }

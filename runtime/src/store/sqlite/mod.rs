@@ -1,33 +1,44 @@
 //! The embedded store: one SQLite file in WAL mode.
 //!
-//! * `schema` opens and migrates, `claim` keeps a second worker out; a batch becomes a `request`, `writer` is the group commit that has
-//!   `apply` write it; `query` holds every statement, and `rows` reads what they give.
-//! * Reads use connections of their own, on tokio's pool for blocking work.
+//! * `files` says which file a database is, `schema` opens and migrates it, `claim` keeps a second worker out; a batch becomes a `request`,
+//!   `writer` is the group commit that has `apply` write it; `query` holds every statement, and `rows` reads what they give.
+//! * `readers` are a fixed number of connections, used on tokio's pool for blocking work.
+//! * `watch` tells of what other processes write, and of the end of the file itself.
 
 mod apply;
 mod claim;
+mod files;
 mod page;
 mod purge;
 mod query;
+mod readers;
 mod request;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
+mod url;
+mod watch;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{ErrorKind, RuntimeError};
+use crate::store::trouble::classify;
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, Message, Query, Registered, Reply, Role, Runnable, Status, Store,
-    StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Message, Query, Registered, Reply, Role, Runnable,
+    Status, Store, StoreResult, Stored, Timestamp, Turn,
 };
+use files::Files;
+use readers::{READERS, ReadError, Readers};
 use request::Request;
+use watch::Watching;
 use writer::Writer;
 
 /// How hard SQLite pushes a commit to the disk (`PRAGMA synchronous`).
@@ -39,6 +50,35 @@ pub enum Synchronous {
     /// Commits are on the disk after the next checkpoint. A crash of the process loses nothing; a power cut may lose the
     /// last commits, all of one moment on.
     Normal,
+}
+
+/// Settings that a program gives beside the URL.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SqliteSettings {
+    pub(crate) synchronous: Option<Synchronous>,
+    pub(crate) readers: Option<usize>,
+}
+
+/// How a database is opened.
+struct Settings {
+    synchronous: Synchronous,
+    mode: Mode,
+    readers: usize,
+    /// The most bytes in a row, below SQLite's own limit.
+    #[cfg(test)]
+    row_limit: Option<i32>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            synchronous: Synchronous::Full,
+            mode: Mode::Create,
+            readers: READERS,
+            #[cfg(test)]
+            row_limit: None,
+        }
+    }
 }
 
 /// What is done about a file that is no store yet.
@@ -54,92 +94,50 @@ enum Mode {
 pub struct SqliteStore {
     files: Arc<Files>,
     writer: Arc<Writer>,
-    readers: Arc<Readers>,
-    watcher: Mutex<Option<notify::RecommendedWatcher>>,
+    readers: Readers,
+    watching: Mutex<Vec<Watching>>,
     claimed: Mutex<Option<std::fs::File>>,
     /// Set when the index of ended instances is there.
     indexed: tokio::sync::OnceCell<()>,
-}
-
-/// The database and the two files beside it.
-struct Files {
-    database: PathBuf,
-}
-
-impl Files {
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.database.clone().into_os_string();
-        name.push(suffix);
-        name.into()
-    }
-
-    /// Locked by the process that is the worker; its number is inside.
-    fn lock(&self) -> PathBuf {
-        self.beside("-worker")
-    }
-
-    /// Written by clients of other processes, watched by the worker.
-    fn bell(&self) -> PathBuf {
-        self.beside("-bell")
-    }
-
-    /// Written by every commit, watched by clients of other processes.
-    fn wal(&self) -> PathBuf {
-        self.beside("-wal")
-    }
 }
 
 impl SqliteStore {
     /// Opens or creates the database at `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] when the file is no database, another program's, or a newer version's;
-    /// [`ErrorKind::Store`] when it cannot be opened or written.
+    /// [`ErrorKind::Incompatible`] when the file is no database, another program's, or a newer version's; [`ErrorKind::Locked`] when it has
+    /// a second name; [`ErrorKind::Store`] when it cannot be opened or written.
     pub async fn open(path: impl AsRef<Path>, synchronous: Synchronous) -> StoreResult<Self> {
         let path = path.as_ref().to_owned();
-        blocking(move || Self::open_blocking(path, synchronous, Mode::Create)).await
+        let settings = Settings { synchronous, ..Settings::default() };
+        blocking(move || Self::open_blocking(&path, settings)).await
     }
 
-    /// Opens the rest of a URL after `sqlite:`, a path with optional settings: `?synchronous=NORMAL`, `?mode=rw` for a store that must
-    /// be there, and is left as it is.
-    pub(crate) async fn open_url(rest: &str, synchronous: Option<Synchronous>) -> StoreResult<Self> {
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let path = path.strip_prefix("//").unwrap_or(path);
-        let (mut asked, mut mode) = (Synchronous::Full, Mode::Create);
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            match pair.split_once('=') {
-                Some(("synchronous", value)) if value.eq_ignore_ascii_case("full") => asked = Synchronous::Full,
-                Some(("synchronous", value)) if value.eq_ignore_ascii_case("normal") => asked = Synchronous::Normal,
-                Some(("mode", "rwc")) => mode = Mode::Create,
-                Some(("mode", "rw")) => mode = Mode::Existing,
-                _ => {
-                    let message = format!(
-                        "`{pair}` is not a setting of an SQLite store; it knows `synchronous=FULL` and `synchronous=NORMAL`, \
-                         `mode=rwc`, and `mode=rw` for a database that must be there"
-                    );
-                    return Err(RuntimeError::new(ErrorKind::Invalid, message));
-                }
-            }
-        }
-        if path.is_empty() || path == ":memory:" {
-            let message = "an SQLite store needs a file, as in `sqlite:orders.db`; for a store in memory write `memory:`";
-            return Err(RuntimeError::new(ErrorKind::Invalid, message));
-        }
-        let (path, synchronous) = (PathBuf::from(path), synchronous.unwrap_or(asked));
-        blocking(move || Self::open_blocking(path, synchronous, mode)).await
+    /// Opens the rest of a URL after `sqlite:`, a path with optional settings.
+    pub(crate) async fn open_url(rest: &str, given: SqliteSettings) -> StoreResult<Self> {
+        let (path, settings) = url::parse(rest, given)?;
+        blocking(move || Self::open_blocking(&path, settings)).await
     }
 
-    fn open_blocking(path: PathBuf, synchronous: Synchronous, mode: Mode) -> StoreResult<Self> {
-        let connection = schema::open(&path, synchronous, mode)?;
-        let files = Arc::new(Files { database: path.clone() });
+    fn open_blocking(path: &Path, settings: Settings) -> StoreResult<Self> {
+        let canonical = Files::canonical(path).map_err(|error| {
+            let message =
+                format!("could not open the database `{}`; check that its folder exists and may be written", path.display());
+            RuntimeError::new(ErrorKind::Store, message).caused_by(&error)
+        })?;
+        Files::check_names(&canonical)?;
+        let connection = schema::open(&canonical, settings.synchronous, settings.mode)?;
+        #[cfg(test)]
+        settings.row_limit.map(|limit| connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH, limit));
+        let files = Arc::new(Files::open(canonical));
+        let readers = Readers::open(files.clone(), settings.readers)?;
         let bell = files.clone();
-        let writer = Writer::spawn(connection, path.clone(), move || claim::ring(&bell))?;
-        let readers = Readers { path, idle: Mutex::default(), reading: RwLock::default() };
+        let writer = Writer::spawn(connection, files.clone(), move || claim::ring(&bell))?;
         Ok(Self {
             files,
             writer: Arc::new(writer),
-            readers: Arc::new(readers),
-            watcher: Mutex::new(None),
+            readers,
+            watching: Mutex::default(),
             claimed: Mutex::new(None),
             indexed: tokio::sync::OnceCell::new(),
         })
@@ -149,50 +147,7 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     ) -> BoxFuture<'_, StoreResult<T>> {
-        let readers = self.readers.clone();
-        blocking(move || readers.with(query)).boxed()
-    }
-}
-
-/// Connections for reading, as many as were ever needed at once.
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-    /// Held by who reads, and alone by who closes.
-    reading: RwLock<()>,
-}
-
-impl Readers {
-    fn with<T>(&self, query: impl FnOnce(&Connection) -> Result<T, ReadError>) -> StoreResult<T> {
-        let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => schema::open_reader(&self.path)?,
-        };
-        let result = query(&connection);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        result.map_err(|error| match error {
-            ReadError::Sqlite(error) => failed("read", &self.path, &error),
-            ReadError::Content(error) => error,
-        })
-    }
-}
-
-enum ReadError {
-    Sqlite(rusqlite::Error),
-    Content(RuntimeError),
-}
-
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<RuntimeError> for ReadError {
-    fn from(error: RuntimeError) -> Self {
-        Self::Content(error)
+        self.readers.read(query).boxed()
     }
 }
 
@@ -201,7 +156,7 @@ impl Store for SqliteStore {
         async move {
             let lock = claim::lock(&self.files, wait).await?;
             *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
-            let path = self.files.database.clone();
+            let path = self.files.database().to_owned();
             blocking(move || {
                 let mut connection = schema::open(&path, Synchronous::Full, Mode::Existing)?;
                 claim::take(&mut connection, &registered).map_err(|error| failed("claim", &path, &error))
@@ -228,21 +183,23 @@ impl Store for SqliteStore {
             };
             let mut turns = snapshot.prepare_cached(query::TURNS)?;
             let mut rows = turns.query(params![rows::turn_key(instance.key, 0), rows::turn_key(instance.key, u32::MAX)])?;
-            let mut history = Vec::new();
+            let (mut history, mut unreadable) = (Vec::new(), None);
             while let Some(row) = rows.next()? {
-                history.push(rows::turn(row)?);
+                let at = Timestamp(row.get(0)?);
+                // The turns behind one that is unreadable are counted all the same.
+                let turn = rows::turn(row).unwrap_or_else(|error| {
+                    unreadable.get_or_insert_with(|| rows::unreadable_turn(&instance.id, history.len() + 1).caused_by(&error));
+                    Turn { at, events: Vec::new() }
+                });
+                history.push(turn);
             }
             let mut beats = snapshot.prepare_cached(query::HEARTBEATS)?;
             let mut rows = beats.query([instance.key])?;
             let mut heartbeats = BTreeMap::new();
             while let Some(row) = rows.next()? {
-                let details: String = row.get(1)?;
-                let details = serde_json::from_str(&details).map_err(|error| {
-                    RuntimeError::new(ErrorKind::Store, "a heartbeat in the database is no JSON").caused_by(&error)
-                })?;
-                heartbeats.insert(row.get::<_, i64>(0)?.unsigned_abs(), details);
+                heartbeats.insert(row.get::<_, i64>(0)?.unsigned_abs(), rows::json(row.get(1)?));
             }
-            Ok(Some(Stored { instance, history, heartbeats }))
+            Ok(Some(Stored { instance, history, heartbeats, unreadable }))
         })
     }
 
@@ -258,7 +215,7 @@ impl Store for SqliteStore {
             };
             let mut turns = connection.prepare_cached(query)?;
             let mut rows = turns.query(params![rows::turn_key(instance, 0), rows::turn_key(instance, u32::MAX)])?;
-            rows.next()?.map(rows::turn).transpose()
+            Ok(rows.next()?.map(rows::turn).transpose()?)
         })
     }
 
@@ -279,7 +236,7 @@ impl Store for SqliteStore {
     }
 
     fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
-        let path = self.files.database.clone();
+        let path = self.files.database().to_owned();
         async move {
             // Only who asks for it pays for the index.
             let indexed = self.indexed.get_or_try_init(|| blocking(move || schema::index_ended(&path)));
@@ -340,11 +297,7 @@ impl Store for SqliteStore {
             };
             let mut messages = Vec::new();
             while let Some(row) = rows.next()? {
-                let text: String = row.get(2)?;
-                let event = serde_json::from_str(&text).map_err(|error| {
-                    RuntimeError::new(ErrorKind::Store, "a message in the database is no event this build knows")
-                        .caused_by(&error)
-                })?;
+                let event = rows::event(row.get_ref(2)?);
                 messages.push(Message { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event });
             }
             Ok(messages)
@@ -365,24 +318,34 @@ impl Store for SqliteStore {
     }
 
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        let watcher = claim::watch(&self.files, role, listener)?;
-        *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);
+        let changed = claim::watch(&self.files, role, listener.clone())?;
+        let (files, writer) = (Arc::downgrade(&self.files), Arc::downgrade(&self.writer));
+        let ended = move || {
+            // Whoever listens reads, and is told why that is no longer possible.
+            if let Some(lost) = files.upgrade().and_then(|files| files.check().err()) {
+                writer.upgrade().into_iter().for_each(|writer| writer.give_up(&lost));
+                listener();
+            }
+        };
+        let ended = watch::watch(self.files.database(), Arc::new(ended)).map_err(|error| {
+            let message = format!("could not watch the database `{}`", self.files.database().display());
+            RuntimeError::new(ErrorKind::Store, message).caused_by(&error)
+        })?;
+        *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = vec![changed, ended];
         Ok(())
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
         async move {
-            *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            let (writer, readers) = (self.writer.clone(), self.readers.clone());
-            let close = move || {
-                // The writer goes last: only the last connection folds the log into the database, if it may write.
-                let _nobody_reads = readers.reading.write().unwrap_or_else(PoisonError::into_inner);
-                readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                writer.close();
-                Ok(())
-            };
-            let _ = blocking(close).await;
+            self.watching.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let sound = self.files.check();
+            // The writer goes last: only the last connection folds the log into the database, if it may write.
+            self.readers.close().await;
+            let writer = self.writer.clone();
+            let closed = blocking(move || writer.close()).await;
+            self.files.close();
             *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            sound.and(closed)
         }
         .boxed()
     }
@@ -400,6 +363,9 @@ fn find(connection: &Connection, which: &Lookup) -> Result<Option<Instance>, Rea
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
+        Err(error) if error.is_panic() => Err(RuntimeError::new(ErrorKind::Store, "the store panicked; please report this")
+            .with_class(ErrorClass::Permanent)
+            .caused_by(&error)),
         Err(error) => {
             Err(RuntimeError::new(ErrorKind::ShuttingDown, "the executor stopped before the store answered").caused_by(&error))
         }
@@ -415,5 +381,8 @@ fn failed(verb: &str, path: &Path, error: &rusqlite::Error) -> RuntimeError {
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => "; the file is damaged: restore a copy",
         _ => "",
     };
-    RuntimeError::new(ErrorKind::Store, format!("could not {verb} the database `{}`{hint}", path.display())).caused_by(error)
+    let (kind, class) = classify(error);
+    RuntimeError::new(kind, format!("could not {verb} the database `{}`{hint}", path.display()))
+        .with_class(class)
+        .caused_by(error)
 }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::store::sqlite::{ReadError, query, rows};
+use crate::store::sqlite::readers::ReadError;
+use crate::store::sqlite::{query, rows};
 use crate::store::{Instance, Query, Status};
 
 /// A page of what `query` is about.

@@ -1,7 +1,9 @@
 //! A batch on its way to the writer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::{Batch, Event, NewInstance, Refused, Reply, StoreResult};
+use crate::store::{Applied, Batch, ErrorClass, NewInstance, Refused, Reply, StoreResult};
 
 /// A batch whose turns are already text, so that the writer thread only writes.
 pub(super) struct Request {
@@ -10,8 +12,11 @@ pub(super) struct Request {
     pub(super) children: Vec<String>,
     pub(super) appended: Option<String>,
     pub(super) posted: Vec<String>,
-    pub(super) reply: Reply,
+    reply: Answer,
 }
+
+/// What a row has beside its text, at most.
+const ROW: usize = 256;
 
 impl Request {
     /// Encodes on the caller's thread. The events go into text here; the batch keeps the rest.
@@ -23,14 +28,38 @@ impl Request {
             appended: batch.append.as_mut().map(|append| encode(&std::mem::take(&mut append.turn.events))),
             posted: batch.post.iter().map(|(_, event)| encode(event)).collect(),
             batch,
-            reply,
+            reply: Answer(Some(reply)),
         }
     }
 
-    /// The length of its text.
-    pub(super) fn len(&self) -> usize {
+    /// The lengths of what it writes.
+    fn lengths(&self) -> impl Iterator<Item = usize> {
         let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted);
-        texts.map(String::len).chain(self.batch.beside.iter().map(|beside| beside.content.len())).sum()
+        texts.map(String::len).chain(self.batch.beside.iter().map(|beside| beside.content.len()))
+    }
+
+    /// The length of all it writes.
+    pub(super) fn len(&self) -> usize {
+        self.lengths().sum()
+    }
+
+    /// Refuses what SQLite cannot keep in one row of at most `limit` bytes.
+    pub(super) fn check_size(&self, limit: usize) -> StoreResult<()> {
+        let Some(length) = self.lengths().max().filter(|length| length + ROW > limit) else { return Ok(()) };
+        let message = format!(
+            "a turn of {length} bytes is too large, because SQLite keeps at most {limit} bytes in a row; do less in one turn, as with \
+             `dacapo::fan_out(..).limit(..)`, keep large values beside the history with `Payloads::beside_above`, or pass on where they are \
+             instead of the values themselves"
+        );
+        Err(RuntimeError::new(ErrorKind::TooLarge, message))
+    }
+
+    /// Answers.
+    pub(super) fn answer(self, result: StoreResult<Applied>) {
+        match result {
+            Ok(applied) => self.reply.give(Ok(applied)),
+            Err(error) => self.refuse(error),
+        }
     }
 
     /// Answers with an error, and with the batch as it came.
@@ -40,20 +69,42 @@ impl Request {
         let turns = news.zip(created.into_iter().chain(children));
         let appends = batch.append.iter_mut().map(|append| &mut append.turn).zip(appended);
         for (turn, text) in turns.chain(appends) {
-            turn.events = decode(&text).expect("what was encoded here decodes here");
+            turn.events = serde_json::from_str(&text).expect("what was encoded here decodes here");
         }
-        reply(Err(Box::new(Refused { error, batch })));
+        reply.give(Err(Box::new(Refused { error, batch })));
     }
+}
+
+/// The answer to a batch. It is given once, whatever happens.
+struct Answer(Option<Reply>);
+
+impl Answer {
+    /// Whoever is answered runs on the thread of the store, which must survive it.
+    fn give(mut self, result: Result<Applied, Box<Refused>>) {
+        let Some(reply) = self.0.take() else { return };
+        if catch_unwind(AssertUnwindSafe(|| reply(result))).is_err() {
+            tracing::error!("whoever waited for an answer of the store panicked when it came");
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(reply) = self.0.take() {
+            let refused = Refused { error: writer_died(), batch: Batch::default() };
+            Self(Some(reply)).give(Err(Box::new(refused)));
+        }
+    }
+}
+
+/// What is said when the thread that writes has ended.
+pub(super) fn writer_died() -> RuntimeError {
+    let message =
+        "the thread that writes to the database has panicked; start the process again, and please report what it wrote to stderr";
+    RuntimeError::new(ErrorKind::Store, message).with_class(ErrorClass::Fatal)
 }
 
 /// The text of an event or a list of events.
 pub(super) fn encode<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("events consist of strings, numbers and JSON text")
-}
-
-/// The events of a stored turn.
-pub(super) fn decode(text: &str) -> StoreResult<Vec<Event>> {
-    serde_json::from_str(text).map_err(|error| {
-        RuntimeError::new(ErrorKind::Store, "a turn in the database is not a list of events this build knows").caused_by(&error)
-    })
 }

@@ -1,11 +1,11 @@
 //! What a row of the database says.
 
 use rusqlite::Row;
+use rusqlite::types::ValueRef;
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::sqlite::ReadError;
-use crate::store::sqlite::request::decode;
-use crate::store::{Instance, InstanceKey, Parent, State, Status, StoreResult, Timestamp, Turn};
+use crate::payload::Payload;
+use crate::store::{Event, Instance, InstanceKey, Parent, State, Status, StoreResult, Timestamp, Turn};
 
 /// An instance, of the columns that every query for instances names; an error of its own when they make no sense.
 pub(super) fn instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
@@ -15,15 +15,9 @@ pub(super) fn instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>>
     };
     let tags: String = row.get(12)?;
     let Ok(tags) = serde_json::from_str(&tags) else {
-        return Ok(Err(RuntimeError::new(ErrorKind::Store, "the tags of an instance in the database are no texts")));
+        return Ok(Err(unreadable("the tags of an instance in the database are not text")));
     };
-    let custom_status: Option<String> = row.get(7)?;
-    let custom_status = match custom_status.map(|text| serde_json::from_str(&text)).transpose() {
-        Ok(custom_status) => custom_status,
-        Err(error) => {
-            return Ok(Err(RuntimeError::new(ErrorKind::Store, "a custom status in the database is no JSON").caused_by(&error)));
-        }
-    };
+    let custom_status = row.get::<_, Option<String>>(7)?.map(json);
     let call: Option<i64> = row.get(10)?;
     let parent: Option<String> = row.get(9)?;
     let created_at = Timestamp(row.get(3)?);
@@ -52,9 +46,36 @@ pub(super) fn status(status: &str) -> StoreResult<Status> {
     })
 }
 
-pub(super) fn turn(row: &Row<'_>) -> Result<Turn, ReadError> {
-    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Turn { at: Timestamp(row.get(0)?), events: decode(text)? })
+pub(super) fn turn(row: &Row<'_>) -> StoreResult<Turn> {
+    let at = row.get(0).map_err(|error| unreadable("a turn in the database has no time").caused_by(&error))?;
+    Ok(Turn {
+        at: Timestamp(at),
+        events: decode(row.get_ref(1).ok(), "a turn in the database is not a list of events this build knows")?,
+    })
+}
+
+/// A message, which no other has to wait for if it is damaged.
+pub(super) fn event(text: ValueRef<'_>) -> StoreResult<Event> {
+    decode(Some(text), "a message in the database is not an event this build knows")
+}
+
+fn decode<T: serde::de::DeserializeOwned>(text: Option<ValueRef<'_>>, otherwise: &str) -> StoreResult<T> {
+    let text = text.and_then(|text| text.as_str().ok()).ok_or_else(|| unreadable(otherwise))?;
+    serde_json::from_str(text).map_err(|error| unreadable(otherwise).caused_by(&error))
+}
+
+/// A value that is shown and not worked with. One that is damaged is shown as the text it is.
+pub(super) fn json(text: String) -> Payload {
+    serde_json::from_str(&text).unwrap_or_else(|_| Payload::encode(&text).unwrap_or_else(|_| Payload::null()))
+}
+
+/// Why a history cannot be replayed.
+pub(super) fn unreadable_turn(id: &str, number: usize) -> RuntimeError {
+    unreadable(&format!("turn {number} of `{id}` cannot be read; it is damaged, or was written by a newer build"))
+}
+
+fn unreadable(message: &str) -> RuntimeError {
+    RuntimeError::new(ErrorKind::Unreadable, message)
 }
 
 /// Turns are kept in the order of their instances and numbers.

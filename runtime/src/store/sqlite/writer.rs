@@ -1,17 +1,19 @@
 //! The group commit: all batches that wait are applied in one transaction with one fsync, and then answered.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::error::{ErrorKind, RuntimeError};
-use crate::store::StoreResult;
 use crate::store::sqlite::apply::commit;
-use crate::store::sqlite::request::Request;
+use crate::store::sqlite::files::Files;
+use crate::store::sqlite::request::{Request, writer_died};
 use crate::store::sqlite::{failed, query, schema};
+use crate::store::trouble::classify;
+use crate::store::{Applied, ErrorClass, StoreResult};
 
 /// The one connection that writes, and the batches that wait for it.
 ///
@@ -28,7 +30,9 @@ struct Shared {
     changed: Condvar,
     /// Locked only by whoever has set `busy`; gone when the store is closed.
     connection: Mutex<Option<Connection>>,
-    path: PathBuf,
+    files: Arc<Files>,
+    /// The most bytes SQLite keeps in a row.
+    row_limit: usize,
     /// Called after a commit that other processes may wait for.
     wrote: Box<dyn Fn() + Send + Sync>,
 }
@@ -39,6 +43,8 @@ struct Queue {
     /// Whether somebody uses the connection.
     busy: bool,
     closed: bool,
+    /// Why nothing is written any more.
+    ended: Option<RuntimeError>,
     /// How many batches in a row came alone.
     alone: u32,
     /// How long a small commit takes, smoothed; unknown before the first.
@@ -58,17 +64,27 @@ const CHECKPOINT: usize = 2_000;
 
 impl Writer {
     /// Starts the thread. `wrote` is called after a commit that other processes may wait for.
-    pub(super) fn spawn(connection: Connection, path: PathBuf, wrote: impl Fn() + Send + Sync + 'static) -> StoreResult<Self> {
+    pub(super) fn spawn(
+        connection: Connection,
+        files: Arc<Files>,
+        wrote: impl Fn() + Send + Sync + 'static,
+    ) -> StoreResult<Self> {
+        let row_limit = connection.limit(Limit::SQLITE_LIMIT_LENGTH).ok().and_then(|limit| usize::try_from(limit).ok());
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             changed: Condvar::new(),
             connection: Mutex::new(Some(connection)),
-            path,
+            files,
+            row_limit: row_limit.unwrap_or(usize::MAX),
             wrote: Box::new(wrote),
         });
         let run = {
             let shared = shared.clone();
-            move || shared.run()
+            move || {
+                let ended = Ended(&shared);
+                shared.run();
+                std::mem::forget(ended);
+            }
         };
         let thread = std::thread::Builder::new().name("dacapo-writer".into()).spawn(run);
         let thread = thread.map_err(|error| {
@@ -78,10 +94,16 @@ impl Writer {
     }
 
     pub(super) fn send(&self, request: Request) {
+        if let Err(error) = request.check_size(self.shared.row_limit) {
+            return request.refuse(error);
+        }
         let mut queue = self.shared.queue();
-        if queue.closed {
+        let ended = queue.ended.clone();
+        if let Some(error) =
+            ended.or_else(|| queue.closed.then(|| RuntimeError::new(ErrorKind::ShuttingDown, "the store is closed")))
+        {
             drop(queue);
-            return request.refuse(RuntimeError::new(ErrorKind::ShuttingDown, "the store is closed"));
+            return request.refuse(error);
         }
         if queue.is_free() && is_small(&request) && may_wait() {
             queue.busy = true;
@@ -92,8 +114,13 @@ impl Writer {
         self.shared.notify(&queue);
     }
 
-    /// Lets the thread write what waits, and waits for its end.
-    pub(super) fn close(&self) {
+    /// Refuses what waits and what is still to come.
+    pub(super) fn give_up(&self, error: &RuntimeError) {
+        self.shared.give_up(error);
+    }
+
+    /// Lets the thread write what waits, and waits for its end. Fails when something could not be written because writing has ended.
+    pub(super) fn close(&self) -> StoreResult<()> {
         self.shared.queue().closed = true;
         self.shared.changed.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -102,12 +129,22 @@ impl Writer {
         {
             let _ = thread.join();
         }
+        self.shared.queue().ended.clone().map_or(Ok(()), Err)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.close();
+        let _ = self.close();
+    }
+}
+
+/// Answers everybody when the thread ends by a panic.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.give_up(&writer_died());
     }
 }
 
@@ -138,6 +175,14 @@ impl Queue {
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_up(&self, error: &RuntimeError) {
+        let mut queue = self.queue();
+        queue.ended.get_or_insert_with(|| error.clone());
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        waiting.into_iter().for_each(|request| request.refuse(error.clone()));
     }
 
     fn notify(&self, queue: &Queue) {
@@ -186,13 +231,13 @@ impl Shared {
         let updates = requests.iter().any(|request| request.batch.update.is_some());
         // The end of the turns, of the instances, of their ids and of the busy ones.
         let pages = 1 + len / 4096 + if creates { 3 } else { 0 } + if updates { 2 } else { 0 };
-        let mut results = Vec::with_capacity(requests.len());
-        let committed = match &*self.connection.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(connection) => commit(connection, patience, &requests, &mut results).inspect_err(|_| {
-                // SQLite may have rolled back by itself; a second rollback then fails, and that is fine.
-                let _ = connection.execute_batch("ROLLBACK");
-            }),
-            None => Err(rusqlite::Error::InvalidQuery),
+        let committed = match self.commit(&requests, patience) {
+            // One that fails for good would take the others with it, which are innocent.
+            Err(error) if classify(&error).1 == ErrorClass::Permanent && requests.len() > 1 => {
+                let alone = requests.iter().map(std::slice::from_ref);
+                Ok(alone.map(|request| self.commit_alone(request, patience)).collect())
+            }
+            committed => committed,
         };
         let is_occupied = committed.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
         let mut queue = self.queue();
@@ -210,18 +255,40 @@ impl Shared {
         }
         self.notify(&queue);
         drop(queue);
-        if let Err(error) = &committed {
-            let failure = failed("write to", &self.path, error);
-            results = requests.iter().map(|_| Err(failure.clone())).collect();
-        }
-        for (request, result) in requests.into_iter().zip(results) {
-            match result {
-                Ok(applied) => (request.reply)(Ok(applied)),
-                Err(error) => request.refuse(error),
+        let wrote = committed.is_ok();
+        let results = committed.unwrap_or_else(|error| {
+            let failure = failed("write to", self.files.database(), &error);
+            requests.iter().map(|_| Err(failure.clone())).collect()
+        });
+        // What went into a file that is gone is not durable.
+        let results = match self.files.check() {
+            Ok(()) => results,
+            Err(lost) => {
+                self.give_up(&lost);
+                requests.iter().map(|_| Err(lost.clone())).collect()
             }
-        }
-        if outside && committed.is_ok() {
+        };
+        requests.into_iter().zip(results).for_each(|(request, result)| request.answer(result));
+        if outside && wrote {
             (self.wrote)();
         }
+    }
+
+    /// One transaction for all requests; what became of each.
+    fn commit(&self, requests: &[Request], patience: Duration) -> rusqlite::Result<Vec<StoreResult<Applied>>> {
+        let mut results = Vec::with_capacity(requests.len());
+        match &*self.connection.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(connection) => commit(connection, patience, requests, &mut results).inspect_err(|_| {
+                // SQLite may have rolled back by itself; a second rollback then fails, and that is fine.
+                let _ = connection.execute_batch("ROLLBACK");
+            })?,
+            None => return Err(rusqlite::Error::InvalidQuery),
+        }
+        Ok(results)
+    }
+
+    fn commit_alone(&self, request: &[Request], patience: Duration) -> StoreResult<Applied> {
+        let mut results = self.commit(request, patience).map_err(|error| failed("write to", self.files.database(), &error))?;
+        results.pop().unwrap_or_else(|| Err(writer_died()))
     }
 }
