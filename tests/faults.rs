@@ -23,8 +23,8 @@ struct Mood {
     heartbeats: AtomicUsize,
     holding: Mutex<Option<Vec<(Reply, Applied)>>>,
     held: Notify,
-    /// Met twice: when a history has been read, and when it may go on.
-    pause: Mutex<Option<Arc<Barrier>>>,
+    /// Met twice: when this has been read, and when whoever reads may go on.
+    pause: Mutex<Option<(Read, Arc<Barrier>)>>,
 }
 
 impl Mood {
@@ -37,10 +37,10 @@ impl Mood {
         held.into_iter().flatten().for_each(|(reply, applied)| reply(Ok(applied)));
     }
 
-    /// Of the next history that is read.
-    fn pause(&self) -> Arc<Barrier> {
+    /// After the next read of this kind.
+    fn pause(&self, what: Read) -> Arc<Barrier> {
         let barrier = Arc::new(Barrier::new(2));
-        *self.pause.lock().expect("nobody panics with it") = Some(barrier.clone());
+        *self.pause.lock().expect("nobody panics with it") = Some((what, barrier.clone()));
         barrier
     }
 }
@@ -73,9 +73,9 @@ impl Between for Mood {
     }
 
     fn read(&self, what: Read) -> BoxFuture<'_, ()> {
-        let pause = if what == Read::History { self.pause.lock().expect("nobody panics with it").take() } else { None };
+        let pause = self.pause.lock().expect("nobody panics with it").take_if(|(paused, _)| *paused == what);
         async move {
-            if let Some(pause) = pause {
+            if let Some((_, pause)) = pause {
                 pause.wait().await;
                 pause.wait().await;
             }
@@ -250,7 +250,7 @@ async fn what_comes_for_a_run_that_is_rewound_while_its_history_is_read_is_not_l
         run.result().await.expect_err("the line is down");
         line.0.store(true, Ordering::SeqCst);
 
-        let pause = store.between.pause();
+        let pause = store.between.pause(Read::History);
         let client = runtime.client();
         let early = tokio::spawn(async move { client.raise("r", EARLY, 1).await });
         pause.wait().await;
@@ -266,6 +266,22 @@ async fn what_comes_for_a_run_that_is_rewound_while_its_history_is_read_is_not_l
         assert_eq!(run.result().await?, 2);
         drop(early.await?);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_of_a_run_that_is_purged_meanwhile_starts_nothing() -> dacapo::Result<()> {
+    let (store, runs) = (Moody::default(), Runs::default());
+    let runtime = open(&store, &runs).await;
+    runtime.start(three_steps(1)).id("earlier").await?.result().await?;
+    let pause = store.between.pause(Read::Instance);
+    let restarting = tokio::spawn(runtime.restart("earlier").id("later").into_future());
+    pause.wait().await;
+    runtime.purge("earlier").await?;
+    pause.wait().await;
+    let error = restarting.await?.expect_err("its input is gone");
+    assert!(error.is_not_found(), "{error}");
+    assert!(runtime.status("later").await.is_err_and(|error| error.is_not_found()), "nothing was started without it");
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use crate::function::Function;
 use crate::payload::Payload;
 use crate::store::{End, Instance, InstanceKey, StoreResult, Timestamp, already_exists};
 use crate::trace::TraceContext;
+use crate::worker::not_found;
 use crate::worker::request::Request;
 use crate::worker::run::Run;
 
@@ -310,7 +311,8 @@ impl Restart {
             Event::ExecutionStarted { input, version, .. } => Some((input, version)),
             _ => None,
         });
-        let (input, version) = started.unwrap_or_else(|| (Payload::null(), 1));
+        // Without its first turn it was purged since it was found.
+        let (input, version) = started.ok_or_else(|| not_found(&self.id))?;
         let reuse = if self.new.is_some() { ReuseId::Refuse } else { ReuseId::ReplaceTerminal };
         let id = self.new.unwrap_or(self.id);
         check_id(&id)?;
