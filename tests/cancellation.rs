@@ -5,12 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dacapo::activity::{attempt, cancelled, is_cancelled};
+use dacapo::testing::Harness;
 use dacapo::{Event, Retry, Runtime, Status, activity, orchestrator};
+use futures::FutureExt as _;
+use tokio::sync::Notify;
 
 mod both;
 use both::{Kept, events, until};
 
 const GO: Event<u32> = Event::new("go");
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What the activities did, by what they say.
 #[derive(Clone, Default)]
@@ -57,20 +62,13 @@ async fn cleans_up() {
     let cancelled = cancelled();
     say("hangs");
     cancelled.await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::task::yield_now().await;
     say("clean");
 }
 
-/// Asks to be told, and then does not end.
+/// Stands for what asks to be told, and then does not end.
 #[activity]
-async fn stubborn() {
-    let _guard = Guard((*dacapo::state::<Log>()).clone());
-    let cancelled = cancelled();
-    say("hangs");
-    cancelled.await;
-    say("told");
-    std::future::pending::<()>().await;
-}
+async fn stubborn() {}
 
 /// Works on a thread until it is told.
 #[activity]
@@ -82,18 +80,9 @@ fn blocks() {
     say("clean");
 }
 
-/// Hangs in its first attempt only, and says when an attempt begins and ends.
-#[activity(timeout = Duration::from_millis(60), retry = Retry::fixed(Duration::from_millis(1)).max_attempts(2))]
+#[activity(timeout = MINUTE, retry = Retry::fixed(SECOND).max_attempts(2))]
 async fn slow_at_first() -> u32 {
-    let cancelled = cancelled();
-    if attempt() == 1 {
-        cancelled.await;
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        say("clean");
-        return 1;
-    }
-    say(if dacapo::state::<Log>().of("clean") == 1 { "after" } else { "too early" });
-    2
+    0
 }
 
 #[orchestrator]
@@ -128,8 +117,7 @@ async fn retries() -> dacapo::Result<u32> {
 }
 
 async fn open(kept: &Kept, log: &Log) -> Runtime {
-    let builder = kept.runtime().state(log.clone()).cancel_grace(Duration::from_millis(300));
-    builder.grace_period(Duration::ZERO).open().await.expect("it opens")
+    kept.runtime().state(log.clone()).grace_period(Duration::ZERO).open().await.expect("it opens")
 }
 
 async fn the_loser_of_a_race_is_dropped(kept: Kept) -> dacapo::Result<()> {
@@ -216,7 +204,6 @@ async fn terminating_reaches_everything_that_was_awaited(kept: Kept) -> dacapo::
     // The order to end stands in the store with the end of the caller: whoever opens it next carries it out.
     drop(runtime);
     kept.store().await.close().await?;
-    tokio::time::sleep(Duration::from_millis(20)).await;
 
     let runtime = open(&kept, &Log::default()).await;
     all_end(&runtime, "root").await;
@@ -236,38 +223,63 @@ async fn terminating_a_suspended_run_reaches_what_it_awaited(kept: Kept) -> daca
     Ok(())
 }
 
-async fn the_grace_has_an_end(kept: Kept) -> dacapo::Result<()> {
-    let log = Log::default();
-    let runtime = open(&kept, &log).await;
-    runtime.start(runs("stubborn".into())).id("r").await?;
-    log.hears("hangs").await;
-    runtime.terminate("r", "enough").await?;
-    log.hears("told").await;
-    assert_eq!(log.of("dropped"), 0, "not before the grace");
-    log.hears("dropped").await;
-    Ok(())
-}
-
-async fn a_timeout_lets_clean_up_before_the_next_attempt(kept: Kept) -> dacapo::Result<()> {
-    let log = Log::default();
-    let runtime = open(&kept, &log).await;
-    assert_eq!(runtime.start(retries()).await?.result().await?, 2);
-    assert_eq!((log.of("clean"), log.of("after"), log.of("too early")), (1, 1, 0));
-    Ok(())
-}
-
 both::on_both_stores! {
     the_loser_of_a_race_is_dropped
     a_terminated_run_drops_what_it_started_also_after_a_restart
     one_that_asks_is_told_and_cleans_up
     terminating_reaches_everything_that_was_awaited
     terminating_a_suspended_run_reaches_what_it_awaited
-    the_grace_has_an_end
-    a_timeout_lets_clean_up_before_the_next_attempt
+}
+
+#[test]
+fn the_grace_has_an_end() {
+    let (harness, log) = (Harness::new(), Log::default());
+    harness.settings(|builder| builder.cancel_grace(MINUTE));
+    let stage = log.clone();
+    harness.mock_async(stubborn, move |()| {
+        let guard = Guard(stage.clone());
+        async move {
+            let cancelled = cancelled();
+            cancelled.await;
+            guard.0.say("told");
+            std::future::pending().await
+        }
+    });
+    harness.start(runs("stubborn".into()));
+    harness.client(|client| async move { client.terminate("run-1", "enough").await }).expect("it runs");
+    harness.advance(MINUTE - Duration::from_micros(1));
+    assert_eq!((log.of("told"), log.of("dropped")), (1, 0), "not before the grace");
+    harness.advance(Duration::from_micros(1));
+    assert_eq!(log.of("dropped"), 1);
+}
+
+#[test]
+fn a_timeout_lets_clean_up_before_the_next_attempt() {
+    let (harness, log, clean) = (Harness::new(), Log::default(), Arc::new(Notify::new()));
+    harness.settings(|builder| builder.cancel_grace(MINUTE));
+    let (stage, cleaned) = (log.clone(), clean.clone());
+    harness.mock_async(slow_at_first, move |()| {
+        let (log, clean) = (stage.clone(), cleaned.clone());
+        async move {
+            log.say("begins");
+            if attempt() == 1 {
+                cancelled().await;
+                clean.notified().await;
+            }
+            attempt()
+        }
+    });
+    let run = harness.start(retries());
+    harness.advance(MINUTE + 10 * SECOND);
+    assert_eq!(log.of("begins"), 1, "it cleans up still");
+    clean.notify_one();
+    harness.advance(Duration::ZERO);
+    assert_eq!(run.result().expect("the second attempt is quick"), 2);
+    assert_eq!(harness.elapsed(), MINUTE + 11 * SECOND);
 }
 
 #[tokio::test]
 async fn outside_a_runtime_nothing_is_cancelled() {
     assert!(!is_cancelled());
-    assert!(tokio::time::timeout(Duration::from_millis(5), cancelled()).await.is_err());
+    assert!(cancelled().now_or_never().is_none());
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dacapo::testing::Harness;
 use dacapo::{ErrorKind, Event, Retention, Runtime, Status, activity, orchestrator};
 use futures::future::join_all;
 
@@ -166,6 +167,32 @@ async fn retention_keeps_each_status_for_its_time_over_a_restart(kept: Kept) -> 
     assert_eq!(runtime.status("f").await?.runtime_status(), Status::Failed);
     assert_eq!(runtime.status("w").await?.runtime_status(), Status::Running);
     Ok(())
+}
+
+/// How many runs there are, of a harness.
+fn left(harness: &Harness) -> u64 {
+    harness.client(|client| async move { client.counts().await.expect("it counts").total() })
+}
+
+#[test]
+fn what_has_ended_is_kept_for_its_age_and_no_moment_longer() {
+    let (hour, moment) = (Duration::from_secs(3600), Duration::from_micros(1));
+    let harness = Harness::new();
+    harness.settings(move |builder| builder.retention(Retention::completed(hour).failed(3 * hour)));
+    harness.real(echo);
+    harness.run(grandparent()).expect("it ends well");
+    harness.run(fails()).expect_err("it fails");
+    harness.start(waits());
+    harness.advance(hour - moment);
+    assert_eq!(left(&harness), 6);
+    harness.advance(moment);
+    assert_eq!(left(&harness), 2, "the family of four is gone");
+    harness.advance(hour);
+    harness.run(echoes("later".into())).expect("it ends well");
+    harness.advance(hour - moment);
+    assert_eq!(left(&harness), 3);
+    harness.advance(moment);
+    assert_eq!(left(&harness), 1, "what completed later and what failed earlier are due together; what waits stays");
 }
 
 both::on_both_stores! {

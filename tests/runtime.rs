@@ -215,7 +215,7 @@ async fn a_retry_waits_longer_each_time_and_keeps_its_key() -> dacapo::Result<()
     Ok(())
 }
 
-#[activity(timeout = Duration::from_millis(30))]
+#[activity(timeout = Duration::from_secs(60))]
 async fn slow(millis: u64) -> Result<u32, String> {
     probe().count("slow");
     tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -223,31 +223,39 @@ async fn slow(millis: u64) -> Result<u32, String> {
 }
 
 #[orchestrator]
-async fn in_time(millis: u64, attempts: u32) -> Result<u32, String> {
-    slow(millis).retry(Retry::fixed(Duration::ZERO).max_attempts(attempts)).await
+async fn in_time(millis: u64) -> Result<u32, String> {
+    slow(millis).await
+}
+
+#[orchestrator]
+async fn in_no_time(millis: u64) -> Result<u32, String> {
+    slow(millis).timeout(Duration::from_millis(30)).retry(Retry::fixed(Duration::ZERO).max_attempts(3)).await
 }
 
 #[tokio::test]
 async fn an_attempt_that_takes_too_long_fails_and_is_tried_again() -> dacapo::Result<()> {
     let (runtime, probe) = memory().await;
-    assert_eq!(runtime.start(in_time(0, 1)).await?.result().await, Ok(1));
-    let error = runtime.start(in_time(60_000, 3)).await?.result().await.expect_err("it is too slow");
+    assert_eq!(runtime.start(in_time(0)).await?.result().await, Ok(1));
+    let error = runtime.start(in_no_time(60_000)).await?.result().await.expect_err("it is too slow");
     assert_eq!(error, "`slow` took longer than its timeout of 30ms (call 1 of `slow` with `60000`)");
     assert_eq!(probe.of("slow"), 1 + 3);
     Ok(())
 }
 
-/// Stays for a moment, and notes how many are there.
-async fn among_others() {
+/// Stays until there have been `wanted` at once, and a moment longer for one that must not come.
+async fn among_others(wanted: usize) {
     let probe = probe();
     probe.most.fetch_max(probe.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    while probe.most.load(Ordering::SeqCst) < wanted {
+        tokio::task::yield_now().await;
+    }
     tokio::time::sleep(Duration::from_millis(2)).await;
     probe.running.fetch_sub(1, Ordering::SeqCst);
 }
 
 #[activity(max_concurrent = 3)]
 async fn crowded(n: u32) -> u32 {
-    among_others().await;
+    among_others(3).await;
     n
 }
 
@@ -267,7 +275,7 @@ async fn no_more_run_at_once_than_allowed() -> dacapo::Result<()> {
 
 #[activity]
 async fn uncapped(n: u32) -> u32 {
-    among_others().await;
+    among_others(5).await;
     n
 }
 

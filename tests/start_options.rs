@@ -194,17 +194,17 @@ async fn a_client_of_another_process_replaces_too(kept: Kept) -> dacapo::Result<
 
 async fn a_scheduled_start_waits_over_a_restart(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await;
-    let at = SystemTime::now() + Duration::from_millis(120);
-    let run = runtime.start(tells_the_time()).id("later").at(at).await?;
-    runtime.start(tells_the_time()).id("much later").after(Duration::from_secs(3600)).await?;
-    assert_eq!(run.status().await?.runtime_status(), Status::Pending);
+    let (at, in_an_hour) = (SystemTime::now() + Duration::from_millis(120), SystemTime::now() + Duration::from_secs(3600));
+    runtime.start(tells_the_time()).id("later").at(at).await?;
+    let run = runtime.start(tells_the_time()).id("much later").at(in_an_hour).await?;
     let status = run.status().await?;
-    assert!(status.created_at() < at && status.last_updated_at() < at);
+    assert_eq!(status.runtime_status(), Status::Pending);
+    assert!(status.created_at() < in_an_hour && status.last_updated_at() < in_an_hour);
     runtime.shutdown().await?;
 
     let runtime = open(&kept).await;
     let run = runtime.attach(tells_the_time, "later");
-    assert_eq!(events(&runtime, "later").await, ["ExecutionStarted"], "it has not begun");
+    assert_eq!(events(&runtime, "much later").await, ["ExecutionStarted"], "it has not begun");
     run.started().await?;
     assert!(SystemTime::now() >= at);
     assert_eq!(run.result().await?, micros(at), "it sees the time that was asked for");
@@ -246,9 +246,11 @@ async fn what_waited_for_a_worker_ends_when_it_has_run(kept: Kept) -> dacapo::Re
 async fn a_scheduled_start_can_be_told_things_before(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await;
     let later = Duration::from_millis(80);
+    let waiting = runtime.start(waits()).id("waiting").after(Duration::from_secs(3600)).await?;
+    waiting.raise(GO, 5).await?;
+    assert_eq!(waiting.status().await?.runtime_status(), Status::Pending, "an event does not start it");
     let run = runtime.start(waits()).id("told").after(later).await?;
     run.raise(GO, 5).await?;
-    assert_eq!(run.status().await?.runtime_status(), Status::Pending, "an event does not start it");
     let held = runtime.start(waits()).id("held").after(later).await?;
     runtime.suspend("held", "not now").await?;
     runtime.start(waits()).id("never").after(later).await?;

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::activity::States;
 use crate::client::Client;
-use crate::runtime::Runtime;
+use crate::runtime::{Builder, Runtime};
 use crate::store::{Lookup, MemoryStore, Store as _, Timestamp};
 use crate::testing::schedule::Schedule;
 use crate::testing::stage::Stage;
@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Why a test cannot go on, for whoever reads its output.
 pub(super) type Stuck = String;
 
+/// What a test changes in the settings of its runtime.
+pub(super) type Change = dyn Fn(Builder) -> Builder + Send + Sync;
+
 /// A worker that does nothing unless it is driven.
 pub(super) struct Driver {
     /// Taken when it is dropped.
@@ -40,6 +43,7 @@ pub(super) struct Driver {
     pub(super) commits: Arc<Commits>,
     schedule: Mutex<Schedule>,
     states: Mutex<States>,
+    settings: Mutex<Arc<Change>>,
     runtime: Mutex<Option<Runtime>>,
 }
 
@@ -62,12 +66,17 @@ impl Driver {
             commits: Arc::new(Commits::crashing(crashes)),
             schedule: Mutex::new(schedule),
             states: Mutex::default(),
+            settings: Mutex::new(Arc::new(|builder| builder)),
             runtime: Mutex::new(None),
         }
     }
 
     pub(super) fn states(&self) -> MutexGuard<'_, States> {
         lock(&self.states)
+    }
+
+    pub(super) fn set(&self, change: Arc<Change>) {
+        *lock(&self.settings) = change;
     }
 
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
@@ -104,7 +113,8 @@ impl Driver {
         let states = self.states().clone();
         let perform = Arc::new(move |activity, input| stage.perform(activity, input));
         let builder = Runtime::with_store(store).verify(true).simulated(Arc::new(self.time.clone()), perform, states);
-        let runtime = builder.open().await.map_err(|error| error.to_string())?;
+        let change = lock(&self.settings).clone();
+        let runtime = change(builder).open().await.map_err(|error| error.to_string())?;
         let client = runtime.client();
         *lock(&self.runtime) = Some(runtime);
         Ok(client)

@@ -1,13 +1,18 @@
 //! A runtime for one test.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use futures::FutureExt as _;
+use futures::future::ready;
 
 use crate::client::Client;
 use crate::function::{Function, Returned};
 use crate::orchestration::activity::Activity;
 use crate::orchestration::child::Orchestration;
 use crate::registry::Callable;
+use crate::runtime::Builder;
 use crate::store::Timestamp;
 use crate::testing::arguments::Arguments;
 use crate::testing::driver::{Driver, Stuck};
@@ -133,6 +138,48 @@ impl Harness {
         self.driver.stage.mock(F::NAME, mock);
     }
 
+    /// Answers calls of an activity with a future, which may wait for what the test or the runtime does, such as
+    /// [`cancelled`](crate::activity::cancelled), and for nothing outside.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use dacapo::testing::Harness;
+    ///
+    /// #[dacapo::activity]
+    /// async fn copy() -> u32 { 0 }
+    ///
+    /// #[dacapo::orchestrator]
+    /// async fn backup() -> Option<u32> { dacapo::timeout(Duration::from_secs(60), copy()).await.ok() }
+    ///
+    /// let (cleaned, cleans) = std::sync::mpsc::channel();
+    /// let harness = Harness::new();
+    /// harness.mock_async(copy, move |()| {
+    ///     let cleaned = cleaned.clone();
+    ///     async move {
+    ///         dacapo::activity::cancelled().await;
+    ///         cleaned.send(()).unwrap();
+    ///         0
+    ///     }
+    /// });
+    /// assert_eq!(harness.run(backup()), Ok(None));
+    /// assert!(cleans.try_recv().is_ok(), "it was told, and cleaned up");
+    /// ```
+    pub fn mock_async<A, F, G>(
+        &self,
+        _activity: impl Callable<A, Call = Activity<F>>,
+        answer: impl Fn(<F::Input as Arguments>::Value) -> G + Send + Sync + 'static,
+    ) where
+        F: Function,
+        F::Input: Arguments,
+        G: Future<Output = F::Output> + Send + 'static,
+    {
+        let mock = Mock::Async(Arc::new(move |input| match F::decode(&input) {
+            Ok(input) => answer(input.into_value()).map(F::Kind::record).boxed(),
+            Err(failure) => ready(Err(failure)).boxed(),
+        }));
+        self.driver.stage.mock(F::NAME, mock);
+    }
+
     /// Lets no attempt of an activity come to an end, but by its timeout or by being cancelled.
     pub fn mock_never<A, F: Function>(&self, _activity: impl Callable<A, Call = Activity<F>>) {
         self.driver.stage.mock(F::NAME, Mock::Never);
@@ -151,6 +198,31 @@ impl Harness {
     pub fn state<T: Send + Sync + 'static>(&self, value: T) {
         assert!(!self.driver.is_open(), "`harness.state(..)` comes before the first orchestration is started");
         self.driver.states().insert(value);
+    }
+
+    /// Changes the settings of the runtime, such as [retention](crate::Builder::retention) or [grace
+    /// periods](crate::Builder::cancel_grace), which pass in virtual time. A runtime that is opened again after a crash has them too.
+    ///
+    /// # Panics
+    /// After the first start.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use dacapo::{Retention, testing::Harness};
+    ///
+    /// #[dacapo::orchestrator]
+    /// async fn double(n: u32) -> u32 { 2 * n }
+    ///
+    /// let harness = Harness::new();
+    /// harness.settings(|builder| builder.retention(Retention::all(Duration::from_secs(3600))));
+    /// assert_eq!(harness.run(double(2)), Ok(4));
+    /// harness.advance(Duration::from_secs(3600));
+    /// assert!(harness.client(|client| async move { client.status("run-1").await }).is_err(), "it was purged");
+    /// ```
+    #[track_caller]
+    pub fn settings(&self, change: impl Fn(Builder) -> Builder + Send + Sync + 'static) {
+        assert!(!self.driver.is_open(), "`harness.settings(..)` comes before the first orchestration is started");
+        self.driver.set(Arc::new(change));
     }
 
     /// The inputs of all attempts of an activity, in their order; several arguments as a tuple.

@@ -21,6 +21,7 @@ type Answer = Box<dyn FnMut(Payload) -> Result<Recorded, String> + Send>;
 #[derive(Clone)]
 pub(super) enum Mock {
     Answer(Arc<Mutex<Answer>>),
+    Async(Arc<dyn Fn(Payload) -> BoxFuture<'static, Recorded> + Send + Sync>),
     Real,
     Never,
 }
@@ -111,6 +112,7 @@ impl Stage {
                         Err(panic) => Ok(Err(Failure::panic(&*panic))),
                     }
                 }
+                Some(Mock::Async(answer)) => Ok(answer(input).await),
                 Some(Mock::Real) => {
                     stage.lock().running += 1;
                     let _running = Running(&stage);

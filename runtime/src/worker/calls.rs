@@ -42,9 +42,9 @@ impl Running {
         if !self.signals.cancel() {
             return self.abort.abort();
         }
-        let grace = worker.cancel_grace();
+        let (time, grace) = (worker.time().clone(), worker.cancel_grace());
         worker.spawn(async move {
-            tokio::time::sleep(grace).await;
+            time.sleep(grace).await;
             self.abort.abort();
         });
     }

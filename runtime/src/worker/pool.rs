@@ -1,5 +1,6 @@
 //! Runs activities: at most so many at once, in all and of each kind.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -194,7 +195,7 @@ impl Pool {
             Either::Left((ended, _)) => (ended, false),
             Either::Right((failure, _)) => {
                 if signals.cancel() {
-                    let _ = tokio::time::timeout(self.cancel_grace, body).await;
+                    select(body, self.time.sleep(self.cancel_grace)).await;
                 }
                 (Err(failure), true)
             }
@@ -210,7 +211,7 @@ impl Pool {
 
     /// Waits until nothing runs, at most for `grace`.
     pub(crate) async fn drain(&self, grace: Duration) {
-        let empty = async {
+        let empty = pin!(async {
             loop {
                 let emptied = self.emptied.notified();
                 tokio::pin!(emptied);
@@ -220,8 +221,8 @@ impl Pool {
                 }
                 emptied.await;
             }
-        };
-        let _ = tokio::time::timeout(grace, empty).await;
+        });
+        select(empty, self.time.sleep(grace)).await;
     }
 }
 

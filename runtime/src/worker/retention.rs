@@ -2,10 +2,12 @@
 //!
 //! Invariant: nothing is looked for before the earliest time at which something can be due.
 
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt as _;
+use futures::future::{Either, join_all, pending, select};
 use tokio::sync::{Notify, oneshot};
 
 use crate::store::{Batch, ErrorClass, Status, StoreResult, Timestamp};
@@ -93,6 +95,7 @@ impl Ended {
 /// Purges what is due, and sleeps until something can be due again.
 pub(crate) async fn retain(worker: Weak<Worker>, ended: Arc<Ended>) {
     let Some(shortest) = ended.retention.ages().map(|(_, age)| age).min() else { return };
+    let Some(time) = worker.upgrade().map(|worker| worker.time().clone()) else { return };
     loop {
         let next = {
             let Some(worker) = worker.upgrade() else { return };
@@ -104,27 +107,22 @@ pub(crate) async fn retain(worker: Weak<Worker>, ended: Arc<Ended>) {
                 if error.class() == ErrorClass::Permanent {
                     tracing::error!(%error, "retention failed to purge expired orchestrations; trying again in a minute");
                 }
-                Some(Timestamp::now().after(AGAIN))
+                Some(time.now().after(AGAIN))
             })
         };
         // What ends from here on is due after the shortest age at the earliest.
         let until = match next {
-            Some(next) if next <= Timestamp::now().after(shortest) => next,
+            Some(next) if next <= time.now().after(shortest) => next,
             _ => {
-                let heard = ended.heard.notified();
-                let until = next.map(|next| next.since(Timestamp::now()));
-                let Some(until) = until else {
-                    heard.await;
-                    tokio::time::sleep(shortest).await;
-                    continue;
-                };
-                match tokio::time::timeout(until, heard).await {
-                    Ok(()) => Timestamp::now().after(shortest).min(next.unwrap_or(Timestamp(i64::MAX))),
-                    Err(_) => continue,
+                let heard = pin!(ended.heard.notified());
+                let due = next.map_or_else(|| pending().boxed(), |next| time.sleep_until(next));
+                match select(heard, due).await {
+                    Either::Left(_) => next.unwrap_or(Timestamp(i64::MAX)).min(time.now().after(shortest)),
+                    Either::Right(_) => continue,
                 }
             }
         };
-        tokio::time::sleep(until.since(Timestamp::now())).await;
+        time.sleep_until(until).await;
     }
 }
 
@@ -149,7 +147,7 @@ impl Worker {
     async fn purge_ended(&self, status: Status, age: Duration) -> StoreResult<(Option<Timestamp>, usize)> {
         let (mut refused, mut purged) = (0, 0);
         loop {
-            let now = Timestamp::now();
+            let now = self.now();
             let ended = self.store.ended(status, CHUNK + refused).await?;
             let ended = ended.into_iter().skip(refused).map(|(key, at)| (key, at.after(age)));
             let (due, later): (Vec<_>, Vec<_>) = ended.partition(|(_, at)| *at <= now);
