@@ -32,6 +32,12 @@ impl Process {
         true
     }
 
+    #[allow(dead_code, reason = "not every test asks")]
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("a child can be asked").is_some()
+    }
+
     /// Kills it and returns when it is gone; whether it has been alive until then.
     pub(crate) fn kill(mut self) -> bool {
         self.0.kill().expect("a child can be killed");
