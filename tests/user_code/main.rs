@@ -4,6 +4,7 @@ mod activities;
 #[path = "../both/mod.rs"]
 mod both;
 mod locals;
+mod places;
 
 use std::future::IntoFuture as _;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::Action;
 use crate::error::RuntimeError;
-use crate::store::{self, ErrorClass, InstanceKey, Lookup, NewInstance, State, Timestamp};
+use crate::store::{self, ErrorClass, InstanceKey, Lookup, NewInstance, State, StoreResult, Timestamp};
 use crate::trace::TraceContext;
 use crate::worker::message::Message;
 use crate::worker::{Worker, instance};
@@ -85,22 +85,13 @@ impl Worker {
         }
     }
 
-    /// Ends what an orchestration still waited for that was terminated while it was set aside.
-    pub(crate) fn dismiss_children(self: &Arc<Self>, id: &Arc<str>) {
-        let (worker, id) = (self.clone(), id.to_string());
-        self.spawn(async move {
-            let query = store::Query { parent: Some(id.clone()), limit: u32::MAX as usize, ..store::Query::default() };
-            match worker.patiently("read the sub-orchestrations of a terminated run", || worker.store.query(query.clone())).await
-            {
-                Ok(children) => {
-                    for child in children.into_iter().filter(|child| !child.state.status.is_terminal()) {
-                        let posted_for = Some(child.key);
-                        worker.route(&child.id.into(), Message { posted_for, ..Message::of(instance::no_longer_awaited(&id)) });
-                    }
-                }
-                Err(error) => unread(&id, &error),
-            }
-        });
+    /// The messages that end what an orchestration waits for that is terminated while it is set aside.
+    pub(super) async fn living_children(self: &Arc<Self>, id: &str) -> StoreResult<Vec<(String, Event)>> {
+        let query = store::Query { parent: Some(id.to_owned()), limit: u32::MAX as usize, ..store::Query::default() };
+        let read = || self.store.query(query.clone());
+        let children = self.patiently("read the sub-orchestrations of a terminated run", read).await?;
+        let living = children.into_iter().filter(|child| !child.state.status.is_terminal());
+        Ok(living.map(|child| (child.id, instance::no_longer_awaited(id))).collect())
     }
 }
 

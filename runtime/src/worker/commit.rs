@@ -5,23 +5,28 @@ use std::sync::Arc;
 use futures::future::AbortHandle;
 
 use crate::activity::Signals;
-use crate::engine::event::Event;
+use crate::engine::event::{CallId, Event, Parent};
 use crate::engine::execution::{Action, Execution, Next};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
-use crate::function::Recorded;
+use crate::function::{Limits, Recorded};
+use crate::payload::Payload;
+use crate::registry::Registration;
 use crate::store::trouble::Backoff;
-use crate::store::{Applied, Batch, ErrorClass, Refused, State, Status, Timestamp};
+use crate::store::{Applied, Batch, ErrorClass, InstanceKey, Refused, State, Status, Timestamp};
 use crate::worker::Worker;
 use crate::worker::calls::Running;
 use crate::worker::instance::{Inner, Instance, Phase};
+use crate::worker::lanes::Lane;
 use crate::worker::message::{Ack, Message};
 use crate::worker::parking::Waiting;
 use crate::worker::pool::Job;
 
 /// A turn on its way through the store.
 pub(super) struct Commit {
+    /// The suspended orchestrator; nothing when it has ended or is set aside.
     pub(super) execution: Option<Execution>,
+    pub(super) attempts: Vec<Planned>,
     pub(super) actions: Vec<Action>,
     pub(super) acks: Vec<Ack>,
     pub(super) state: State,
@@ -30,6 +35,52 @@ pub(super) struct Commit {
     pub(super) outcome: Option<Recorded>,
     /// The generation that follows, and when it was started.
     pub(super) next: Option<(Timestamp, Next)>,
+    /// Whether the instance is set aside by it.
+    pub(super) sets_aside: bool,
+}
+
+impl Commit {
+    /// One that changes the state only.
+    pub(super) fn of(state: State) -> Self {
+        Self {
+            execution: None,
+            attempts: Vec::new(),
+            actions: Vec::new(),
+            acks: Vec::new(),
+            state,
+            turns: 0,
+            outcome: None,
+            next: None,
+            sets_aside: false,
+        }
+    }
+}
+
+/// What a durable turn lets out.
+#[derive(Default)]
+struct Effects {
+    jobs: Vec<Job>,
+    acks: Vec<Ack>,
+    /// Calls whose sub-orchestration was not created, because its id exists.
+    taken: Vec<(CallId, String)>,
+    cancelled: Vec<Running>,
+    /// Whether it has put something into the inbox: for orchestrations, and for entities.
+    tells: bool,
+    asks: bool,
+    begun: bool,
+    works: bool,
+    rests: bool,
+    ended: Option<Ended>,
+    retired: Option<Execution>,
+}
+
+/// The end of a run.
+struct Ended {
+    parent: Option<Parent>,
+    outcome: Recorded,
+    /// Whether it ended without a turn, so that its locks are not given back by it.
+    aside: bool,
+    left: Vec<Message>,
 }
 
 /// Whether the content of a turn is what the store cannot take. Other refusals say that the history is not what the turn began with.
@@ -73,6 +124,7 @@ impl Instance {
             ErrorClass::Fatal => worker.give_up(&error),
             ErrorClass::Passing | ErrorClass::Permanent => {}
         }
+        worker.retire(commit.execution);
         let left = self.leave(worker);
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         if is_start {
@@ -87,39 +139,48 @@ impl Instance {
     fn park_unwritten(self: &Arc<Self>, worker: &Arc<Worker>, error: &RuntimeError, commit: Commit) {
         let report =
             format!("{error}\n  nothing is lost: the run is parked; resume it with code, or settings, that can be written");
-        // Dropped outside a turn: what it waits for is unloaded, not cancelled.
-        drop(commit.execution);
+        worker.retire(commit.execution);
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         self.park(worker, report, Waiting::default());
     }
 
-    /// The turn is durable: lets out what it decided.
+    /// The turn is durable: lets out what it decided. Called by the store, so nothing of the user's runs here.
     pub(super) fn committed(self: &Arc<Self>, worker: &Arc<Worker>, commit: Commit, applied: Applied) {
-        let Commit { execution, actions, acks, state, turns, outcome, next } = commit;
-        let mut inner = self.lock();
+        worker.begin(&applied.children);
+        let (key, effects) = {
+            let mut inner = self.lock();
+            let effects = self.settle(worker, &mut inner, commit, applied);
+            (inner.key, effects)
+        };
+        self.let_out(worker, key, effects);
+    }
+
+    /// Brings the instance to where its commit has brought the store.
+    fn settle(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, commit: Commit, applied: Applied) -> Effects {
+        let Commit { execution, attempts, actions, acks, state, turns, outcome, next, sets_aside } = commit;
+        let mut effects = Effects { acks, ..Effects::default() };
         if let Some(key) = applied.created {
             inner.key = key;
             inner.mailbox.retain(|message| message.is_for(key));
         }
         inner.turns += turns;
-        let has_begun = inner.state.status == Status::Pending && state.status != Status::Pending;
+        effects.begun = inner.state.status == Status::Pending && state.status != Status::Pending;
         inner.state = state;
-        let was_set_aside = execution.is_none();
-        let parked = was_set_aside && outcome.is_none();
-        inner.execution = execution.filter(|_| outcome.is_none());
+        if inner.phase == Phase::Gone {
+            effects.retired = execution;
+            return effects;
+        }
+        inner.execution = execution;
         if let Some((at, next)) = next {
             inner.turns = 1;
             inner.fresh = Some(at);
             inner.execution = Some(worker.execution(next.orchestrator, &self.id));
             inner.mailbox.insert(0, Message::of(next.started));
         }
-        let (mut jobs, mut dismissed, mut asks) = (Vec::new(), false, false);
-        worker.begin(&applied.children);
         let mut children = applied.children.into_iter();
         for action in actions {
             match action {
-                Action::StartActivity { not_before: Some(_), .. } | Action::StartTimer { .. } => {}
-                Action::StartActivity { .. } => jobs.extend(self.job(worker, &mut inner, action)),
+                Action::StartActivity { .. } | Action::StartTimer { .. } => {}
                 Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {
                     Some(key) => {
                         if let Some(child) = inner.calls.children.get_mut(&id) {
@@ -130,96 +191,89 @@ impl Instance {
                         tracing::warn!(instance = %self.id, child = instance, "a detached orchestration was not started: its id exists already");
                     }
                     // Of this call all the same, when a rewind has begun the call anew.
-                    None => worker.check_child(&self.id, inner.key, id, instance),
+                    None => effects.taken.push((id, instance)),
                 },
-                Action::TellEntity { .. } => asks = true,
+                Action::TellEntity { .. } => effects.asks = true,
                 Action::Cancel { id } => {
-                    if let Some(running) = inner.calls.running.remove(&id) {
-                        running.cancel(worker);
-                    }
-                    dismissed |= inner.calls.children.remove(&id).is_some();
+                    effects.cancelled.extend(inner.calls.running.remove(&id));
+                    effects.tells |= inner.calls.children.remove(&id).is_some();
                 }
             }
         }
+        effects.jobs = attempts.into_iter().filter_map(|planned| self.job(worker, inner, planned)).collect();
         if outcome.is_some() {
-            inner.calls.running.drain().for_each(|(_, running)| running.cancel(worker));
+            effects.cancelled.extend(inner.calls.running.drain().map(|(_, running)| running));
             inner.calls.stop_timers();
         }
-        self.arm(worker, &mut inner);
-        let mut left = Vec::new();
-        if outcome.is_some() {
+        self.arm(worker, inner);
+        if let Some(outcome) = outcome {
             inner.phase = Phase::Gone;
-            left = std::mem::take(&mut inner.mailbox);
-            self.leave_place(worker, &mut inner);
-        } else if parked {
-            inner.phase = Phase::Parked;
-            if inner.calls.running.is_empty() {
-                self.leave_place(worker, &mut inner);
-            }
-            left = std::mem::take(&mut inner.mailbox);
-            // What is left has reached the mailbox and is to reach it again.
-            let first = left.iter().filter_map(|message| message.inbox).min();
-            inner.inbox = first.map_or(inner.inbox, |first| inner.inbox.min(first - 1));
-            self.list(worker, &mut inner);
-        } else if inner.mailbox.is_empty() {
-            self.rest(worker, &mut inner);
-        } else {
-            if inner.calls.only_children() {
-                // Those in line go first.
-                self.leave_place(worker, &mut inner);
-            }
-            // Not here: this is the store's thread.
-            let (this, owner) = (self.clone(), worker.clone());
-            worker.spawn(async move { this.turn(&owner, this.lock()) });
+            let (parent, left) = (inner.parent.clone(), std::mem::take(&mut inner.mailbox));
+            effects.tells |= sets_aside;
+            effects.ended = Some(Ended { parent, outcome, aside: sets_aside, left });
+            self.leave_place(worker, inner);
+            return effects;
         }
-        let (key, parent) = (inner.key, inner.parent.clone());
-        drop(inner);
+        let can_wait = if sets_aside { inner.calls.running.is_empty() } else { inner.calls.only_children() };
+        if can_wait {
+            // Also where a turn follows: those in line go first.
+            self.leave_place(worker, inner);
+        }
+        if sets_aside && inner.mailbox.is_empty() {
+            inner.phase = Phase::Parked;
+            effects.rests = true;
+        } else if inner.mailbox.is_empty() {
+            inner.phase = Phase::Resting;
+            effects.rests = can_wait;
+        } else {
+            effects.works = true;
+        }
+        effects
+    }
+
+    /// Does what a durable turn asks for.
+    fn let_out(self: &Arc<Self>, worker: &Arc<Worker>, key: InstanceKey, effects: Effects) {
+        let Effects { jobs, acks, taken, cancelled, tells, asks, begun, works, rests, ended, retired } = effects;
+        worker.retire(retired);
+        if rests {
+            self.list(worker);
+        }
+        cancelled.into_iter().for_each(|running| running.cancel(worker));
+        taken.into_iter().for_each(|(call, child)| worker.check_child(&self.id, key, call, child));
         worker.submit(jobs);
         acks.into_iter().for_each(|ack| drop(ack.send(Ok(()))));
-        if dismissed {
+        if works {
+            self.work_later(worker);
+        }
+        if tells {
             worker.scan_later();
         }
         if asks {
             worker.fetch_later();
         }
-        if was_set_aside && outcome.is_some() {
-            worker.dismiss_children(&self.id);
-            worker.release_locks(&self.id);
-        }
         worker.watchers().tell(&self.id);
-        if has_begun {
+        if begun {
             worker.begun(&self.id);
         }
-        if let Some(outcome) = outcome {
+        if let Some(Ended { parent, outcome, aside, left }) = ended {
+            if aside {
+                worker.release_locks(&self.id);
+            }
             worker.forget(self);
             worker.finished(&self.id, key, parent, outcome);
+            left.into_iter().for_each(|message| worker.route(&self.id, message.left_by(key)));
         }
-        left.into_iter().for_each(|message| self.deliver(worker, message));
         worker.trim();
     }
 
-    /// The job of an activity, unless an attempt of it still runs.
-    pub(super) fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, action: Action) -> Option<Job> {
-        let Action::StartActivity { id, name, input, attempt, limits, .. } = action else {
-            return None;
-        };
+    /// The job of an attempt, unless one of the same call still runs.
+    pub(super) fn job(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner, planned: Planned) -> Option<Job> {
+        let Planned { call: id, attempt } = planned;
         if inner.calls.running.contains_key(&id) {
             return None;
         }
-        let Some(activity) = worker.registry().activity(name).copied() else {
-            let message =
-                format!("no activity named `{name}` is registered in this process; register it with the runtime's builder");
-            let failure = Failure::new(FailureKind::NotRegistered, message);
-            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
-            return None;
-        };
-        if let Some(excess) = worker.store().payloads().excess(format_args!("what `{name}` is called with"), &input) {
-            let failure = Failure::new(FailureKind::Codec, excess);
-            inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
-            return None;
-        }
-        let lane = match worker.pool().lane(&activity, &input) {
-            Ok(lane) => lane,
+        let Attempt { activity, lane, input, number: attempt, limits } = match attempt {
+            Ok(attempt) => attempt,
             Err(failure) => {
                 inner.mailbox.push(Message::of(Event::TaskFailed { id, failure, retry_at: None }));
                 return None;
@@ -246,5 +300,47 @@ impl Instance {
             last_heartbeat,
             trace,
         })
+    }
+}
+
+/// An attempt of an activity that is to be started once its turn is durable, or why it cannot be.
+pub(super) struct Planned {
+    pub(super) call: CallId,
+    attempt: Result<Attempt, Failure>,
+}
+
+struct Attempt {
+    activity: Registration,
+    lane: Lane,
+    input: Payload,
+    number: u32,
+    limits: Limits,
+}
+
+impl Worker {
+    /// Takes the attempts that are due at once out of `actions`. Asks the user's code for the key of their limits, so it is for the
+    /// executor.
+    pub(super) fn attempts(&self, actions: &mut Vec<Action>) -> Vec<Planned> {
+        let due = actions.extract_if(.., |action| matches!(action, Action::StartActivity { not_before: None, .. }));
+        due.filter_map(|action| match action {
+            Action::StartActivity { id, name, input, attempt, limits, .. } => {
+                Some(Planned { call: id, attempt: self.attempt(name, input, attempt, limits) })
+            }
+            _ => None,
+        })
+        .collect()
+    }
+
+    fn attempt(&self, name: &str, input: Payload, number: u32, limits: Limits) -> Result<Attempt, Failure> {
+        let activity = self.registry.activity(name).copied().ok_or_else(|| {
+            let message =
+                format!("no activity named `{name}` is registered in this process; register it with the runtime's builder");
+            Failure::new(FailureKind::NotRegistered, message)
+        })?;
+        if let Some(excess) = self.store.payloads().excess(format_args!("what `{name}` is called with"), &input) {
+            return Err(Failure::new(FailureKind::Codec, excess));
+        }
+        let lane = self.pool().lane(&activity, &input)?;
+        Ok(Attempt { activity, lane, input, number, limits })
     }
 }

@@ -1,7 +1,8 @@
 //! One instance in a worker: its mailbox, its turns, its commits.
 //!
 //! Invariant: at most one turn or commit of an instance is under way. What arrives meanwhile waits in the mailbox, and the
-//! next turn takes all of it.
+//! next turn takes all of it. User code runs and is dropped in [`Instance::work`] and [`Worker::retire`] only: in a task of the executor,
+//! with no lock held.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     pub(super) listed: bool,
     /// Whether it has one of the worker's places.
     pub(super) has_place: bool,
+    /// Whether it waits for one.
+    pub(super) in_line: bool,
     /// Whether a message was posted to its inbox while it waited for a place.
     pub(super) has_posted: bool,
 }
@@ -58,7 +61,7 @@ pub(super) enum Phase {
     Loading,
     /// It waits.
     Resting,
-    /// A turn or a commit is under way.
+    /// A turn or a commit is under way, or about to begin.
     Turning,
     /// It waits for a place: to run a turn, or to be read where it has no execution.
     Queued,
@@ -66,6 +69,16 @@ pub(super) enum Phase {
     Parked,
     /// It is no longer in the worker's map.
     Gone,
+}
+
+/// What became of a message.
+pub(crate) enum Delivered {
+    /// A turn that is under way, or about to begin, takes it.
+    Taken,
+    /// The instance was at rest, and whoever has delivered lets it [work](Instance::work).
+    Wakes,
+    /// The instance is no longer in memory.
+    Gone(Box<Message>),
 }
 
 impl Instance {
@@ -94,6 +107,7 @@ impl Instance {
             armed: None,
             listed: false,
             has_place: phase == Phase::Turning,
+            in_line: false,
             has_posted: false,
         };
         Arc::new(Self { id, inner: Mutex::new(inner) })
@@ -136,45 +150,44 @@ impl Instance {
             state: State::pending(),
             tags: request.tags,
         };
-        let commit = match turned {
+        let mut trace = None;
+        let mut commit = match turned {
             Ok(mut progress) => {
                 new.turn = Turn { at: progress.at, events: std::mem::take(&mut progress.events) };
-                let mut inner = self.lock();
-                inner.calls.record(&new.turn.events, &progress.actions);
-                new.state = inner.next_state(&progress, &new.turn.events);
+                new.state = {
+                    let mut inner = self.lock();
+                    inner.calls.record(&new.turn.events, &progress.actions);
+                    inner.next_state(&progress, &new.turn.events)
+                };
                 if let Some(next) = &progress.next {
                     next.orchestrator.name().clone_into(&mut new.name);
                     new.turn = first_turn(next, new.turn, now);
                 }
                 let outcome = new.turn.events.last().and_then(Event::outcome);
+                let next = progress.next.map(|next| (new.turn.at, next));
+                trace = execution.trace().cloned();
                 Commit {
-                    execution: Some(execution),
+                    execution: Some(execution).filter(|_| outcome.is_none() && next.is_none()),
                     actions: progress.actions,
                     acks: vec![ack],
-                    state: new.state.clone(),
                     turns: 1,
                     outcome,
-                    next: progress.next.map(|next| (new.turn.at, next)),
+                    next,
+                    ..Commit::of(new.state.clone())
                 }
             }
             Err(parked) => {
                 new.turn.events.push(started);
                 let report = Some(self.report(worker, parked.report));
                 new.state = State { status: Status::Suspended, report, ..State::pending() };
-                Commit {
-                    execution: None,
-                    actions: Vec::new(),
-                    acks: vec![ack],
-                    state: new.state.clone(),
-                    turns: 1,
-                    outcome: None,
-                    next: None,
-                }
+                drop(execution);
+                Commit { acks: vec![ack], turns: 1, sets_aside: true, ..Commit::of(new.state.clone()) }
             }
         };
-        let mut children = worker.children(&self.id, now, &commit.actions, commit.execution.as_ref().and_then(Execution::trace));
+        let mut children = worker.children(&self.id, now, &commit.actions, trace.as_ref());
         let mut tell = self.lock().dismissed(&self.id, &commit.actions);
         address(now, &commit.actions, &mut children, &mut tell);
+        commit.attempts = worker.attempts(&mut commit.actions);
         self.commit(
             worker,
             Batch { purge: request.replaces, create: Some(new), children, tell, ..Batch::default() },
@@ -183,43 +196,62 @@ impl Instance {
         );
     }
 
-    /// Takes a message now, with the next turn, or into the inbox. Gives it back when the instance is gone.
-    pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Option<Message> {
+    /// Puts a message into the mailbox.
+    pub(crate) fn try_deliver(&self, worker: &Worker, message: Message) -> Delivered {
         let mut inner = self.lock();
         if message.inbox.is_some_and(|number| number <= inner.inbox || worker.has_taken(number)) || !message.is_for(inner.key) {
-            return None;
+            return Delivered::Taken;
         }
-        match inner.phase {
-            Phase::Gone => return Some(message),
-            Phase::Loading | Phase::Turning => inner.mailbox.push(message),
-            Phase::Queued => {
-                inner.mailbox.push(message);
-                self.queue(worker, inner);
-            }
-            Phase::Resting => {
-                inner.mailbox.push(message);
-                self.turn(worker, inner);
-            }
-            Phase::Parked => self.keep(worker, inner, message),
+        if inner.phase == Phase::Gone {
+            return Delivered::Gone(Box::new(message));
         }
-        None
+        inner.mailbox.push(message);
+        if matches!(inner.phase, Phase::Loading | Phase::Turning) {
+            return Delivered::Taken;
+        }
+        inner.phase = Phase::Turning;
+        Delivered::Wakes
     }
 
-    /// Like [`try_deliver`](Self::try_deliver), through the worker when the instance is gone. What nobody has asked for by the id alone,
-    /// such as a result, is not for another instance that has the id by then.
+    /// Delivers the outcome of an attempt, in the task that ran it: the turn that takes it runs there, too. It is not for another instance
+    /// that has the id by now.
     pub(crate) fn deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) {
-        if let Some(mut message) = self.try_deliver(worker, message) {
-            if message.ack.is_none() {
-                message.posted_for.get_or_insert(self.key());
-            }
-            worker.route(&self.id, message);
+        match self.try_deliver(worker, message) {
+            Delivered::Taken => {}
+            Delivered::Wakes => self.work(worker),
+            Delivered::Gone(message) => worker.route(&self.id, Message { posted_for: Some(self.key()), ..*message }),
         }
     }
 
     /// The clock has rung and has taken its entry off.
     pub(crate) fn rung(self: &Arc<Self>, worker: &Arc<Worker>) {
-        self.lock().armed = None;
-        self.deliver(worker, Message::nudge());
+        let key = {
+            let mut inner = self.lock();
+            inner.armed = None;
+            inner.key
+        };
+        worker.route(&self.id, Message { posted_for: Some(key), ..Message::nudge() });
+    }
+
+    /// Deals with all that waits: with a turn, or, where the instance waits for a place or is set aside, without one.
+    pub(super) fn work(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let inner = self.lock();
+        if inner.phase != Phase::Turning {
+            return;
+        }
+        if inner.in_line {
+            self.queue(worker, inner);
+        } else if inner.execution.is_some() {
+            self.turn(worker, inner);
+        } else {
+            self.keep(worker, inner);
+        }
+    }
+
+    /// The same in a task of its own.
+    pub(super) fn work_later(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let (this, owner) = (self.clone(), worker.clone());
+        worker.spawn(async move { this.work(&owner) });
     }
 
     /// Whether a turn or a commit is under way.
@@ -239,8 +271,8 @@ impl Instance {
         }
     }
 
-    /// Runs a turn on all that waits. The instance is resting or has just committed.
-    pub(super) fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
+    /// Runs a turn on all that waits, when there is a place for it.
+    pub(super) fn turn<'i>(self: &'i Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'i, Inner>) {
         let suspended_at = inner.mailbox.iter().position(Message::is_suspend).filter(|_| inner.fresh.is_none());
         if suspended_at == Some(0) {
             let asked = inner.mailbox.remove(0);
@@ -321,7 +353,7 @@ impl Instance {
                 let report = self.report(worker, parked.report);
                 let refused = cannot_resume(&self.id, &report);
                 resumes.into_iter().for_each(|ack| drop(ack.send(Err(refused.clone()))));
-                self.park(worker, report, Waiting { post: parked.incoming, acks, consume });
+                self.park(worker, report, Waiting { post: parked.incoming, acks, consume, ..Waiting::default() });
             }
         }
     }
@@ -361,7 +393,10 @@ impl Instance {
         let mut children = worker.children(&self.id, progress.at, &progress.actions, execution.trace());
         address(progress.at, &progress.actions, &mut children, &mut tell);
         let turns = u32::from(append.is_some());
-        let commit = Commit { execution: Some(execution), actions: progress.actions, acks, state, turns, outcome, next };
+        // One that has ended is dropped here.
+        let execution = Some(execution).filter(|_| outcome.is_none() && next.is_none());
+        let attempts = worker.attempts(&mut progress.actions);
+        let commit = Commit { execution, attempts, actions: progress.actions, acks, turns, outcome, next, ..Commit::of(state) };
         if append.is_none() && changed.is_none() && consume.is_empty() && tell.is_empty() {
             return self.committed(worker, commit, Applied::default());
         }
@@ -373,18 +408,9 @@ impl Instance {
         );
     }
 
-    pub(super) fn rest(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
-        inner.phase = Phase::Resting;
-        if inner.calls.only_children() {
-            self.leave_place(worker, inner);
-            self.list(worker, inner);
-        }
-    }
-
     /// Stands in the worker's list of what can be evicted.
-    pub(super) fn list(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
-        if !inner.listed {
-            inner.listed = true;
+    pub(super) fn list(self: &Arc<Self>, worker: &Worker) {
+        if !std::mem::replace(&mut self.lock().listed, true) {
             worker.idle(self);
         }
     }

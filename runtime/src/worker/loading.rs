@@ -25,6 +25,9 @@ impl Instance {
     ) {
         let Stored { instance, history, heartbeats, .. } = stored;
         let mut inner = self.lock();
+        if inner.phase == Phase::Gone {
+            return;
+        }
         inner.key = instance.key;
         inner.parent = instance.parent;
         inner.turns = u32::try_from(history.len()).unwrap_or(u32::MAX);
@@ -47,12 +50,10 @@ impl Instance {
         let state = &inner.state;
         let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
         if is_suspended || state.status == Status::Pending && state.wake_at.is_some() && !state.is_due(worker.now()) {
-            inner.phase = Phase::Parked;
+            inner.phase = Phase::Turning;
             inner.inbox = 0;
-            let mailbox = std::mem::take(&mut inner.mailbox);
             self.arm(worker, &mut inner);
-            drop(inner);
-            return mailbox.into_iter().for_each(|message| self.deliver(worker, message));
+            return self.keep(worker, inner);
         }
         if !self.take_place(worker, &mut inner) {
             // What came through the inbox is read again with the history.
@@ -95,7 +96,8 @@ impl Instance {
             let report = execution.poison().map_or_else(|| mismatch.to_string(), |poison| poison.report(&self.id, is_encrypted));
             return self.park_again(worker, report);
         }
-        let pending = execution.pending();
+        let mut pending = execution.pending();
+        let attempts = worker.attempts(&mut pending);
         let mut inner = self.lock();
         // A shutdown has not waited for the replay.
         if inner.phase == Phase::Gone {
@@ -113,23 +115,27 @@ impl Instance {
             inner.calls.heartbeats.entry(call).or_insert(details);
         }
         inner.calls.record(&[], &pending);
-        let mut jobs = Vec::new();
+        inner.calls.work.extend(attempts.iter().map(|planned| planned.call));
         let ended: HashSet<_> = inner.mailbox.iter().filter_map(Message::ended_attempt).collect();
+        // The outcome of one may have come while the instance was set aside.
+        let attempts = attempts.into_iter().filter(|planned| !ended.contains(&planned.call));
+        let jobs: Vec<_> = attempts.filter_map(|planned| self.job(worker, &mut inner, planned)).collect();
+        let key = inner.key;
+        self.arm(worker, &mut inner);
+        let rests = inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound;
+        inner.phase = if rests { Phase::Resting } else { Phase::Turning };
+        let can_go = rests && inner.calls.only_children();
+        drop(inner);
         for action in pending {
-            match action {
-                // Its outcome came while the instance was set aside.
-                Action::StartActivity { id, .. } if ended.contains(&id) => {}
-                Action::StartActivity { not_before: None, .. } => jobs.extend(self.job(worker, &mut inner, action)),
-                Action::StartChild { id, instance, .. } => worker.check_child(&self.id, inner.key, id, instance),
-                _ => {}
+            if let Action::StartChild { id, instance, .. } = action {
+                worker.check_child(&self.id, key, id, instance);
             }
         }
-        self.arm(worker, &mut inner);
-        if inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound {
-            self.rest(worker, &mut inner);
-            drop(inner);
-        } else {
-            self.turn(worker, inner);
+        if can_go {
+            self.list(worker);
+        }
+        if !rests {
+            self.work(worker);
         }
         worker.submit(jobs);
     }
@@ -178,7 +184,7 @@ impl Instance {
         worker.clock().set(&self.id, inner.armed.take(), None);
         worker.clock().set_stored(wake);
         drop(inner);
-        drop(execution);
+        worker.retire(execution);
         worker.forget(self);
         true
     }
@@ -193,7 +199,7 @@ impl Instance {
         self.leave_place(worker, &mut inner);
         let left = std::mem::take(&mut inner.mailbox);
         drop(inner);
-        drop(execution);
+        worker.retire(execution);
         worker.forget(self);
         left
     }

@@ -79,6 +79,15 @@ impl Message {
         }
     }
 
+    /// The same, left over by the run with this key. What nobody has asked for by the id alone, such as a result, is not for another run
+    /// that has the id by then.
+    pub(super) fn left_by(mut self, key: InstanceKey) -> Self {
+        if self.ack.is_none() {
+            self.posted_for.get_or_insert(key);
+        }
+        self
+    }
+
     pub(crate) fn refuse(self, error: RuntimeError) {
         if let Some(ack) = self.ack {
             let _ = ack.send(Err(error));

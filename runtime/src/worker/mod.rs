@@ -23,6 +23,7 @@ mod places;
 pub(crate) mod pool;
 pub(crate) mod request;
 mod retention;
+mod retired;
 pub(crate) mod run;
 pub(crate) mod time;
 mod waiting;
@@ -50,7 +51,7 @@ use crate::store::{self, Batch, Epoch, Lookup, Role, Status, StoreResult, Timest
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
-use instance::Instance;
+use instance::{Delivered, Instance};
 use message::Message;
 pub(crate) use parking::wrong_state;
 use places::Places;
@@ -58,6 +59,7 @@ use pool::{Job, Perform, Pool};
 use request::Request;
 use retention::Ended;
 pub use retention::Retention;
+use retired::Retired;
 use time::Time;
 use waiting::Waiter;
 pub(crate) use waiting::outcome_of;
@@ -65,6 +67,9 @@ use watchers::Watchers;
 
 /// How long a start is answered later for the sake of its first turn, where that cannot be had at once.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits for what has ended to be written, and for what is unloaded to be dropped.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
@@ -110,6 +115,7 @@ pub(crate) struct Worker {
     retained: Option<Arc<Ended>>,
     entities: Entities,
     watchers: Arc<Watchers>,
+    retired: Arc<Retired>,
 }
 
 impl Worker {
@@ -149,6 +155,7 @@ impl Worker {
             retained: settings.retention.map(|retention| Arc::new(Ended::new(retention))),
             entities: Entities::default(),
             watchers: Arc::default(),
+            retired: Arc::default(),
         });
         let weak = Arc::downgrade(&worker);
         let rung = move || {
@@ -159,7 +166,8 @@ impl Worker {
         };
         worker.store.listen(Role::Worker, Arc::new(rung))?;
         worker.clock.set_stored(worker.store.next_wake().await?);
-        worker.scan().await;
+        let scanner = worker.clone();
+        let _ = worker.handle.spawn(async move { scanner.scan().await }).await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
         worker.spawn(pool::keep_pace(Arc::downgrade(&worker), worker.pool.clone()));
         worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
@@ -231,8 +239,11 @@ impl Worker {
             }
             return Ok(key);
         };
+        // Those that rest give way at once.
+        self.trim();
         let (ack, answer) = oneshot::channel();
-        instance.start(self, self.execution(orchestrator, &id), request, ack);
+        let (worker, created) = (self.clone(), instance.clone());
+        self.spawn(async move { created.start(&worker, worker.execution(orchestrator, created.id()), request, ack) });
         answer.await.unwrap_or_else(|_| Err(self.stopped_by()))?;
         Ok(instance.key())
     }
@@ -272,7 +283,7 @@ impl Worker {
         answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 
-    /// Delivers a message to an instance, which is loaded if it is not.
+    /// Delivers a message to an instance, which is loaded if it is not. May be called from anywhere: what it causes runs in tasks of its own.
     pub(crate) fn route(self: &Arc<Self>, id: &Arc<str>, message: Message) {
         if instance_id::is_entity(id) {
             return self.route_to_entity(id, message);
@@ -291,8 +302,9 @@ impl Worker {
                 self.load(instance.clone());
             }
             match delivered {
-                None => return,
-                Some(back) => message = back,
+                Delivered::Taken => return,
+                Delivered::Wakes => return instance.work_later(self),
+                Delivered::Gone(back) => message = *back,
             }
             self.forget(&instance);
         }
@@ -301,12 +313,6 @@ impl Worker {
     /// Takes up an instance that has something to do.
     pub(crate) fn wake(self: &Arc<Self>, id: &str) {
         self.route(&id.into(), Message::nudge());
-    }
-
-    /// The same from a place where a turn must not run.
-    pub(crate) fn route_later(self: &Arc<Self>, id: String, message: Message) {
-        let worker = self.clone();
-        self.spawn(async move { worker.route(&id.into(), message) });
     }
 
     /// Takes up sub-orchestrations that were just created.
@@ -365,7 +371,7 @@ impl Worker {
         let (worker, id): (Weak<Self>, _) = (Arc::downgrade(self), id.clone());
         Box::new(move || {
             if let Some(worker) = worker.upgrade() {
-                worker.route_later(id.to_string(), Message::nudge());
+                worker.route(&id, Message::nudge());
             }
         })
     }
@@ -436,10 +442,11 @@ impl Worker {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let settled = tokio::time::timeout(Duration::from_secs(5), settled).await;
+        let settled = tokio::time::timeout(SETTLING, settled).await;
         let unwritten = if settled.is_ok() { Ok(()) } else { self.unwritten() };
         let closed = self.store.close().await;
         self.stop();
+        let _ = tokio::time::timeout(SETTLING, self.retired.dropped()).await;
         // What another worker has taken over goes on there.
         let ended = self.ended.get().filter(|error| error.kind() != ErrorKind::Fenced).cloned();
         ended.map_or(Ok(()), Err).and(closed).and(unwritten)

@@ -12,7 +12,7 @@ use crate::store::Status;
 use crate::worker::Worker;
 use crate::worker::instance::{Inner, Instance, Phase};
 use crate::worker::message::Message;
-use crate::worker::parking::{post, wrong_state};
+use crate::worker::parking::{Change, Kept, wrong_state};
 
 /// The places of a worker, if they are limited.
 pub(crate) struct Places(Option<Mutex<Line>>);
@@ -78,6 +78,7 @@ impl Instance {
     /// Takes a place, unless the run has one. Otherwise the run stands in line.
     pub(super) fn take_place(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) -> bool {
         inner.has_place = inner.has_place || worker.places.take_or_wait(self);
+        inner.in_line = !inner.has_place;
         inner.has_place
     }
 
@@ -89,45 +90,74 @@ impl Instance {
     }
 
     /// Waits for a place. The mailbox is kept for the turn, but whoever wants an answer gets it now.
-    pub(super) fn queue(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
-        inner.phase = Phase::Queued;
-        if inner.fresh.is_some() && inner.execution.take().is_some() {
-            // A generation that has not begun is its start, which is the first message, and is read again.
-            inner.mailbox.remove(0);
-        }
-        if let Some(at) = inner.mailbox.iter().position(Message::interrupts) {
-            let message = inner.mailbox.remove(at);
-            return if message.is_suspend() {
-                self.suspend(worker, inner, message)
-            } else {
-                self.terminate(worker, inner, message)
-            };
-        }
-        let asked: Vec<_> = inner.mailbox.extract_if(.., |message| message.ack.is_some()).collect();
-        for message in asked {
-            if message.is_resume() && inner.state.status != Status::Suspended {
-                message.refuse(wrong_state(&self.id, "it is not suspended"));
-                continue;
+    pub(super) fn queue<'i>(self: &'i Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'i, Inner>) {
+        inner.phase = Phase::Turning;
+        loop {
+            let begins_anew = inner.fresh.is_some() && inner.execution.is_some();
+            if begins_anew {
+                // A generation that has not begun is its start, which is the first message, and is read again.
+                inner.mailbox.remove(0);
             }
-            let refused = message.event.as_ref().zip(inner.execution.as_ref());
-            match refused.and_then(|(event, execution)| execution.refuses(event)) {
-                Some(failure) => message.refuse(self.wrong_type(&failure)),
-                None => {
-                    inner.has_posted = true;
-                    post(worker, inner.key, message);
+            if let Some(at) = inner.mailbox.iter().position(Message::interrupts) {
+                let message = inner.mailbox.remove(at);
+                let begun = inner.execution.take_if(|_| begins_anew);
+                drop(inner);
+                drop(begun);
+                return self
+                    .change(worker, if message.is_suspend() { Change::Suspend(message) } else { Change::Terminate(message) });
+            }
+            let asked: Vec<_> = inner.mailbox.extract_if(.., |message| message.ack.is_some()).collect();
+            if asked.is_empty() && !begins_anew {
+                break;
+            }
+            let (key, is_suspended) = (inner.key, inner.state.status == Status::Suspended);
+            let execution = inner.execution.take();
+            drop(inner);
+            let execution = execution.filter(|_| !begins_anew);
+            let mut kept = Kept::default();
+            for message in asked {
+                if message.is_resume() && !is_suspended {
+                    kept.decline(message, wrong_state(&self.id, "it is not suspended"));
+                    continue;
+                }
+                let refused = message.event.as_ref().zip(execution.as_ref());
+                match refused.and_then(|(event, execution)| execution.refuses(event)) {
+                    Some(failure) => kept.decline(message, self.wrong_type(&failure)),
+                    None => kept.put(message),
                 }
             }
+            let posts = kept.posts();
+            self.put_by(worker, key, kept);
+            inner = self.lock();
+            if inner.phase != Phase::Turning {
+                drop(inner);
+                return drop(execution);
+            }
+            inner.execution = execution;
+            inner.has_posted |= posts;
         }
+        if inner.has_place {
+            return self.begin(worker, inner);
+        }
+        inner.phase = Phase::Queued;
     }
 
     /// The run has got the place it waited for.
     fn placed(self: &Arc<Self>, worker: &Arc<Worker>) {
         let mut inner = self.lock();
-        if inner.phase != Phase::Queued {
+        if !std::mem::take(&mut inner.in_line) || !matches!(inner.phase, Phase::Queued | Phase::Turning) {
             drop(inner);
             return worker.release_place();
         }
         inner.has_place = true;
+        if inner.phase == Phase::Queued {
+            inner.phase = Phase::Turning;
+            self.begin(worker, inner);
+        }
+    }
+
+    /// Uses the place.
+    fn begin(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
         if inner.execution.is_some() && !inner.has_posted {
             return self.turn(worker, inner);
         }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::activity::{self, Attempt, Signals, States};
-use crate::barrier::Guarded;
+use crate::barrier::{self, Guarded};
 use crate::engine::event::{CallId, Event};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
@@ -223,6 +223,14 @@ impl Pool {
             }
         });
         select(empty, self.time.sleep(grace)).await;
+    }
+}
+
+/// What was given to activities is the user's, and may be dropped by whoever held the worker last.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let state = std::mem::take(&mut self.state);
+        self.handle.spawn(async move { barrier::dispose("the state of activities", state) });
     }
 }
 

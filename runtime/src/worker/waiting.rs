@@ -30,7 +30,7 @@ impl Worker {
         }
         if let Some(parent) = parent {
             let ended = Some(key);
-            self.route_later(parent.instance, Message { ended, ..Message::of(Event::for_parent(parent.id, outcome)) });
+            self.route(&parent.instance.into(), Message { ended, ..Message::of(Event::for_parent(parent.id, outcome)) });
         }
     }
 
