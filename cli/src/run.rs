@@ -260,7 +260,10 @@ fn read_json(argument: String, what: &str) -> dacapo::Result<Payload> {
         }
         _ => argument,
     };
-    Payload::from_json(text.trim().to_owned()).map_err(|_| {
+    Payload::from_json(text.trim().to_owned()).map_err(|failure| {
+        if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
+            return dacapo::Error::msg(format!("invalid {}: {failure}", what.trim_start_matches("the ")));
+        }
         let text = cut(text.trim(), 60);
         dacapo::Error::msg(format!("{what} is no JSON: {text}; a text has quotes of its own, as in '\"{}\"'", cut(&text, 20)))
     })

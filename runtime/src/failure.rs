@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::asked_wait::{self, AskedWait};
+use crate::bounds::{CAUSE, MESSAGE, cut, cut_causes};
 use crate::error::Error;
 use crate::payload::{Excerpt, Payload};
 
@@ -103,7 +104,7 @@ impl Failure {
         Self {
             kind,
             type_name: Box::default(),
-            message: message.into(),
+            message: cut(message.into(), MESSAGE),
             causes: Vec::new(),
             retryable,
             payload: None,
@@ -116,7 +117,7 @@ impl Failure {
     pub(crate) fn application<E: fmt::Display + Serialize + 'static>(error: &E, causes: Vec<String>) -> Self {
         let mut failure = Self::new(FailureKind::Application, error.to_string());
         failure.type_name = std::any::type_name::<E>().into();
-        failure.causes = causes;
+        failure.causes = cut_causes(causes);
         if let Some(inner) = (error as &dyn std::any::Any).downcast_ref::<Error>().and_then(Error::failure) {
             failure.calls.clone_from(&inner.calls);
         }
@@ -124,13 +125,16 @@ impl Failure {
         failure.retry_after = wait.map(Box::new);
         match encoded {
             Ok(payload) => failure.payload = Some(payload),
-            Err(codec) => failure.causes.push(codec.message),
+            Err(codec) => failure.causes.push(cut(codec.message, CAUSE)),
         }
         failure
     }
 
     /// The failure of a function that panicked with `payload`, as `catch_unwind` gives it.
     pub(crate) fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
+        if let Some(failure) = payload.downcast_ref::<Self>() {
+            return failure.clone();
+        }
         let message = payload
             .downcast_ref::<&'static str>()
             .map(|text| (*text).to_owned())
@@ -192,13 +196,13 @@ impl Failure {
         &self.type_name
     }
 
-    /// What the error said.
+    /// What the error said. At most 16 KiB are kept; a longer message ends with a mark.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The messages of the error's sources, outermost first.
+    /// The messages of the error's sources, outermost first: at most 16, of 4 KiB each.
     #[must_use]
     pub fn causes(&self) -> &[String] {
         &self.causes
@@ -242,7 +246,9 @@ impl Failure {
     /// The same failure, one level further up: `message` becomes its message, today's message its first cause.
     #[must_use]
     pub(crate) fn context(mut self, message: impl Into<String>) -> Self {
-        self.causes.insert(0, std::mem::replace(&mut self.message, message.into()));
+        let cause = std::mem::replace(&mut self.message, cut(message.into(), MESSAGE));
+        self.causes.insert(0, cause);
+        self.causes = cut_causes(self.causes);
         self
     }
 }

@@ -13,7 +13,7 @@ use crate::barrier;
 use crate::error::Error;
 use crate::failure::{Failure, FailureKind, causes_of};
 use crate::limits::Throttle;
-use crate::payload::Payload;
+use crate::payload::{Payload, checked};
 use crate::retry::Retry;
 
 /// An annotated function, as the engine sees it. Implemented by `#[activity]` and `#[orchestrator]` on a hidden type.
@@ -400,8 +400,8 @@ impl Encoder {
             let comma = if self.text.len() > 1 { "," } else { "" };
             self.text.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
         }
-        if let Err(error) = serde_json::to_writer(&mut self.text, value) {
-            let message = format!("argument `{name}` could not be stored as JSON: {error}");
+        if let Err(why) = checked(value, |value| serde_json::to_writer(&mut self.text, value)) {
+            let message = format!("cannot encode the argument `{name}` as JSON: {why}");
             self.failed.get_or_insert(Failure::new(FailureKind::Codec, message));
         }
     }
@@ -417,7 +417,7 @@ impl Encoder {
             (false, false) => {}
         }
         let text = String::from_utf8(self.text).map_err(|error| Failure::new(FailureKind::Codec, error.to_string()))?;
-        Payload::from_json(text)
+        Payload::stored(text)
     }
 }
 
@@ -430,7 +430,7 @@ pub struct Decoder<'p> {
 impl<'p> Decoder<'p> {
     /// For `parameters` arguments.
     pub fn new(payload: &'p Payload, parameters: usize) -> Result<Self, Failure> {
-        let fields = if parameters > 1 { Some(payload.decode()?) } else { None };
+        let fields = if parameters > 1 { Some(payload.parse()?) } else { None };
         Ok(Self { payload, fields })
     }
 

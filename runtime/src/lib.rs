@@ -18,6 +18,7 @@ extern crate self as dacapo;
 pub mod activity;
 mod asked_wait;
 mod barrier;
+mod bounds;
 mod client;
 mod engine;
 mod entity;

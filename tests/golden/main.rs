@@ -319,8 +319,20 @@ async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
 #[test]
 fn recorded_histories_are_followed() {
     for version in SETS {
-        let histories = folder(version).join("histories");
-        let recorded = std::fs::read_dir(&histories).expect("a folder of histories").count();
-        assert_eq!(dacapo::testing::replay_dir(&histories), recorded);
+        let (followed, deep) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let mut recorded = 0;
+        for history in std::fs::read_dir(folder(version).join("histories")).expect("a folder of histories") {
+            let path = history.expect("it can be listed").path();
+            let name = path.file_name().expect("it is a file");
+            let is_deep = name.to_string_lossy().starts_with("deep");
+            recorded += usize::from(!is_deep);
+            let to = if is_deep { &deep } else { &followed };
+            std::fs::copy(&path, to.path().join(name)).expect("it can be copied");
+        }
+        assert_eq!(dacapo::testing::replay_dir(followed.path()), recorded);
+        // Values are bounded since; a run that has deeper ones is parked. Its two arguments are one level more.
+        let report = std::panic::catch_unwind(|| dacapo::testing::replay_dir(deep.path())).expect_err("too deep");
+        let report = report.downcast_ref::<String>().expect("a text");
+        assert!(report.contains("181 levels deep"), "{report}");
     }
 }

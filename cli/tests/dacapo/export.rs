@@ -74,8 +74,16 @@ async fn recorded_values_are_exported_as_they_are() -> dacapo::Result<()> {
     for value in ODD_VALUES {
         tool(&url(&place.folder), &["start", "waits", "-"], value).await;
     }
-    let nested = format!("{}{}", "[".repeat(300), "]".repeat(300));
-    place.text(&["start", "waits", &nested]).await;
+    // Deeper than a value may be, as an earlier version has stored it.
+    let nested = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    place.text(&["start", "waits", "\"deep\"", "--id", "deep"]).await;
+    place.tool(&["wait", "deep"]).await;
+    let database = rusqlite::Connection::open(place.file("test.db"))?;
+    let sql = "UPDATE turn SET events = replace(events, '\"input\":\"deep\"', '\"input\":' || ?1)";
+    assert!(database.execute(sql, [&nested])? > 0);
+    for arguments in [["show", "deep"], ["history", "deep"], ["census", "--json"], ["list", "--json"]] {
+        place.text(&arguments).await;
+    }
     place.text(&["start", "waits", "{\"a b\":\n\t[1,\r\n2]}"]).await;
     let file = place.file("runs.jsonl");
     place.text(&["export", "-o", &file]).await;

@@ -202,3 +202,21 @@ async fn a_parked_run_is_said_to_be_parked_until_it_ends() -> dacapo::Result<()>
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_nested_too_deeply_is_refused_with_its_depth() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    let deep = format!("{}{}", "[".repeat(101), "]".repeat(101));
+    place.tool(&["start", "waits", "1", "--id", "one"]).await;
+    for arguments in [["start", "waits", &deep, "--id", "other"].as_slice(), &["raise", "one", "go", &deep]] {
+        let (code, said) = place.refused(arguments).await;
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("101 levels") && said.len() < 500, "{said}");
+    }
+    let long = "r".repeat(8_193);
+    for verb in ["suspend", "resume", "terminate", "rewind"] {
+        let (_, said) = place.refused(&[verb, "one", "--reason", &long]).await;
+        assert!(said.contains("8192"), "{verb}: {said}");
+    }
+    Ok(())
+}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bounds::encode_shown;
 use crate::payload::Payload;
 use crate::trace::TraceContext;
 pub(crate) use signals::Signals;
@@ -154,7 +155,8 @@ pub fn is_cancelled() -> bool {
 /// this is cheap to call often, and a crash may lose those of the last second. Does nothing outside a runtime.
 ///
 /// # Panics
-/// When the details cannot be stored as JSON.
+/// When the details cannot be encoded as JSON, or are longer than 64 KiB. The attempt then fails with a
+/// [`Codec`](crate::FailureKind::Codec) failure that says why.
 ///
 /// ```
 /// #[dacapo::activity(heartbeat_timeout = std::time::Duration::from_secs(30))]
@@ -167,9 +169,10 @@ pub fn is_cancelled() -> bool {
 /// }
 /// ```
 pub fn heartbeat<T: Serialize>(details: &T) {
-    let _ = ATTEMPT.try_with(|attempt| match Payload::encode(details) {
+    let _ = ATTEMPT.try_with(|attempt| match encode_shown("the details of a heartbeat", details) {
         Ok(details) => attempt.signals.heartbeat(details),
-        Err(failure) => panic!("the details of a heartbeat cannot be stored: {failure}"),
+        // `Failure::panic` gives it back.
+        Err(failure) => std::panic::resume_unwind(Box::new(failure)),
     });
 }
 

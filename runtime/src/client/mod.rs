@@ -20,6 +20,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::watch as notice;
 
+use crate::bounds::check_reason;
 use crate::engine::event::{Event as HistoryEvent, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::{Function, Recorded, Storable};
@@ -153,6 +154,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
     pub async fn terminate(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        check_reason(reason)?;
         self.send(id, HistoryEvent::ExecutionTerminated { reason: reason.to_owned() }).await
     }
 
@@ -182,6 +184,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn suspend(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        check_reason(reason)?;
         self.send(id, HistoryEvent::ExecutionSuspended { reason: reason.to_owned() }).await
     }
 

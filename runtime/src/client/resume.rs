@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::bounds::check_reason;
 use crate::client::Client;
 use crate::engine::event::Event;
 use crate::error::RuntimeError;
@@ -70,6 +71,10 @@ impl IntoFuture for Resume {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { client, id, reason, without_events } = self;
-        async move { client.send(&id, Event::ExecutionResumed { reason, without_events }).await }.boxed()
+        async move {
+            check_reason(&reason)?;
+            client.send(&id, Event::ExecutionResumed { reason, without_events }).await
+        }
+        .boxed()
     }
 }

@@ -1,5 +1,6 @@
 //! Going on with what has failed.
 
+use crate::bounds::check_reason;
 use crate::client::{Backend, Client};
 use crate::engine::event::{Event, Turn};
 use crate::error::{ErrorKind, RuntimeError};
@@ -42,6 +43,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn rewind(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
+        check_reason(reason)?;
         let root = self.find(id).await?;
         if root.state.status != Status::Failed {
             let why = format!("only a failed orchestration can be rewound, and it is {}", root.state.status);

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::bounds::check_tags;
 use crate::client::{Client, Handle};
 use crate::engine::event::Event;
 use crate::error::{ErrorKind, RuntimeError};
@@ -110,6 +111,8 @@ impl<F> Start<F> {
     }
 
     /// Labels it, to be found by [`Query::tag`](crate::Query::tag). One value for each name.
+    ///
+    /// At most 64 tags. A name has 1 to 128 bytes, a value at most 1,024 bytes, and neither has control characters.
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(name.into(), value.into());
         self
@@ -324,20 +327,6 @@ impl Restart {
 
 fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
-}
-
-fn check_tags(tags: &BTreeMap<String, String>) -> StoreResult<()> {
-    let is_unsound = |text: &str| text.chars().count() > 256 || text.chars().any(char::is_control);
-    match tags.iter().find(|(name, value)| name.is_empty() || is_unsound(name) || is_unsound(value)) {
-        None => Ok(()),
-        Some((name, value)) => {
-            let (name, value) = (crate::payload::Excerpt(name), crate::payload::Excerpt(value));
-            let message = format!(
-                "{name} = {value} cannot be a tag: a name has 1 to 256 characters, a value at most 256, and neither a control character"
-            );
-            Err(RuntimeError::new(ErrorKind::Invalid, message))
-        }
-    }
 }
 
 fn check_id(id: &str) -> StoreResult<()> {

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::TryStreamExt as _;
 
+use crate::bounds::check_reason;
 use crate::client::Client;
 use crate::http::access::Role;
-use crate::http::answer::{Refusal, empty, message};
+use crate::http::answer::{Refusal, bad_argument, empty, message};
 use crate::http::api::Api;
 use crate::http::parameters::Parameters;
 use crate::http::start::Starting;
@@ -152,6 +153,7 @@ impl Api {
             _ => Vec::new(),
         };
         let reason = parameters.get("reason").unwrap_or_default();
+        check_reason(reason).map_err(|why| bad_argument(&why.to_string()))?;
         let longest_wait = self.longest_wait;
         let starting = Starting { client, links, parts: &parts, parameters: &parameters, path: &path, longest_wait };
         Ok(match route {

@@ -8,6 +8,7 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::bounds::encode_shown;
 use crate::engine::scope::{self, Recalled, Scope};
 use crate::failure::Failure;
 use crate::function::Storable;
@@ -163,12 +164,12 @@ pub fn patched(name: &str) -> bool {
 
 /// Shows `status` as the instance's custom status, from the end of the current turn on.
 ///
-/// A value without a JSON form fails the orchestration.
+/// A value without a JSON form, or one whose JSON is longer than 64 KiB, fails the orchestration.
 ///
 /// # Panics
 /// Outside an orchestrator.
 pub fn set_custom_status<T: Serialize + ?Sized>(status: &T) {
-    ask("set_custom_status", |scope| match Payload::encode(status) {
+    ask("set_custom_status", |scope| match encode_shown("the custom status", status) {
         Ok(payload) => scope.custom_status = Some(payload),
         Err(failure) => {
             scope.fatal.get_or_insert(failure);

@@ -1,5 +1,6 @@
 //! Values as they are kept in the history: JSON text.
 
+mod encode;
 mod walk;
 
 use std::borrow::Cow;
@@ -10,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::failure::{Failure, FailureKind};
-use crate::payload::walk::canonical;
+use crate::payload::walk::{canonical, nesting_above};
+#[cfg(feature = "schedules")]
+pub(crate) use encode::on_its_own;
+pub(crate) use encode::{MAX_DEPTH, checked, too_deep};
 
 /// A value as it is recorded: one JSON document, kept as text until somebody needs it typed.
 ///
@@ -27,19 +31,30 @@ impl Payload {
     /// Encodes a value as JSON.
     ///
     /// # Errors
-    /// A [`FailureKind::Codec`] failure when the value has no JSON form, such as a map whose keys are not strings.
+    /// A [`FailureKind::Codec`] failure when the value has no JSON form it could be read back from, such as NaN, `Some(None)` or a map whose
+    /// keys are not strings, and when it is nested more than 100 levels of `[` and `{` deep. The message names the place in the value.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Failure> {
-        serde_json::value::to_raw_value(value).map(Self::plain).map_err(|error| {
+        checked(value, |value| serde_json::value::to_raw_value(value)).map(Self::plain).map_err(|why| {
             let type_name = std::any::type_name::<T>();
-            Failure::new(FailureKind::Codec, format!("a `{type_name}` could not be stored as JSON: {error}"))
+            Failure::new(FailureKind::Codec, format!("cannot encode a `{type_name}` as JSON: {why}"))
         })
     }
 
     /// Decodes the value.
     ///
     /// # Errors
-    /// A [`FailureKind::Codec`] failure that shows the beginning of the text when it does not fit `T`.
+    /// A [`FailureKind::Codec`] failure that shows the beginning of the text when it does not fit `T`, and one that names the depth when it is
+    /// nested more than 100 levels deep, as a value that an early version recorded may be.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        if let Some(why) = self.depth_error() {
+            let type_name = std::any::type_name::<T>();
+            return Err(Failure::new(FailureKind::Codec, format!("cannot decode recorded JSON as `{type_name}`: {why}")));
+        }
+        self.parse()
+    }
+
+    /// Decodes the value, however deep it is. `T` keeps what is nested as text.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if self.is_sealed() {
             let message = "the payload cannot be read here: it was encoded with another key, or is kept beside the history";
             return Err(Failure::new(FailureKind::Codec, message));
@@ -51,14 +66,31 @@ impl Payload {
         })
     }
 
-    /// Takes JSON text as it is. A store of your own reads what it was given with `Deserialize`: it may be an envelope.
+    /// Why a recorded value cannot be decoded, if it is nested too deeply. What wraps a caller's value, as the object of several arguments
+    /// does, is not counted.
+    pub(crate) fn depth_error(&self) -> Option<String> {
+        const WRAPPERS: usize = 4;
+        let depth = nesting_above(MAX_DEPTH + WRAPPERS, self.as_str())?;
+        Some(format!("it is nested {depth} levels deep, but at most {MAX_DEPTH} levels of `[` and `{{` are allowed"))
+    }
+
+    /// Takes JSON text as it is. A custom store reads values back with `Deserialize` instead, because they may be envelopes.
     ///
     /// # Errors
-    /// A [`FailureKind::Codec`] failure when the text is not one JSON document.
+    /// A [`FailureKind::Codec`] failure when the text is not one JSON document, or is nested more than 100 levels of `[` and `{` deep.
     pub fn from_json(text: String) -> Result<Self, Failure> {
+        let payload = Self::stored(text)?;
+        match nesting_above(MAX_DEPTH, payload.as_str()) {
+            Some(depth) => Err(Failure::new(FailureKind::Codec, too_deep(depth))),
+            None => Ok(payload),
+        }
+    }
+
+    /// The same for text from a store, which may be nested deeper.
+    pub(crate) fn stored(text: String) -> Result<Self, Failure> {
         RawValue::from_string(text)
             .map(Self::plain)
-            .map_err(|error| Failure::new(FailureKind::Codec, format!("the text is not JSON: {error}")))
+            .map_err(|error| Failure::new(FailureKind::Codec, format!("invalid JSON: {error}")))
     }
 
     /// The JSON text.

@@ -47,6 +47,30 @@ fn end(to: &mut String, open: &[Open<'_>]) {
     }
 }
 
+/// How many levels of `[` and `{` a text has, where there may be more than `limit`.
+pub(crate) fn nesting_above(limit: usize, text: &str) -> Option<usize> {
+    if text.len() <= 2 * limit {
+        return None;
+    }
+    let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    while let Some(&byte) = text.as_bytes().get(at) {
+        match byte {
+            b'"' => {
+                at = string_end(text, at);
+                continue;
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    (deepest > limit).then_some(deepest)
+}
+
 /// An array or object whose values are being visited.
 enum Open<'t> {
     /// Where the rest of its values begins.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, ReuseId};
-use crate::payload::Payload;
+use crate::payload::{Payload, on_its_own};
 use crate::schedule::timetable::{Timetable, text};
 use crate::schedule::{CatchUp, Overlap};
 use crate::store::ErrorClass;
@@ -37,6 +37,7 @@ pub(super) enum Command {
 pub(crate) struct Plan {
     pub(super) schedule: String,
     pub(super) orchestrator: String,
+    #[serde(serialize_with = "on_its_own")]
     pub(super) input: Payload,
     pub(super) timetable: Timetable,
     pub(super) overlap: Overlap,
@@ -209,6 +210,7 @@ pub(crate) async fn keep(keeper: Keeper) {
 pub(crate) struct StartRun {
     schedule: String,
     orchestrator: String,
+    #[serde(serialize_with = "on_its_own")]
     input: Payload,
     id: String,
     overlap: Overlap,

@@ -15,6 +15,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::check_reason;
 use crate::client::{Client, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
@@ -146,6 +147,7 @@ impl Schedule {
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
     pub async fn pause(&self, reason: &str) -> Result<(), RuntimeError> {
+        check_reason(reason)?;
         self.tell(Command::Pause { reason: reason.to_owned() }).await
     }
 

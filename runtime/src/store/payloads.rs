@@ -181,7 +181,7 @@ impl Payloads {
 
 /// A value from its JSON text.
 pub(super) fn value(text: String) -> Result<Payload, RuntimeError> {
-    Payload::from_json(text).map_err(|failure| no_value().caused_by(&failure))
+    Payload::stored(text).map_err(|failure| no_value().caused_by(&failure))
 }
 
 /// Nothing where it would be no shorter.

@@ -132,7 +132,11 @@ pub(super) fn replay(registry: &Registry, id: &str, history: Vec<Turn>) -> Resul
     let mut execution = Execution::new(*orchestrator, id.into(), Box::new(|| {}));
     // It may have been asked for and not have run its first turn; then it has decided nothing yet.
     let is_fresh = matches!(&history[..], [turn] if matches!(turn.events.last(), Some(Event::ExecutionStarted { .. })));
-    match execution.replay(history) {
+    let replayed = execution.replay(history);
+    if let Some(report) = execution.undecodable() {
+        return Err(report);
+    }
+    match replayed {
         Ok(()) => Ok(execution),
         Err(_) if is_fresh => Ok(execution),
         Err(mismatch) => {

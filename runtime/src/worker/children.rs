@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::engine::event::{CallId, Event, Parent, Turn};
 use crate::engine::execution::Action;
 use crate::error::RuntimeError;
+use crate::failure::{Failure, FailureKind};
 use crate::store::{self, ErrorClass, InstanceKey, Lookup, NewInstance, State, StoreResult, Timestamp};
 use crate::trace::TraceContext;
 use crate::worker::message::Message;
@@ -46,7 +47,14 @@ impl Worker {
                 tags: BTreeMap::new(),
             })
         };
-        actions.iter().filter_map(child).collect()
+        actions.iter().filter(|action| self.refused_child(action).is_none()).filter_map(child).collect()
+    }
+
+    /// The failure of a sub-orchestration whose input is too long.
+    pub(crate) fn refused_child(&self, action: &Action) -> Option<Event> {
+        let Action::StartChild { id, name, input, .. } = action else { return None };
+        let excess = self.store.payloads().excess(format_args!("the input of `{name}`"), input)?;
+        Some(Event::SubOrchestrationInstanceFailed { id: *id, failure: Failure::new(FailureKind::Codec, excess), retry_at: None })
     }
 
     /// Looks whether a sub-orchestration has ended while its caller, the instance with `key`, was not loaded.

@@ -179,6 +179,13 @@ impl Instance {
         }
         let mut children = applied.children.into_iter();
         for action in actions {
+            if let Some(refused) = worker.refused_child(&action) {
+                if let Event::SubOrchestrationInstanceFailed { failure, .. } = &refused {
+                    tracing::warn!(instance = %self.id, %failure, "a sub-orchestration was not started");
+                }
+                inner.mailbox.push(Message::of(refused));
+                continue;
+            }
             match action {
                 Action::StartActivity { .. } | Action::StartTimer { .. } => {}
                 Action::StartChild { id, instance, detached, .. } => match children.next().flatten() {

@@ -91,10 +91,15 @@ impl Instance {
                 return self.schedule(worker, at, resumes);
             }
             started = history.into_iter().flat_map(|turn| turn.events).last();
-        } else if let Err(mismatch) = execution.replay(history) {
+        } else {
+            let replayed = execution.replay(history);
+            // A value that cannot be decoded makes the replay differ.
+            let unreadable = || execution.undecodable().or_else(|| replayed.err().map(|mismatch| mismatch.to_string()));
             let is_encrypted = worker.store().payloads().is_encrypted();
-            let report = execution.poison().map_or_else(|| mismatch.to_string(), |poison| poison.report(&self.id, is_encrypted));
-            return self.park_again(worker, report);
+            let poison = execution.poison().map(|poison| poison.report(&self.id, is_encrypted));
+            if let Some(report) = poison.or_else(unreadable) {
+                return self.park_again(worker, report);
+            }
         }
         let mut pending = execution.pending();
         let attempts = worker.attempts(&mut pending);
@@ -121,12 +126,16 @@ impl Instance {
         let attempts = attempts.into_iter().filter(|planned| !ended.contains(&planned.call));
         let jobs: Vec<_> = attempts.filter_map(|planned| self.job(worker, &mut inner, planned)).collect();
         let key = inner.key;
+        inner.mailbox.extend(pending.iter().filter_map(|action| worker.refused_child(action)).map(Message::of));
         self.arm(worker, &mut inner);
         let rests = inner.mailbox.is_empty() && inner.state.status == Status::Running && !is_rewound;
         inner.phase = if rests { Phase::Resting } else { Phase::Turning };
         let can_go = rests && inner.calls.only_children();
         drop(inner);
         for action in pending {
+            if worker.refused_child(&action).is_some() {
+                continue;
+            }
             if let Action::StartChild { id, instance, .. } = action {
                 worker.check_child(&self.id, key, id, instance);
             }

@@ -109,8 +109,10 @@ impl Execution {
                     (*input, *continued) = (Payload::null(), None);
                 }
                 self.started = Some(started);
-                self.future = Some(self.orchestrator.run(input.clone()));
-                self.poll();
+                if scope.can_read(input) {
+                    self.future = Some(self.orchestrator.run(input.clone()));
+                    self.poll();
+                }
                 return Some(event);
             }
             Event::TaskCompleted { id, result } | Event::SubOrchestrationInstanceCompleted { id, result } => {
@@ -219,6 +221,16 @@ impl Execution {
             // In its scope: its calls are cancelled, and the events given to its waits are put back.
             self.future = None;
         }
+    }
+
+    /// The report for the user when the code has asked for a recorded value that cannot be decoded; the execution is then of no use.
+    pub(crate) fn undecodable(&self) -> Option<String> {
+        let own = self.scope.as_deref().and_then(|scope| scope.unreadable.as_ref());
+        let why = own.cloned().or_else(|| self.shadow.as_deref().and_then(Self::undecodable))?;
+        Some(format!(
+            "{why}\n  nothing is lost: the run is parked; export it if you need the value, then terminate it, or resume it in a build that \
+             can decode the value"
+        ))
     }
 
     fn scope_mut(&mut self) -> &mut Scope {

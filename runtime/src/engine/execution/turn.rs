@@ -44,8 +44,8 @@ impl Execution {
     /// Delivers events one by one, in order, and polls after each that woke somebody.
     ///
     /// # Errors
-    /// The report for the user when a wait could not read its event, when something outside the turn woke the orchestrator, or when, in verify mode, a replay of the
-    /// turn differs from it; the execution is then of no use.
+    /// The report for the user when a wait could not read its event, when another recorded value cannot be decoded, when something outside
+    /// the turn woke the orchestrator, or when, in verify mode, a replay of the turn differs from it; the execution is then of no use.
     pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
         let progress = self.run_turn(now, incoming)?;
         if let Some(shadow) = &mut self.shadow {
@@ -74,6 +74,7 @@ impl Execution {
         let mut incoming = incoming.into_iter();
         while self.outcome.is_none()
             && self.poison().is_none()
+            && self.undecodable().is_none()
             && let Some(event) = incoming.next()
         {
             let recorded = self.deliver(event, Some(now), &mut progress.actions);
@@ -85,9 +86,10 @@ impl Execution {
             let incoming = progress.events.into_iter().filter(Event::is_incoming).chain(incoming).collect();
             return Err(GivenUp { report: Report::Event(poison), incoming });
         }
-        if self.root.was_foreign() {
-            let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-            return Err(GivenUp { report: self.foreign_wake().into(), incoming });
+        let report = self.undecodable().or_else(|| self.root.was_foreign().then(|| self.foreign_wake()));
+        if let Some(report) = report {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).chain(incoming).collect();
+            return Err(GivenUp { report: report.into(), incoming });
         }
         if let Some(outcome) = &self.outcome
             && self.future.is_some()

@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use crate::engine::event::CallId;
 use crate::engine::scope::with;
+use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::time::Timestamp;
 
@@ -45,6 +46,10 @@ impl Call {
             match open.outcome.take() {
                 Some(outcome) => {
                     let retry_at = open.retry_at;
+                    let value = outcome.as_ref().map_or_else(Failure::payload, Some);
+                    if !value.is_none_or(|value| scope.can_read(value)) {
+                        return Ok((Poll::Pending, None));
+                    }
                     // What is left of it holds values of the user's, to be dropped outside the scope.
                     Ok((Poll::Ready((outcome, retry_at)), scope.open.remove(&self.id)))
                 }

@@ -59,6 +59,8 @@ pub(crate) struct Scope {
     pub(crate) fatal: Option<Failure>,
     /// The event that a wait could not read. Nothing is polled any more then.
     pub(crate) poison: Option<Box<Poison>>,
+    /// Why another recorded value that the code has asked for cannot be decoded. The run is parked then.
+    pub(crate) unreadable: Option<String>,
     /// The numbers of events that no wait takes.
     pub(crate) put_aside: BTreeSet<u64>,
     /// Events of which it is to be known whether a wait has taken them.
@@ -153,6 +155,7 @@ impl Scope {
             custom_status: None,
             fatal: None,
             poison: None,
+            unreadable: None,
             put_aside: BTreeSet::new(),
             watched: BTreeSet::new(),
             taken: BTreeSet::new(),
@@ -226,9 +229,12 @@ impl Scope {
 
     /// What a side effect has returned, as far as it is recorded. Outside a replay that is one from before a rewind, written at the same
     /// place.
-    pub(crate) fn recall(&self, site: &'static Location<'static>) -> Recalled {
+    pub(crate) fn recall(&mut self, site: &'static Location<'static>) -> Recalled {
         match self.foreseen.effects.get(&(self.last_call + 1)) {
-            Some(effect) if self.replaying || effect.at == place(site) => Recalled::Result(effect.result.clone()),
+            Some(effect) if self.replaying || effect.at == place(site) => {
+                let result = effect.result.clone();
+                if self.can_read(&result) { Recalled::Result(result) } else { Recalled::Nothing }
+            }
             _ if !self.replaying || self.unloading => Recalled::Live,
             _ => Recalled::Nothing,
         }
@@ -306,6 +312,16 @@ impl Scope {
             return None;
         }
         self.channel(name).put(Arrived { number, payload })
+    }
+
+    /// Whether the code can be given a recorded value. One that it cannot be given parks the run.
+    pub(crate) fn can_read(&mut self, payload: &Payload) -> bool {
+        let error = payload.depth_error();
+        let can_read = error.is_none();
+        if let Some(error) = error {
+            self.unreadable.get_or_insert_with(|| format!("a recorded value cannot be decoded: {error}"));
+        }
+        can_read
     }
 
     /// Why a value cannot be what the orchestrator waits for under this name, as far as that is known.

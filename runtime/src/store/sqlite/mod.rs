@@ -6,6 +6,7 @@
 //! * `watch` tells of what other processes write, and of the end of the file itself.
 
 mod apply;
+mod census;
 mod claim;
 mod files;
 mod page;
@@ -267,18 +268,7 @@ impl Store for SqliteStore {
     }
 
     fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(query::CENSUS)?;
-            let mut rows = statement.query([])?;
-            let mut census = Vec::new();
-            while let Some(row) = rows.next()? {
-                let shape = row.get_ref(2)?.as_str().ok().and_then(|shape| shape.parse().ok()).unwrap_or(0);
-                let count: i64 = row.get(3)?;
-                census.push(Census::new(row.get(0)?, row.get(1)?, shape, count.unsigned_abs()));
-            }
-            census.sort_unstable();
-            Ok(census)
-        })
+        self.read(census::census)
     }
 
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
