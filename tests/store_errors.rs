@@ -335,3 +335,56 @@ async fn a_message_that_cannot_be_read_keeps_no_other_from_being_heard() -> daca
     runtime.shutdown().await?;
     Ok(())
 }
+
+/// Runs in a process that may open a few files only.
+#[test]
+fn child_without_descriptors() {
+    let Ok(url) = std::env::var("DACAPO_NO_DESCRIPTORS") else { return };
+    let executor = tokio::runtime::Runtime::new().expect("an executor");
+    executor.block_on(async move {
+        let runtime = Runtime::open(&url).await.expect("there are enough to open it");
+        let client = Client::connect(&url).await.expect("there are enough to connect");
+        let run = runtime.start(waits(1)).id("w").await.expect("it is started");
+        run.raise(GO, 40).await.expect("it is raised");
+        run.result().await.expect("it ends");
+        let hoard: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        assert!(!hoard.is_empty() && std::fs::File::open("/dev/null").is_err());
+        for client in [runtime.client(), client.clone()] {
+            let asked = (0..64).map(|_| {
+                let run = client.attach(waits, "w");
+                tokio::spawn(async move { run.result().await })
+            });
+            for result in futures::future::join_all(asked).await {
+                assert_eq!(result.expect("nothing panics"), Ok(42));
+            }
+        }
+        for number in 0..20 {
+            let run = runtime.start(waits(number)).await.expect("it is started");
+            run.raise(GO, 1).await.expect("it is raised");
+            assert_eq!(soon("it ends", run.result()).await, Ok(number + 2));
+        }
+        let run = runtime.start(waits(1)).await.expect("it is started");
+        client.raise(run.id(), GO, 40).await.expect("it is raised");
+        drop(hoard);
+        // Nobody writes anything from here on.
+        assert_eq!(soon("the worker hears of it", run.result()).await, Ok(42));
+        runtime.shutdown().await.expect("it closes");
+        println!("done without descriptors");
+    });
+}
+
+#[test]
+fn no_result_of_a_run_is_a_want_of_descriptors() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let this = std::env::current_exe().expect("the test knows itself");
+    let limited = "ulimit -n 64; exec \"$0\" --exact child_without_descriptors --nocapture";
+    let child = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(limited)
+        .arg(this)
+        .env("DACAPO_NO_DESCRIPTORS", url(folder.path()))
+        .output();
+    let output = child.expect("a shell");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("done without descriptors"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -5,6 +5,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -14,6 +16,7 @@ use crate::store::sqlite::files::Files;
 use crate::store::sqlite::query;
 use crate::store::sqlite::readers::ReadError;
 use crate::store::sqlite::watch::{self, Listener, Watching};
+use crate::store::trouble::Backoff;
 use crate::store::{Epoch, Registered, RegisteredKind, Role, StoreResult};
 
 /// Takes the worker's lock; waits for it when `wait` is true.
@@ -111,11 +114,33 @@ async fn wait_for(file: File) -> StoreResult<File> {
     }
 }
 
-/// Tells the worker, if another process is it, that something waits for it. Without a worker there is nobody to tell:
-/// the next one looks for itself.
-pub(super) fn ring(files: &Files) {
-    if let Ok(mut bell) = OpenOptions::new().write(true).truncate(true).open(files.bell()) {
-        let _ = bell.write_all(b"1");
+/// Tells the worker, if another process is it, that something waits for it. Without a worker there is nobody to tell: the next one looks
+/// for itself. Where it fails, as on a full disk, a thread tries again, so that nothing written lies unheard.
+pub(super) fn ring(files: &Arc<Files>) {
+    if rung(files) || files.rings.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let again = files.clone();
+    let ring = move || {
+        let mut backoff = Backoff::default();
+        loop {
+            std::thread::sleep(backoff.pause());
+            // Before the try: whoever fails after it starts a thread of its own.
+            again.rings.store(false, Ordering::Release);
+            if rung(&again) || again.check().is_err() || again.rings.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+    };
+    if std::thread::Builder::new().name("dacapo-bell".into()).spawn(ring).is_err() {
+        files.rings.store(false, Ordering::Release);
+    }
+}
+
+fn rung(files: &Files) -> bool {
+    match OpenOptions::new().write(true).truncate(true).open(files.bell()) {
+        Ok(mut bell) => bell.write_all(b"1").is_ok(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Files {
     identity: Option<Identity>,
     /// Whether this stands among the open ones.
     open: AtomicBool,
+    /// Whether a thread tries to tell the worker of something.
+    pub(super) rings: AtomicBool,
     /// Set once the database is no longer the file that was opened.
     lost: OnceLock<RuntimeError>,
 }
@@ -75,7 +77,7 @@ impl Files {
         if let Some(identity) = identity {
             registered().get_or_insert_default().entry(identity).or_insert((database.clone(), 0)).1 += 1;
         }
-        Self { database, identity, open: AtomicBool::new(true), lost: OnceLock::new() }
+        Self { database, identity, open: AtomicBool::new(true), rings: AtomicBool::new(false), lost: OnceLock::new() }
     }
 
     /// The database is closed.
