@@ -32,13 +32,19 @@ pub(crate) fn style_of(status: Status) -> Style {
     }
 }
 
+/// Whether a character moves or hides text: a control character, or one of Unicode that changes the direction of text or ends a line.
+fn is_control(char: char) -> bool {
+    let is_bidi = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    char.is_control() || is_bidi || matches!(char, '\u{2028}' | '\u{2029}')
+}
+
 /// A text that tells a terminal nothing: control characters are written as in `\u{1b}`, but for ends of lines and tabs.
 pub(crate) fn harmless(text: impl Display) -> String {
     let mut harmless = String::new();
     for char in text.to_string().chars() {
         match char {
             '\n' | '\t' => harmless.push(char),
-            _ if char.is_control() => harmless.extend(char.escape_unicode()),
+            _ if is_control(char) => harmless.extend(char.escape_unicode()),
             _ => harmless.push(char),
         }
     }
@@ -60,7 +66,8 @@ pub(crate) fn print_json_text(json: &str) -> dacapo::Result<()> {
     let mut text = String::with_capacity(json.len() + 1);
     for char in json.chars() {
         match char {
-            '\u{7f}'..='\u{9f}' => text.push_str(&format!("\\u{:04x}", u32::from(char))),
+            // JSON text has ends of lines between its values.
+            _ if char != '\n' && is_control(char) => text.push_str(&format!("\\u{:04x}", u32::from(char))),
             _ => text.push(char),
         }
     }
@@ -94,6 +101,7 @@ fn tell(text: impl Display) {
 /// A text on one line, cut to a length.
 pub(crate) fn cut(text: &str, length: usize) -> String {
     let line: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let line = harmless(line);
     if line.width() <= length {
         return line;
     }
@@ -168,6 +176,7 @@ mod tests {
     fn a_cut_text_has_no_line_breaks_and_says_that_it_is_cut() {
         assert_eq!(cut("short", 5), "short");
         assert_eq!(cut("longer\ntext", 8), "longer …");
+        assert_eq!(cut("a\u{202e}b", 20), "a\\u{202e}b");
         assert_eq!(cut("订单订单", 5), "订单…");
     }
 }

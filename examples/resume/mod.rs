@@ -10,7 +10,12 @@ pub(crate) fn part_of_id(text: impl Display) -> String {
     let escaped = |c: char| match c {
         '/' => ":".to_owned(),
         '%' | ':' | '\\' | '#' | '?' => format!("%{:02X}", u32::from(c)),
-        c if c.is_control() => format!("%{:02X}", u32::from(c)),
+        // Those too that change the direction of text.
+        c if c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            format!("%{:02X}", u32::from(c))
+        }
         c => c.to_string(),
     };
     text.to_string().chars().map(escaped).collect()

@@ -13,12 +13,28 @@ pub(crate) fn check(id: &str) -> Result<(), Failure> {
         "it begins with `@`"
     } else if is_way(id) {
         "in a URL it means a folder, whichever way it is written"
-    } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || c.is_control()) {
-        "it has one of `/ \\ # ?` or a control character in it"
+    } else if id.chars().any(|c| matches!(c, '/' | '\\' | '#' | '?') || is_invisible_control(c)) {
+        "it contains one of `/ \\ # ?`, a control character, or a character that changes the direction of text"
     } else {
         return Ok(());
     };
     Err(refused(id, wrong))
+}
+
+/// Whether a character is not shown but changes how the text around it is: a control character, an end of a line, or one of the
+/// bidirectional controls of Unicode (UAX #9), by which one id can look like another.
+pub(crate) fn is_invisible_control(c: char) -> bool {
+    let is_bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || is_bidi || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A text in which such characters are written as in `\u{202e}`.
+pub(crate) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_invisible_control(c) { visible.extend(c.escape_unicode()) } else { visible.push(c) }
+    }
+    visible
 }
 
 /// The same for `@name@key`, where the rest of the rule holds for the whole.
@@ -53,6 +69,6 @@ pub(crate) fn entity_name(id: &str) -> &str {
 }
 
 fn refused(id: &str, wrong: &str) -> Failure {
-    let message = format!("{} cannot be an instance id: {wrong}", Excerpt(id));
+    let message = format!("{} cannot be an instance id: {wrong}", Excerpt(&visible(id)));
     Failure::new(FailureKind::Runtime, message).non_retryable()
 }

@@ -292,3 +292,23 @@ async fn a_client_without_a_worker_can_be_served() {
     assert_eq!(server.get("/instances/f").await.expect(200).json()["runtimeStatus"], "Completed");
     server.post("/orchestrators/fan_out/f", "[4]").await.expect(202);
 }
+
+#[tokio::test]
+async fn hidden_characters_are_refused_in_ids_and_shown_as_escapes() {
+    let server = Server::new().await;
+    for id in ["a%E2%80%AEb", "%D8%9C", "a%E2%81%A9", "a%E2%80%A8b"] {
+        let refused = server.post(&format!("/orchestrators/fan_out/{id}"), "[]").await.expect(400);
+        assert!(
+            refused.text.is_ascii() && refused.json()["Message"].as_str().is_some_and(|text| text.contains("\\u{")),
+            "{}",
+            refused.text
+        );
+    }
+    let input = "[\"a\u{202e}b\"]";
+    server.post("/orchestrators/fails/f?timeout=20&pollingInterval=1", &input[1..input.len() - 1]).await.expect(200);
+    for path in ["/instances/f", "/instances/f?showHistory=true", "/instances"] {
+        let shown = server.get(path).await.expect(200);
+        assert!(!shown.text.contains('\u{202e}') && shown.text.contains("\\u202e"), "{path}: {}", shown.text);
+    }
+    assert_eq!(server.get("/instances/f").await.json()["output"], "a\u{202e}b", "it is the same text");
+}

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use crate::error::{ErrorKind, RuntimeError};
+use crate::instance_id;
 
 /// The protocol's texts for what no route has an answer of its own for.
 const ARGUMENT: &str = "One or more of the arguments submitted is incorrect";
@@ -41,13 +42,28 @@ pub(super) fn empty(status: StatusCode) -> Response {
 
 pub(super) fn json(status: StatusCode, body: &(impl Serialize + ?Sized)) -> Response {
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    match serde_json::to_vec(body) {
-        Ok(bytes) => (status, [content_type], bytes).into_response(),
+    match serde_json::to_string(body) {
+        Ok(text) => (status, [content_type], visible(text)).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer has no JSON form");
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
+}
+
+/// JSON in which characters that nobody sees are escapes, such as those that change the direction of text: on a screen it shows what it
+/// says. They can only be part of its strings.
+pub(super) fn visible(json: String) -> String {
+    // Ends of lines may stand between values.
+    let is_hidden = |c: char| !c.is_ascii() && instance_id::is_invisible_control(c);
+    if json.is_ascii() || !json.chars().any(is_hidden) {
+        return json;
+    }
+    let mut visible = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if is_hidden(c) { visible.push_str(&format!("\\u{:04x}", u32::from(c))) } else { visible.push(c) }
+    }
+    visible
 }
 
 /// The error object with a text alone.

@@ -20,6 +20,7 @@ use crate::client::{Client, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::Failure;
 use crate::function::Function;
+use crate::instance_id::visible;
 use crate::orchestration::child::Orchestration;
 use crate::payload::Payload;
 use crate::registry::{Callable as _, Registration};
@@ -266,8 +267,9 @@ impl PlanSchedule {
 
     async fn apply(self) -> Result<(), RuntimeError> {
         let Self { schedule, orchestrator, input, id, timetable, overlap, catch_up, update } = self;
-        let invalid =
-            |why: String| RuntimeError::new(ErrorKind::Invalid, format!("the schedule `{}` cannot be: {why}", schedule.name));
+        let invalid = |why: String| {
+            RuntimeError::new(ErrorKind::Invalid, format!("the schedule `{}` cannot be: {why}", visible(&schedule.name)))
+        };
         let input = input.map_err(|failure| invalid(failure.to_string()))?;
         if let Some(id) = id {
             return Err(invalid(format!(
