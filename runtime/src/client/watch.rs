@@ -9,6 +9,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::client::{Backend, Client, InstanceStatus, LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::error::RuntimeError;
+use crate::payload::Payload;
+use crate::store::Status;
 use crate::worker::shutting_down;
 use crate::worker::watchers::Watching;
 
@@ -67,7 +69,7 @@ pub struct Watch {
     /// A look that has begun; it goes on when a cancelled [`next`](Self::next) is called again.
     look: Option<BoxFuture<'static, Result<InstanceStatus, RuntimeError>>>,
     /// What was seen last, and when.
-    last: Option<(InstanceStatus, Instant)>,
+    last: Option<(Seen, Instant)>,
 }
 
 /// Who says that something was written.
@@ -100,7 +102,7 @@ impl Watch {
     pub async fn next(&mut self) -> Result<Option<InstanceStatus>, RuntimeError> {
         loop {
             let last = self.last.as_ref().map(|(last, _)| last);
-            if last.is_some_and(|last| last.runtime_status().is_terminal()) {
+            if last.is_some_and(|last| last.status.is_terminal()) {
                 return Ok(None);
             }
             if !self.is_due {
@@ -122,8 +124,9 @@ impl Watch {
             self.look = None;
             let status = looked?;
             self.is_due = false;
-            let is_news = self.last.as_ref().is_none_or(|(last, _)| seen(last) != seen(&status));
-            self.last = Some((status.clone(), Instant::now()));
+            let seen = Seen::of(&status);
+            let is_news = self.last.as_ref().is_none_or(|(last, _)| *last != seen);
+            self.last = Some((seen, Instant::now()));
             if is_news {
                 return Ok(Some(status));
             }
@@ -152,6 +155,17 @@ impl Source {
     }
 }
 
-fn seen(status: &InstanceStatus) -> impl PartialEq + use<'_> {
-    (status.runtime_status(), status.execution(), status.custom_status())
+/// What makes a status another one. Without inputs and outputs, which may be long.
+#[derive(PartialEq)]
+struct Seen {
+    status: Status,
+    execution: u32,
+    custom_status: Option<Payload>,
+}
+
+impl Seen {
+    fn of(status: &InstanceStatus) -> Self {
+        let custom_status = status.custom_status().cloned();
+        Self { status: status.runtime_status(), execution: status.execution(), custom_status }
+    }
 }

@@ -1,5 +1,6 @@
 //! The settings of the HTTP API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,6 +9,7 @@ use axum::http::Uri;
 use crate::client::{Client, ReuseId};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::http::access::{Access, Role};
+use crate::http::flight::Flight;
 use crate::http::guard::Guard;
 use crate::http::router;
 use crate::http::urls::Links;
@@ -34,6 +36,7 @@ pub struct Api {
     pub(super) client: Client,
     pub(super) access: Access,
     pub(super) links: Links,
+    pub(super) flight: Arc<Flight>,
     pub(super) max_body_bytes: usize,
     pub(super) read_timeout: Duration,
     pub(super) longest_wait: Duration,
@@ -47,6 +50,7 @@ impl Api {
             client,
             access: Access::default(),
             links: Links::default(),
+            flight: Arc::new(Flight::new(256 << 20)),
             max_body_bytes: 16 << 20,
             read_timeout: Duration::from_secs(30),
             longest_wait: Duration::from_secs(230),
@@ -97,6 +101,15 @@ impl Api {
     /// How long a body may be. Default: 16 MiB.
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.max_body_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of request bodies and answers are in memory at once. Default: 256 MiB.
+    ///
+    /// What would exceed the bound waits until others have been read or sent, first come, first served, and is then answered as ever; up
+    /// to 64 KiB never wait. One that is longer than the bound waits until it is the only one. Clones of the API share the bound.
+    pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
+        self.flight = Arc::new(Flight::new(bytes));
         self
     }
 

@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use crate::http::access::{Access, Role};
 use crate::http::api::Api;
+use crate::http::flight::Flight;
 use crate::http::parameters::Parameters;
 use crate::http::urls::{Links, original};
 
@@ -21,12 +22,13 @@ use crate::http::urls::{Links, original};
 pub struct Guard {
     access: Arc<Access>,
     links: Links,
+    flight: Arc<Flight>,
     role: Role,
 }
 
 impl Guard {
     pub(super) fn new(api: &Api, role: Role) -> Self {
-        Self { access: Arc::new(api.access.clone()), links: api.links(), role }
+        Self { access: Arc::new(api.access.clone()), links: api.links(), flight: api.flight.clone(), role }
     }
 }
 
@@ -62,12 +64,13 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Guarded<S> {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Guard { access, links, role } = &self.guard;
+        let Guard { access, links, flight, role } = &self.guard;
         let (mut parts, body) = request.into_parts();
         if let Err(refusal) = access.check(*role, &parts, &Parameters::of(&original(&parts)), links) {
             return Either::Right(ready(Ok(*refusal)));
         }
         parts.extensions.get_or_insert_with(|| links.clone());
+        parts.extensions.insert(flight.clone());
         Either::Left(self.inner.call(Request::from_parts(parts, body)))
     }
 }

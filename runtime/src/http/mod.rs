@@ -51,6 +51,11 @@
 //! The URLs in an answer carry the key of the request, as the original's do: anyone holding such a URL can perform its action. Keys and URLs
 //! are not logged. What went wrong inside the server is in the log, not in the answer.
 //!
+//! # Memory
+//!
+//! Request bodies and answers above 64 KiB share [a bound](Api::max_bytes_in_flight) on the bytes that are in memory at once. What does
+//! not fit waits, and is then answered as ever.
+//!
 //! # Ending
 //!
 //! [`Runtime::shutdown`](crate::Runtime::shutdown) ends the streams and answers those who wait for an end with 202. So a server that is to
@@ -66,6 +71,7 @@ mod answer;
 mod api;
 mod body;
 mod entity;
+mod flight;
 mod guard;
 mod history;
 mod manage;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -14,6 +14,7 @@ use crate::client::Client;
 use crate::http::access::Role;
 use crate::http::answer::{Refusal, bad_argument, empty, message};
 use crate::http::api::Api;
+use crate::http::flight::Room;
 use crate::http::parameters::Parameters;
 use crate::http::start::Starting;
 use crate::http::urls::{original, split};
@@ -147,29 +148,30 @@ impl Api {
         }
 
         let (client, links) = (&self.client, &self.links);
-        let body = match &route {
+        let (body, room) = match &route {
             Route::Start { .. } | Route::Raise { .. } | Route::Signal(..) => self.read(body, &parts.headers).await?,
             Route::DeleteEntity(..) if parts.method == Method::POST => self.read(body, &parts.headers).await?,
-            _ => Vec::new(),
+            _ => (Vec::new(), None),
         };
         let reason = parameters.get("reason").unwrap_or_default();
         check_reason(reason).map_err(|why| bad_argument(&why.to_string()))?;
         let longest_wait = self.longest_wait;
-        let starting = Starting { client, links, parts: &parts, parameters: &parameters, path: &path, longest_wait };
+        let (parts, parameters, flight) = (&parts, &parameters, &self.flight);
+        let starting = Starting { client, links, flight, parts, parameters, path: &path, longest_wait };
         Ok(match route {
-            Route::Start { name, id } => starting.start(name, id, &body, self.reuse).await?,
+            Route::Start { name, id } => starting.start(name, id, (body, room), self.reuse).await?,
             Route::Restart(id) => starting.restart(id).await?,
-            Route::List => status::list(client, &parts, &parameters).await?,
-            Route::Status(id) => status::one(client, links, &parts, &parameters, id).await?,
-            Route::PurgeMany => manage::purge_many(client, &parameters).await?,
+            Route::List => flight.answer(|| status::list(client, parts, parameters)).await?,
+            Route::Status(id) => status::one(client, links, flight, parts, parameters, id).await?,
+            Route::PurgeMany => manage::purge_many(client, parameters).await?,
             Route::Purge(id) => manage::purge(client, id).await,
             Route::Raise { id, event } => manage::raise(client, &parts.headers, id, event, &body).await?,
             Route::Terminate(id) => manage::terminate(client, id, reason).await,
             Route::Suspend(id) => manage::suspend(client, id, reason).await,
             Route::Resume(id) => manage::resume(client, id, reason, &parameters.numbers("withoutEvent")?).await,
             Route::Rewind(id) => manage::rewind(client, id, reason).await,
-            Route::Entity(name, key) => entity::state(client, name, key).await,
-            Route::Entities(name) => entity::list(client, &parts.headers, &parameters, name).await?,
+            Route::Entity(name, key) => flight.answer(async || Ok::<_, Refusal>(entity::state(client, name, key).await)).await?,
+            Route::Entities(name) => flight.answer(|| entity::list(client, &parts.headers, parameters, name)).await?,
             Route::Signal(name, key) => entity::signal(client, &parts.headers, (name, key), operation, &body).await?,
             Route::DeleteEntity(name, key) => entity::delete(client, &parts.headers, (name, key), &body).await?,
             Route::MakePrimary => empty(StatusCode::OK),
@@ -177,14 +179,16 @@ impl Api {
         })
     }
 
-    /// The whole body, if it is small enough and comes soon enough.
-    async fn read(&self, body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
+    /// The whole body, if it is small enough and comes soon enough, and the room it takes.
+    async fn read(&self, body: Body, headers: &HeaderMap) -> Result<(Vec<u8>, Room), Refusal> {
         let limit = self.max_body_bytes;
         let too_large = || Box::new(message(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is longer than {limit} bytes")));
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
+        let expected = body.size_hint().exact().map_or(limit, |bytes| bytes as usize);
+        let room = self.flight.room(expected).await;
         let whole = async {
             let (mut chunks, mut whole) = (body.into_data_stream(), Vec::new());
             let broken = |why| Box::new(message(StatusCode::BAD_REQUEST, &format!("the body could not be read: {why}")));
@@ -194,7 +198,7 @@ impl Api {
                 }
                 whole.extend_from_slice(&chunk);
             }
-            Ok(whole)
+            Ok((whole, room))
         };
         let late = |_| Box::new(message(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"));
         tokio::time::timeout(self.read_timeout, whole).await.map_err(late)?

@@ -1,5 +1,6 @@
 //! Starting, and the 202 answer that says where to ask on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
@@ -7,9 +8,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use crate::client::{Client, Handle, ReuseId};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, RuntimeError};
+use crate::function::Recorded;
 use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
 use crate::http::body;
+use crate::http::flight::{self, Flight, Room};
 use crate::http::parameters::Parameters;
 use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
@@ -44,7 +47,9 @@ pub fn check_status<F>(handle: &Handle<F>, request: &Parts) -> Response {
 /// later start has taken the place of the run.
 pub async fn wait_or_check_status<F>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
     let links = links(request);
-    Wait { client: handle.client(), links: &links, urls: links.urls(request), parts: request, timeout }.answer(handle.run()).await
+    let flight = request.extensions.get::<Arc<Flight>>().map(|flight| &**flight);
+    let urls = links.urls(request);
+    Wait { client: handle.client(), links: &links, flight, urls, parts: request, timeout }.answer(handle.run()).await
 }
 
 fn links(request: &Parts) -> Links {
@@ -61,6 +66,7 @@ fn accepted(urls: &Urls, id: &str) -> Response {
 struct Wait<'a> {
     client: &'a Client,
     links: &'a Links,
+    flight: Option<&'a Flight>,
     urls: Urls,
     parts: &'a Parts,
     timeout: Duration,
@@ -69,14 +75,14 @@ struct Wait<'a> {
 impl Wait<'_> {
     async fn answer(self, run: &Run) -> Response {
         let ended = async {
-            match self.client.outcome(run).await? {
-                Ok(output) => Ok(json(StatusCode::OK, &output)),
-                Err(_) => {
-                    let shows_failure = self.urls.shows_failure();
-                    match status::Wanted::of(&Parameters::of(&original(self.parts))) {
-                        Ok(wanted) => status::of(self.client, run, self.links, self.parts, wanted, shows_failure).await,
-                        Err(refusal) => Ok(*refusal),
-                    }
+            let outcome = self.client.outcome(run).await?;
+            let is_small = outcome.as_ref().is_ok_and(|output| flight::is_small(output.as_str().len()));
+            match self.flight.filter(|_| !is_small) {
+                None => self.of(run, outcome).await,
+                Some(flight) => {
+                    // It is read again when it has its room.
+                    drop(outcome);
+                    flight.answer(async || self.of(run, self.client.outcome(run).await?).await).await
                 }
             }
         };
@@ -88,6 +94,16 @@ impl Wait<'_> {
             }
             Ok(Err(why)) => error(&why),
             Err(_) => accepted(&self.urls, &run.id),
+        }
+    }
+}
+
+impl Wait<'_> {
+    async fn of(&self, run: &Run, outcome: Recorded) -> Result<Response, RuntimeError> {
+        let Err(_) = &outcome else { return Ok(json(StatusCode::OK, &outcome.ok())) };
+        match status::Wanted::of(&Parameters::of(&original(self.parts))) {
+            Ok(wanted) => status::of(self.client, run, self.links, self.parts, wanted, self.urls.shows_failure()).await,
+            Err(refusal) => Ok(*refusal),
         }
     }
 }
@@ -110,6 +126,7 @@ fn wanted_wait(parameters: &Parameters, longest: Duration) -> Result<Option<Dura
 pub(super) struct Starting<'a> {
     pub(super) client: &'a Client,
     pub(super) links: &'a Links,
+    pub(super) flight: &'a Flight,
     pub(super) parts: &'a Parts,
     pub(super) parameters: &'a Parameters,
     /// The path of the routes.
@@ -118,8 +135,16 @@ pub(super) struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    pub(super) async fn start(self, name: &str, id: Option<&str>, body: &[u8], reuse: ReuseId) -> Result<Response, Refusal> {
-        let input = body::json(body, INVALID_JSON)?;
+    pub(super) async fn start(
+        self,
+        name: &str,
+        id: Option<&str>,
+        body: (Vec<u8>, Room),
+        reuse: ReuseId,
+    ) -> Result<Response, Refusal> {
+        let (body, room) = body;
+        let input = body::json(&body, INVALID_JSON)?;
+        drop(body);
         let timeout = wanted_wait(self.parameters, self.longest_wait)?;
         let mut request = self.client.start_named(name, input).reuse_id(reuse);
         if let Some(id) = id {
@@ -135,6 +160,8 @@ impl Starting<'_> {
             ErrorKind::Invalid => Box::new(message(StatusCode::BAD_REQUEST, &why.to_string())),
             _ => Box::new(error(&why)),
         })?;
+        // The answer takes room of its own.
+        drop(room);
         let invocation = invocation(&self.parts.headers).unwrap_or_default();
         tracing::debug!(instance = run.id(), orchestrator = name, invocation, "started over HTTP");
         Ok(self.answer(run.run(), timeout).await)
@@ -155,7 +182,10 @@ impl Starting<'_> {
         let urls = self.links.urls_at(self.parts, self.path);
         match timeout {
             None => accepted(&urls, &run.id),
-            Some(timeout) => Wait { client: self.client, links: self.links, urls, parts: self.parts, timeout }.answer(run).await,
+            Some(timeout) => {
+                let Self { client, links, flight, parts, .. } = self;
+                Wait { client, links, flight: Some(flight), urls, parts, timeout }.answer(run).await
+            }
         }
     }
 }

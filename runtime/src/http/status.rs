@@ -1,6 +1,7 @@
 //! `GET /instances/{id}` and `GET /instances`.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,7 +13,8 @@ use serde::Serialize;
 use crate::client::{Client, InstanceStatus};
 use crate::error::RuntimeError;
 use crate::failure::FailureKind;
-use crate::http::answer::{Refusal, empty, error, json, with};
+use crate::http::answer::{Refusal, empty, error, json, visible, with};
+use crate::http::flight::{Flight, Room};
 use crate::http::history::{Row, Shown, rows};
 use crate::http::page;
 use crate::http::parameters::{Parameters, to_seconds};
@@ -94,6 +96,7 @@ impl Wanted {
 pub(super) async fn one(
     client: &Client,
     links: &Links,
+    flight: &Arc<Flight>,
     parts: &Parts,
     parameters: &Parameters,
     id: &str,
@@ -101,9 +104,11 @@ pub(super) async fn one(
     let wanted = Wanted::of(parameters)?;
     let shows_failure = parameters.flag("returnInternalServerErrorOnFailure", false)?;
     if wants_stream(&parts.headers) {
-        return Ok(stream_of(client, id, wanted.inputs).await);
+        return Ok(stream_of(client, flight, id, wanted.inputs).await);
     }
-    Ok(of(client, &Run::any(id), links, parts, wanted, shows_failure).await.unwrap_or_else(|why| error(&why)))
+    let run = Run::any(id);
+    let answer = flight.answer(|| of(client, &run, links, parts, wanted, shows_failure));
+    Ok(answer.await.unwrap_or_else(|why| error(&why)))
 }
 
 /// Whether a stream is accepted, and JSON is not asked for.
@@ -153,21 +158,29 @@ pub(super) async fn of(
 }
 
 /// The status as it is, then each time it is another one, until the end.
-async fn stream_of(client: &Client, id: &str, show_input: bool) -> Response {
-    let mut watch = client.watch(id).show_input(show_input);
+async fn stream_of(client: &Client, flight: &Arc<Flight>, id: &str, show_input: bool) -> Response {
+    let text = move |status: InstanceStatus| visible(serde_json::to_string(&Body::of(&status, show_input)).unwrap_or_default());
+    let (client, flight, id) = (client.clone(), flight.clone(), id.to_owned());
+    let mut watch = client.watch(&id).show_input(show_input);
     let first = match watch.next().await {
-        Ok(first) => first,
+        Ok(first) => first.map(text),
         Err(why) => return error(&why),
     };
-    let changes = stream::unfold(watch, |mut watch| async move {
-        let status = watch.next().await.ok()??;
-        Some((status, watch))
+    let all = stream::unfold((watch, first, None), move |(mut watch, first, room)| {
+        let (client, flight, id) = (client.clone(), flight.clone(), id.clone());
+        async move {
+            // The event before is sent.
+            drop::<Room>(room);
+            let next = match first {
+                Some(first) => first,
+                None => text(watch.next().await.ok()??),
+            };
+            let again = async || client.status(&id).show_input(show_input).await.map(text);
+            let (next, room) = flight.fit(next, again, String::len).await.ok()?;
+            Some((Sent::default().event("status").data(next), (watch, None, room)))
+        }
     });
-    let event = move |status: InstanceStatus| {
-        Sent::default().event("status").data(serde_json::to_string(&Body::of(&status, show_input)).unwrap_or_default())
-    };
-    let all = stream::iter(first).chain(changes).map(event).map(Ok::<_, Infallible>);
-    Sse::new(all).keep_alive(KeepAlive::default()).into_response()
+    Sse::new(all.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
 }
 
 pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters) -> Result<Response, Refusal> {
