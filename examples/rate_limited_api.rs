@@ -17,6 +17,7 @@
 mod begin;
 mod label_api;
 mod serve;
+mod start;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,15 +25,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
 use chrono::DateTime;
 use clap::{Parser, Subcommand};
 use dacapo::{
-    Client, Error, Overlap, PerMinute, Retry, ReuseId, Runtime, Timetable, activity, fan_out, http, orchestrator, try_fan_out,
+    Client, Error, Overlap, PerMinute, Retry, ReuseId, Runtime, Timetable, activity, fan_out, orchestrator, try_fan_out,
 };
 use label_api::{Behavior, Counts};
 use rusqlite::{Connection, params};
@@ -295,14 +296,11 @@ async fn release(client: &Client, queue: &Mutex<Connection>) -> dacapo::Result<(
 
 /// Starts to empty the queue now. Runs that are under way go on; no two have the same messages.
 async fn start_drain(client: axum::extract::State<Client>, queue: Extension<Arc<Mutex<Connection>>>, request: Parts) -> Response {
-    let started = async {
-        release(&client, &queue).await?;
-        Ok::<_, Error>(client.start(drain(Tally::default())).await?)
-    };
-    match started.await {
-        Ok(run) => http::check_status(&run, &request),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    if let Err(error) = release(&client, &queue).await {
+        // They are left to the next start of the program.
+        tracing::error!("could not give back the messages of runs that have ended: {error}");
     }
+    start::accepted(client.start(drain(Tally::default())).await, &request)
 }
 
 async fn work(folder: &Path, store: &str, calls: Calls) -> dacapo::Result<()> {

@@ -6,6 +6,7 @@ mod exchange;
 mod support;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -387,6 +388,25 @@ fn ctrl_c_does_not_wait_for_a_request_without_end() {
         server.interrupt();
         assert!(server.ended().0, "the stream is open, and the program has ended");
     });
+}
+
+/// Whoever sends half of a header, or nothing, or nothing more, holds a connection for a time and not for ever.
+#[test]
+fn connections_without_a_whole_header_are_closed() {
+    let place = Place::of("fan_out_fan_in");
+    let server = place.served(&["--header-timeout", "1"]);
+    let address = server.host.strip_prefix("http://").expect("an address");
+    let whole = format!("GET /elsewhere HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    for sent in ["", "G", "GET / HTTP/1.1\r\nHost: ", &whole, &format!("{whole}GET / HTTP/1.1\r\n")] {
+        let mut socket = std::net::TcpStream::connect(address).expect("it listens");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        socket.write_all(sent.as_bytes()).expect("it is open");
+        let begun = Instant::now();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{sent:?} is not closed: {error}"));
+        assert!(begun.elapsed() >= Duration::from_millis(900), "{sent:?} is closed before its time");
+        assert_eq!(answer.starts_with("HTTP/1.1 404"), sent.starts_with(&whole), "{sent:?}: {answer}");
+    }
 }
 
 #[test]

@@ -105,7 +105,8 @@ pub(crate) async fn serve(listen: SocketAddr, behavior: Behavior) -> dacapo::Res
     let routes = Router::new().route("/label", post(label)).route("/counts", get(counts));
     let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, routes.with_state(Arc::new(Mutex::new(meter)))).await?)
+    let server = crate::serve::on(listener, Duration::from_secs(30));
+    Ok(server.serve(routes.with_state(Arc::new(Mutex::new(meter))).into_make_service()).await?)
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,5 @@
 //! What the programs share that serve: their arguments, their routes, and how they end.
 
-use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::Uri;
 use axum::middleware::map_request;
+use axum_server::{Handle, Server};
 use dacapo::{Client, Error, http};
 use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
@@ -34,6 +34,9 @@ pub(crate) struct Listen {
     /// machine are served
     #[arg(long, value_name = "KEY", env = "DACAPO_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// How long the headers of a request may take to arrive, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    header_timeout: u64,
 }
 
 /// How long requests that wait may hold up the end.
@@ -58,7 +61,7 @@ pub(crate) async fn serve_prepared(
     routes: Router<Client>,
     prepare: impl AsyncFnOnce(Client) -> dacapo::Result<()>,
 ) -> dacapo::Result<()> {
-    let Listen { address, key } = listen;
+    let Listen { address, key, header_timeout } = listen;
     let refused = |error| Error::msg(format!("cannot listen on {address}: {error}; give another --listen"));
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let runtime = runtime.open().await?;
@@ -72,12 +75,17 @@ pub(crate) async fn serve_prepared(
     let app = routes.nest("/orchestrators", samples.clone()).nest("/api/orchestrators", samples).merge(api);
     println!("listening on http://{}", listener.local_addr()?);
 
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
-    let server = server.with_graceful_shutdown(async { drop(ctrl_c().await) }).into_future();
-    let mut server = pin!(server.fuse());
+    let handle = Handle::new();
+    let server = on(listener, Duration::from_secs(header_timeout)).handle(handle.clone());
+    let mut server = pin!(server.serve(app.into_make_service_with_connect_info::<SocketAddr>()).fuse());
+    let interrupted = async {
+        drop(ctrl_c().await);
+        handle.graceful_shutdown(None);
+        sleep(GRACE).await;
+    };
     tokio::select! {
         ended = &mut server => ended?,
-        () = async { drop(ctrl_c().await); sleep(GRACE).await } => {}
+        () = interrupted => {}
     }
     runtime.shutdown().await?;
     // Who still waits for a run has been told meanwhile where to ask for it.
@@ -86,6 +94,13 @@ pub(crate) async fn serve_prepared(
     }
     println!("stopped");
     Ok(())
+}
+
+/// A server that closes connections on which no whole header comes in time.
+pub(crate) fn on(listener: TcpListener, header_timeout: Duration) -> Server<SocketAddr> {
+    let mut server = Server::from_listener(listener).http1_only().first_request_timeout(header_timeout);
+    server.http_builder().http1().header_read_timeout(header_timeout);
+    server
 }
 
 /// Makes the short route the one that the API knows.
