@@ -1,7 +1,6 @@
 //! What happens when the disk is whole again: every question is answered, every run ends, and nothing is left over.
 
 use std::collections::BTreeSet;
-use std::future::IntoFuture as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -48,7 +47,17 @@ pub(crate) async fn settle(
             return Ok(());
         }
         for id in open {
-            if settler.is_settled(&id, ledger).await? {
+            let is_settled = match client.status(&id).await {
+                Err(error) if error.is_not_found() => {
+                    // What was said before it went stands in the journal.
+                    listen(ledger);
+                    let is_lost = ledger.is_quiet && ledger.runs[&id].must_exist();
+                    ledger.wrong.extend(is_lost.then(|| format!("{id} was started and is lost: {:?}", ledger.runs[&id])));
+                    ledger.is_quiet
+                }
+                status => settler.is_settled(&id, status?, ledger).await?,
+            };
+            if is_settled {
                 settled.insert(id);
             }
         }
@@ -106,20 +115,9 @@ struct Settler<'s> {
 }
 
 impl Settler<'_> {
-    /// Looks at a run, and does what brings it to its end.
-    async fn is_settled(&self, id: &str, ledger: &mut Ledger) -> Result<bool, RuntimeError> {
+    /// Does what brings a run to its end, from the status that it has.
+    async fn is_settled(&self, id: &str, status: InstanceStatus, ledger: &mut Ledger) -> Result<bool, RuntimeError> {
         let run = ledger.runs.get_mut(id).expect("it is known");
-        let status = match self.client.status(id).into_future().await {
-            Err(error) if error.is_not_found() => {
-                // Whether it was started is clear when the question is answered, and the worker writes of an end before it purges it.
-                if ledger.is_quiet && run.is_durable && !run.may_be_purged && !run.has_finished {
-                    let message = format!("{id} was started and is lost: {run:?}");
-                    ledger.wrong.push(message);
-                }
-                return Ok(ledger.is_quiet);
-            }
-            status => status?,
-        };
         let done = match status.runtime_status() {
             // Parked by an old build: this one takes it up by itself.
             Status::Suspended if status.report().is_some() => Ok(()),

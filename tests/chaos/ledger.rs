@@ -157,6 +157,11 @@ impl Ledger {
 }
 
 impl Expected {
+    /// Whether it is lost if it is not there.
+    pub(crate) fn must_exist(&self) -> bool {
+        self.is_durable && !self.may_be_purged && !self.has_finished
+    }
+
     fn new(kind: Kind, n: u64) -> Self {
         Self {
             kind,

@@ -149,8 +149,8 @@ impl Storm {
         if process.run_until("the database is open", || length() > before) {
             self.faults.set(rates);
         }
-        let bytes = before + self.random.random_range(0..20_000);
-        let patience = Duration::from_millis(self.random.random_range(20..600));
+        let bytes = before + self.random.random_range(0..15_000);
+        let patience = Duration::from_millis(self.random.random_range(10..300));
         let begun = Instant::now();
         process.run_until("the worker works", || begun.elapsed() > patience || length() > bytes);
         process

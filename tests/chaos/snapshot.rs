@@ -74,7 +74,7 @@ impl Snapshot {
         for (id, run) in &ledger.runs {
             checks += 1;
             let is_there = self.instances.contains_key(id);
-            if run.is_durable && !is_there && !run.may_be_purged && !run.has_finished {
+            if !is_there && run.must_exist() {
                 wrong.push(format!("{id} was started and is lost: {run:?}"));
             }
             if run.is_purged && is_there {
