@@ -53,6 +53,9 @@ impl Runtime {
     /// [`Locked`](crate::ErrorKind::Locked) when another process works on the store; [`Invalid`](crate::ErrorKind::Invalid) for
     /// a wrong URL or two functions of one name; [`Incompatible`](crate::ErrorKind::Incompatible) for a database of another
     /// program or a newer version; [`Store`](crate::ErrorKind::Store) when it cannot be opened.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: when its future is dropped before it completes, the store is closed again.
     pub async fn open(url: &str) -> Result<Self, RuntimeError> {
         Self::builder(url).open().await
     }
@@ -93,6 +96,10 @@ impl Runtime {
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store) when something could not be written: the database was removed or replaced, or the disk refused
     /// the last turns.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the runtime stops without waiting, as when it is
+    /// dropped.
     pub async fn shutdown(self) -> Result<(), RuntimeError> {
         self.worker.shut_down(self.grace).await
     }
@@ -287,6 +294,9 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Runtime::open`].
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: when its future is dropped before it completes, the store is closed again.
     pub async fn open(self) -> Result<Runtime, RuntimeError> {
         #[cfg(feature = "schedules")]
         let registrations = [self.registrations, crate::schedule::registrations()].concat();

@@ -111,6 +111,9 @@ pub fn trace_context() -> Option<TraceContext> {
 /// An activity is then dropped at its next await. One that has called this before is told first, and has the
 /// [grace period](crate::Builder::cancel_grace) to clean up; its result counts for nothing. Never resolves outside a runtime.
 ///
+/// # Cancel safety
+/// This function is cancel safe: a later future resolves as well.
+///
 /// ```
 /// # async fn copy() {}
 /// # async fn remove_half_a_copy() {}

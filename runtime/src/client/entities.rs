@@ -46,6 +46,9 @@ impl Client {
 /// A question for entities, from [`Client::entities`]. Every filter narrows it.
 ///
 /// Pages go on after the last one seen, so none is missed or seen twice while others are made.
+///
+/// # Cancel safety
+/// Awaiting it is cancel safe: it only reads.
 #[must_use = "a query asks nothing until it is awaited"]
 #[derive(Clone)]
 pub struct EntityQuery {

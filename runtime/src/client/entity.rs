@@ -51,6 +51,10 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the operation may take effect once or not at all,
+    /// and its result is lost.
     pub async fn call<O: EntityOperation>(&self, call: EntityCall<O>) -> <O::Kind as Returned<O::Output>>::Result {
         O::Kind::result(self.call_recorded(call).await)
     }
@@ -75,6 +79,10 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key cannot be one or the entity cannot be taken up; a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the signal may have been sent or not, but never in
+    /// part.
     pub async fn signal<O: EntityOperation>(&self, call: EntityCall<O>) -> Result<(), RuntimeError> {
         let operation = call.into_operation().map_err(invalid)?;
         let entity = operation.entity.clone();
@@ -110,6 +118,9 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// As [`signal`](Self::signal).
     pub async fn signal_named(&self, entity: &EntityId, operation: &str, input: impl Serialize) -> Result<(), RuntimeError> {
         let name = self.entity_named(entity.name()).await?.ok_or_else(|| {
             let message = format!(
@@ -148,6 +159,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key cannot be one or the recorded state does not fit the type; a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn state_of<E: Entity>(&self, key: &str) -> Result<Option<E>, RuntimeError> {
         let id = EntityId::new::<E>(key).checked().map_err(invalid)?;
         let state = self.recorded_state(id).await?;
@@ -158,6 +172,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when name or key cannot be such; a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn state_named(&self, entity: &EntityId) -> Result<Option<Payload>, RuntimeError> {
         let name = self.entity_name(entity.name()).await?;
         self.recorded_state(EntityId::named(name, entity.key()).checked().map_err(invalid)?).await

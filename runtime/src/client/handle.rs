@@ -30,6 +30,9 @@ impl<F: Function> Handle<F> {
     ///
     /// # Errors
     /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it changes nothing, and an end that came meanwhile is found by the next call.
     pub async fn result(&self) -> <F::Kind as Returned<F::Output>>::Result {
         F::Kind::result(self.recorded().await)
     }
@@ -40,6 +43,9 @@ impl Handle<Named> {
     ///
     /// # Errors
     /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it changes nothing, and an end that came meanwhile is found by the next call.
     pub async fn result(&self) -> Recorded {
         self.recorded().await
     }
@@ -78,6 +84,9 @@ impl<F> Handle<F> {
     ///
     /// # Errors
     /// As [`Client::status`].
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it changes nothing, and a beginning that came meanwhile is found by the next call.
     pub async fn started(&self) -> Result<(), RuntimeError> {
         self.client.wait_started(self.id()).await
     }
@@ -86,6 +95,9 @@ impl<F> Handle<F> {
     ///
     /// # Errors
     /// As [`Client::status`].
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn status(&self) -> Result<InstanceStatus, RuntimeError> {
         self.client.status_of(self.run.clone(), true).await
     }
@@ -94,6 +106,9 @@ impl<F> Handle<F> {
     ///
     /// # Errors
     /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value is no `T`.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
         let instance = self.run.find(self.client.store()).await?;
         let status = instance.state.custom_status.map(|status| status.decode()).transpose();
@@ -104,6 +119,9 @@ impl<F> Handle<F> {
     ///
     /// # Errors
     /// As [`Client::raise`].
+    ///
+    /// # Cancel safety
+    /// As [`Client::raise`].
     pub async fn raise<T: Storable>(&self, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         self.client.raise(self.id(), event, value).await
     }
@@ -111,6 +129,9 @@ impl<F> Handle<F> {
     /// Ends the orchestration, as [`Client::terminate`].
     ///
     /// # Errors
+    /// As [`Client::terminate`].
+    ///
+    /// # Cancel safety
     /// As [`Client::terminate`].
     pub async fn terminate(&self, reason: &str) -> Result<(), RuntimeError> {
         self.client.terminate(self.id(), reason).await

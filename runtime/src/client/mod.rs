@@ -88,6 +88,9 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: when its future is dropped, nothing stays open.
     pub async fn connect(url: &str) -> Result<Self, RuntimeError> {
         Self::connect_store(store::open(url, Default::default()).await?)
     }
@@ -145,6 +148,10 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
     /// nobody knows, the wait that takes the event parks the orchestration. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the event may have been raised or not, but never in
+    /// part.
     pub async fn raise<T: Storable>(&self, id: &str, event: Event<T>, value: T) -> Result<(), RuntimeError> {
         self.raise_named(id, event.name(), value).await
     }
@@ -153,6 +160,10 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the orchestration may be terminated or not, but
+    /// never in part.
     pub async fn terminate(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
         check_reason(reason)?;
         self.send(id, HistoryEvent::ExecutionTerminated { reason: reason.to_owned() }).await
@@ -183,6 +194,10 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the orchestration may be suspended or not, but never
+    /// in part.
     pub async fn suspend(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
         check_reason(reason)?;
         self.send(id, HistoryEvent::ExecutionSuspended { reason: reason.to_owned() }).await
@@ -209,6 +224,9 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn census(&self) -> Result<Vec<Census>, RuntimeError> {
         self.store().census().await
     }
@@ -218,6 +236,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build; or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn history(&self, id: &str) -> Result<Vec<Turn>, RuntimeError> {
         let stored = self.store().load_to_show(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))?;
         stored.unreadable.map_or(Ok(stored.history), Err)

@@ -50,6 +50,9 @@ impl Client {
     ///
     /// # Errors
     /// As for [`raise`](Self::raise); [`ErrorKind::Invalid`] when the value has no JSON form.
+    ///
+    /// # Cancel safety
+    /// As [`raise`](Self::raise).
     pub async fn raise_named(&self, id: &str, name: &str, value: impl Serialize) -> Result<(), RuntimeError> {
         let input = Payload::encode(&value).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         self.send(id, Event::EventRaised { name: name.to_owned(), input }).await
@@ -59,6 +62,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store; [`ErrorKind::ShuttingDown`] when the runtime ends first.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it changes nothing, and an end that came meanwhile is found by the next call.
     pub async fn wait(&self, id: &str) -> Result<InstanceStatus, RuntimeError> {
         let run = Run::any(id);
         let _ = self.outcome(&run).await?;
@@ -69,6 +75,9 @@ impl Client {
     ///
     /// # Errors
     /// A failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn registered(&self) -> Result<Vec<Registered>, RuntimeError> {
         match &self.backend {
             Backend::Worker(worker) => Ok(worker.registry().registered()),

@@ -54,6 +54,10 @@ impl Client {
 /// # Errors
 /// [`ErrorKind::NotFound`]; [`ErrorKind::Unfinished`] when it, the one that called it, or one that it called has not finished: nothing
 /// of it is deleted then. [`ErrorKind::Invalid`] for an entity from a client of another process.
+///
+/// # Cancel safety
+/// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may have been purged or not, and some
+/// of its sub-orchestrations without it. Ask again for the rest.
 #[must_use = "nothing is deleted until the request is awaited"]
 pub struct Purge {
     client: Client,

@@ -47,6 +47,9 @@ impl Client {
     ///
     /// # Errors
     /// A failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn counts(&self) -> Result<Counts, RuntimeError> {
         self.store().counts().await.map(Counts)
     }
@@ -80,6 +83,9 @@ impl Client {
 ///
 /// The newest come first; with [`id_prefix`](Self::id_prefix) the order is that of the ids. Pages go on after the last one seen,
 /// so none is missed or seen twice while others are started.
+///
+/// # Cancel safety
+/// Awaiting it is cancel safe: it only reads.
 #[must_use = "a query asks nothing until it is awaited"]
 #[derive(Clone)]
 pub struct Query {
@@ -165,6 +171,10 @@ impl Query {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the query names no status or one that is not final, or has an empty id prefix; a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, some of what it found may have been purged, each of
+    /// them whole. Call it again for the rest.
     pub async fn purge(mut self) -> Result<u64, RuntimeError> {
         let refused = |why: &str| Err(RuntimeError::new(ErrorKind::Invalid, format!("nothing was purged: {why}")));
         let Some(statuses) = &self.statuses else {

@@ -42,12 +42,13 @@ impl Client {
 
 /// A request to continue an orchestration, from [`Client::resume`].
 ///
-/// Cancel safe: dropped before it has answered, the request has been carried out as a whole or not at all.
-///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the orchestration is not suspended, when an event cannot be put aside, or, with
 /// the report, when the orchestration still cannot be continued; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound),
 /// [`ErrorKind::Finished`](crate::ErrorKind::Finished), or a failing store.
+///
+/// # Cancel safety
+/// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may go on or not, but never in part.
 #[must_use = "nothing is resumed until the request is awaited"]
 pub struct Resume {
     client: Client,

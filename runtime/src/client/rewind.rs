@@ -42,6 +42,10 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, some of the sub-orchestrations may have been rewound
+    /// without their caller. Call it again; the caller comes last, so until then it has failed and can be rewound.
     pub async fn rewind(&self, id: &str, reason: &str) -> Result<(), RuntimeError> {
         check_reason(reason)?;
         let root = self.find(id).await?;

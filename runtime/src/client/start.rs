@@ -42,6 +42,11 @@ pub enum ReuseId {
 const REPLACED_AT_MOST: u32 = 100;
 
 /// A request to start an orchestration, from [`Client::start`].
+///
+/// # Cancel safety
+/// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may have been started or not. With
+/// [`ReuseId::UseExisting`] and an [id](Self::id) the same request finds it. With [`ReuseId::ReplaceAny`] the earlier run may have been
+/// terminated with nothing in its place.
 #[must_use = "nothing is started until the request is awaited"]
 pub struct Start<F> {
     client: Client,
@@ -277,6 +282,9 @@ impl Client {
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] when the one to be replaced has not finished or the other id is taken.
+///
+/// # Cancel safety
+/// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may have been started or not.
 #[must_use = "nothing is started until the request is awaited"]
 pub struct Restart {
     client: Client,

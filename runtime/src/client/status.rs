@@ -80,6 +80,9 @@ impl Client {
 }
 
 /// A question for what is known of an orchestration, from [`Client::status`].
+///
+/// # Cancel safety
+/// Awaiting it is cancel safe: it only reads.
 #[must_use = "nothing is asked until the request is awaited"]
 pub struct StatusRequest {
     client: Client,

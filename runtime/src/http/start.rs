@@ -45,6 +45,9 @@ pub fn check_status<F>(handle: &Handle<F>, request: &Parts) -> Response {
 /// Waits for the end of an orchestration, at most for `timeout`: 200 with its output as the whole body when it has completed, its status
 /// when it has ended in another way, and otherwise the answer of [`check_status`]: also when the runtime shuts down first, or when a
 /// later start has taken the place of the run.
+///
+/// # Cancel safety
+/// This function is cancel safe: it only reads.
 pub async fn wait_or_check_status<F>(handle: &Handle<F>, request: &Parts, timeout: Duration) -> Response {
     let links = links(request);
     let flight = request.extensions.get::<Arc<Flight>>().map(|flight| &**flight);

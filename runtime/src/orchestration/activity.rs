@@ -20,6 +20,10 @@ use crate::retry::Retry;
 ///
 /// In an orchestrator it starts at its first poll and is recorded; the recorded result is what a replay gets. Awaited
 /// anywhere else the body just runs, once: no retry, no timeout, nothing recorded.
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it in an orchestrator cancels the activity, and its result is lost. To go on waiting for
+/// the same call in a later `select!`, poll it by reference, or bind what [`start`](Self::start) returns.
 #[must_use = "an activity does nothing until it is awaited, or started by `.start()`"]
 pub struct Activity<F: Function> {
     state: State<F>,

@@ -21,6 +21,11 @@ use crate::time::Timestamp;
 ///
 /// Passed to a client it is a request to start an instance; awaited in another orchestrator it is a sub-orchestration,
 /// recorded there and run as an instance of its own.
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it in an orchestrator ends the sub-orchestration, and its result is lost. To go on waiting
+/// for the same call in a later `select!`, poll it by reference, or bind what [`start`](Self::start) returns; to let it run without
+/// waiting, [`detach`](Self::detach) it.
 #[must_use = "an orchestration does nothing until it is passed to a client or awaited in an orchestrator"]
 pub struct Orchestration<F: Function> {
     state: State<F>,

@@ -17,6 +17,9 @@ use crate::orchestration::durable::Durable;
 ///
 /// Awaited in an orchestrator it is called, and gives what the operation returns. [`signal`](Self::signal) asks for it and waits for
 /// nothing. Passed to [`Client::call`](crate::Client::call) or [`Client::signal`](crate::Client::signal) it does the same from outside.
+///
+/// # Cancel safety
+/// This future is not cancel safe: when it is dropped after its first poll, the operation takes effect and its result is lost.
 #[must_use = "an operation does nothing until it is awaited or signalled in an orchestrator, or passed to a client"]
 pub struct EntityCall<O: EntityOperation> {
     operation: Option<Result<Operation, Failure>>,
@@ -214,6 +217,9 @@ pub fn lock(entities: impl Lockset) -> Lock {
 }
 
 /// A wait for the lock of entities, from [`lock`]. Dropping it gives up.
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it loses the place in the line.
 #[must_use = "nothing is locked until it is awaited"]
 pub struct Lock {
     entities: Option<Result<Vec<String>, Failure>>,

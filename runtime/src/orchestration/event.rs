@@ -66,6 +66,9 @@ impl<T> Clone for Event<T> {
 impl<T> Copy for Event<T> {}
 
 /// A wait for an event, from [`Event::wait`].
+///
+/// # Cancel safety
+/// This future is cancel safe: when it is dropped before it completes, no event is lost; the next wait takes it.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct EventWait<T> {
     name: &'static str,

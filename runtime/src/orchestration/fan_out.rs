@@ -84,12 +84,18 @@ pub struct Progress {
 }
 
 /// A fan-out, from [`fan_out`].
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it cancels the calls that are under way, and all results are lost.
 #[must_use = "a fan-out does nothing until it is awaited"]
 pub struct FanOut<I, G, F: Future> {
     window: Window<I, G, F>,
 }
 
 /// A fan-out that stops at the first error, from [`try_fan_out`].
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it cancels the calls that are under way, and all results are lost.
 #[must_use = "a fan-out does nothing until it is awaited"]
 pub struct TryFanOut<I, G, F: Future> {
     window: Window<I, G, F>,

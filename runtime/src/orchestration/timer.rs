@@ -65,6 +65,9 @@ pub fn timeout<F: Durable>(duration: Duration, future: F) -> Timeout<F> {
 }
 
 /// A timer, from [`sleep`] or [`sleep_until`].
+///
+/// # Cancel safety
+/// This future is cancel safe in that nothing but the timer ends when it is dropped; a new one begins anew.
 #[must_use = "a timer does nothing until it is awaited"]
 pub struct Sleep {
     due: Due,

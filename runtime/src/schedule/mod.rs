@@ -86,6 +86,9 @@ impl Client {
     ///
     /// # Errors
     /// A failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn schedules(&self) -> Result<Vec<ScheduleDescription>, RuntimeError> {
         let mut query = self.query().id_prefix(PREFIX).status(Status::Pending).status(Status::Running).status(Status::Suspended);
         let mut schedules = Vec::new();
@@ -147,6 +150,10 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the schedule may be paused or not, but never in
+    /// part.
     pub async fn pause(&self, reason: &str) -> Result<(), RuntimeError> {
         check_reason(reason)?;
         self.tell(Command::Pause { reason: reason.to_owned() }).await
@@ -156,6 +163,9 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the schedule may go on or not, but never in part.
     pub async fn resume(&self) -> Result<(), RuntimeError> {
         self.tell(Command::Resume).await
     }
@@ -164,6 +174,9 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, a run may be started or not, but never in part.
     pub async fn trigger(&self) -> Result<(), RuntimeError> {
         self.tell(Command::Trigger).await
     }
@@ -172,6 +185,9 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for more than 10,000 times; [`ErrorKind::NotFound`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the runs may be started or not, but never in part.
     pub async fn backfill(&self, from: SystemTime, to: SystemTime) -> Result<(), RuntimeError> {
         let (from, to) = (from.into(), to.into());
         let timetable = self.keeper().await?.0.plan.timetable;
@@ -186,6 +202,9 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is cancel safe: it only reads.
     pub async fn describe(&self) -> Result<ScheduleDescription, RuntimeError> {
         let (keeper, report) = self.keeper().await?;
         let report = report.or_else(|| keeper.without_times());
@@ -196,6 +215,10 @@ impl Schedule {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or a failing store.
+    ///
+    /// # Cancel safety
+    /// This method is not cancel safe: when its future is dropped before it completes, the schedule may have ended without being deleted.
+    /// Call it again.
     pub async fn delete(&self) -> Result<(), RuntimeError> {
         let id = self.id();
         match self.client.terminate(&id, "the schedule is deleted").await {
@@ -240,6 +263,10 @@ impl Schedule {
 /// # Errors
 /// [`ErrorKind::Invalid`], naming the field, for a cron pattern, a time zone, an interval or a name that cannot be;
 /// [`ErrorKind::AlreadyExists`] and [`ErrorKind::NotFound`]; a failing store.
+///
+/// # Cancel safety
+/// Awaiting it is not cancel safe: when the future is dropped before it completes, the schedule may have been created or changed, or not,
+/// but never in part.
 #[must_use = "nothing is scheduled until the request is awaited"]
 pub struct PlanSchedule {
     schedule: Schedule,

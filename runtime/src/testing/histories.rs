@@ -33,6 +33,9 @@ struct History {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Cancel safety
+/// This function is not cancel safe: when its future is dropped before it completes, the file may be there or not.
 pub async fn record(client: &Client, id: &str, folder: impl AsRef<Path>) -> Result<PathBuf, RuntimeError> {
     let name = client.status(id).await?.name().to_owned();
     write(folder.as_ref(), &name, id, client.history(id).await?)
