@@ -128,7 +128,7 @@ fn a_batch_has_no_receipts_of_another_of_its_id() {
     place.run(&["--sample", "orders.csv", "--lines", "20"]);
     place.run(&["orders.csv", "--id", "o"]);
     let first = batches(&place, "o");
-    for suffix in ["", "-wal", "-shm", "-bell", "-worker"] {
+    for suffix in ["", "-wal", "-shm", "-bell", "-worker", "-running"] {
         let _ = fs::remove_file(place.path(&format!("batch_orders.db{suffix}")));
     }
     fs::write(place.path("orders.csv"), "customer,item,quantity\nAda,lamp,1\n").expect("a file");

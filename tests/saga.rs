@@ -64,7 +64,7 @@ fn the_same_line_is_the_same_order_until_the_history_is_deleted() {
     let (good, text) = place.ends(&["chair", "--id", "second"]);
     assert!(!good && text.contains("`second` was started with {\"item\":\"lamp\",\"euros\":100}; give another --id"), "{text}");
 
-    for suffix in ["", "-wal", "-shm", "-bell", "-worker"] {
+    for suffix in ["", "-wal", "-shm", "-bell", "-worker", "-running"] {
         let _ = fs::remove_file(place.path(&format!("saga.db{suffix}")));
     }
     let text = place.run(&["lamp"]);

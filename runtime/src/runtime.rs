@@ -157,6 +157,7 @@ impl Builder {
                 verify: cfg!(debug_assertions),
                 retention: None,
                 cancel_grace: Duration::from_secs(10),
+                max_process_deaths: 5,
                 time: Arc::new(Wall::new()),
                 perform: Arc::new(|activity, input| activity.run(input)),
             },
@@ -216,6 +217,16 @@ impl Builder {
     /// ```
     pub fn max_concurrent_orchestrators(mut self, limit: usize) -> Self {
         self.settings.max_concurrent_orchestrators = Some(limit);
+        self
+    }
+
+    /// How many times the process may die while one call of an activity runs, before the run that made the call is parked with a report.
+    /// Resuming it tries the call again. Default: 5; 0 means any number of times.
+    ///
+    /// After a death, the activities that ran are run again one at a time, so that only the one that ends the process is counted; all others
+    /// run as usual. It needs a store that offers a [`journal`](crate::store::Store::journal), as SQLite does.
+    pub fn max_process_deaths(mut self, deaths: u32) -> Self {
+        self.settings.max_process_deaths = deaths;
         self
     }
 

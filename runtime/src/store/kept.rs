@@ -239,6 +239,11 @@ impl Kept {
         self.store.turn(instance, end).await
     }
 
+    /// As [`Store::journal`].
+    pub(crate) fn journal(&self) -> Option<std::path::PathBuf> {
+        self.store.journal()
+    }
+
     /// As [`Store::find`].
     pub(crate) async fn find(&self, which: Lookup) -> StoreResult<Option<Instance>> {
         let mut found = self.store.find(which).await?;

@@ -416,6 +416,12 @@ pub trait Store: Send + Sync + 'static {
     /// any progress for a client. At least once per change, perhaps more often.
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()>;
 
+    /// A file of this store in which its worker may note what runs, to be read after the process has died. Nothing by default: then an
+    /// activity that ends the process again and again goes unnoticed.
+    fn journal(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+
     /// Writes what is still queued and lets the store go. Fails when something that was queued is lost.
     fn close(&self) -> BoxFuture<'_, StoreResult<()>>;
 }

@@ -295,6 +295,8 @@ impl Instance {
         let key = format!("{}/{}/{id}", self.id, inner.key);
         Some(Job {
             instance: self.clone(),
+            owner: inner.key,
+            trial: None,
             call: id,
             activity,
             input,

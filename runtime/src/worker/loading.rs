@@ -102,6 +102,13 @@ impl Instance {
             }
         }
         let mut pending = execution.pending();
+        if is_resumed {
+            worker.pool().suspects().forgive(instance.key);
+        }
+        if let Some(report) = worker.deadly(instance.key, &self.id, &pending) {
+            drop(execution);
+            return self.park_again(worker, report);
+        }
         let attempts = worker.attempts(&mut pending);
         let mut inner = self.lock();
         // A shutdown has not waited for the replay.

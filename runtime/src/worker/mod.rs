@@ -13,6 +13,7 @@ pub(crate) mod entities;
 mod entity;
 mod inbox;
 pub(crate) mod instance;
+mod journal;
 mod lanes;
 mod letter;
 mod loading;
@@ -25,6 +26,7 @@ pub(crate) mod request;
 mod retention;
 mod retired;
 pub(crate) mod run;
+mod suspects;
 pub(crate) mod time;
 mod waiting;
 pub(crate) mod watchers;
@@ -60,6 +62,7 @@ use request::Request;
 use retention::Ended;
 pub use retention::Retention;
 use retired::Retired;
+use suspects::Suspects;
 use time::Time;
 use waiting::Waiter;
 pub(crate) use waiting::outcome_of;
@@ -79,6 +82,7 @@ pub(crate) struct Settings {
     pub(crate) verify: bool,
     pub(crate) retention: Option<Retention>,
     pub(crate) cancel_grace: Duration,
+    pub(crate) max_process_deaths: u32,
     pub(crate) time: Arc<dyn Time>,
     pub(crate) perform: Perform,
 }
@@ -129,9 +133,10 @@ impl Worker {
     ) -> StoreResult<Arc<Self>> {
         let epoch = store.claim(standby, registry.registered()).await?;
         let handle = Handle::current();
+        let suspects = Suspects::open(&store, epoch, store.journal(), settings.max_process_deaths).await;
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
-            pool: Arc::new(Pool::new(handle.clone(), &settings, activities, states, epoch)),
+            pool: Arc::new(Pool::new(handle.clone(), &settings, activities, states, epoch, suspects)),
             clock: Arc::new(Clock::new(settings.time.clone())),
             time: settings.time,
             backlog: Arc::default(),
@@ -169,6 +174,7 @@ impl Worker {
         let scanner = worker.clone();
         let _ = worker.handle.spawn(async move { scanner.scan().await }).await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
+        worker.spawn(suspects::try_suspects(Arc::downgrade(&worker), worker.pool.clone()));
         worker.spawn(pool::keep_pace(Arc::downgrade(&worker), worker.pool.clone()));
         worker.spawn(backlog::keep_filled(Arc::downgrade(&worker), worker.backlog.clone()));
         if let Some(ended) = worker.retained.clone() {
@@ -489,6 +495,7 @@ impl Worker {
         }
         self.clock.stop();
         self.backlog.stop();
+        self.pool.suspects().close();
     }
 }
 

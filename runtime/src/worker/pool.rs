@@ -16,17 +16,20 @@ use crate::failure::{Failure, FailureKind};
 use crate::function::{Limits, Recorded};
 use crate::payload::Payload;
 use crate::registry::Registration;
-use crate::store::Epoch;
+use crate::store::{Epoch, InstanceKey};
 use crate::trace::TraceContext;
 use crate::worker::instance::Instance;
 use crate::worker::lanes::{Lane, Lanes};
 use crate::worker::message::Message;
+use crate::worker::suspects::{Suspects, Trial, acquit};
 use crate::worker::time::Time;
 use crate::worker::{Settings, Worker};
 
 /// One attempt of an activity that is due.
 pub(crate) struct Job {
     pub(crate) instance: Arc<Instance>,
+    /// The key of the instance.
+    pub(crate) owner: InstanceKey,
     pub(crate) call: CallId,
     pub(crate) activity: Registration,
     pub(crate) input: Payload,
@@ -38,9 +41,16 @@ pub(crate) struct Job {
     pub(crate) signals: Arc<Signals>,
     pub(crate) last_heartbeat: Option<Payload>,
     pub(crate) trace: Option<Box<TraceContext>>,
+    /// Where it is tried, because the process died while it ran.
+    pub(crate) trial: Option<Trial>,
 }
 
 impl Job {
+    /// The call, in all of the store.
+    pub(crate) fn id(&self) -> (InstanceKey, CallId) {
+        (self.owner, self.call)
+    }
+
     /// Whether nobody waits for it any more.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.abort.handle().is_aborted()
@@ -58,6 +68,7 @@ pub(crate) struct Pool {
     state: Arc<States>,
     cancel_grace: Duration,
     lanes: Mutex<Lanes>,
+    suspects: Arc<Suspects>,
     emptied: Notify,
     /// A lane has to be looked at earlier than was known.
     earlier: Notify,
@@ -70,6 +81,7 @@ impl Pool {
         activities: impl Iterator<Item = Registration>,
         state: States,
         epoch: Epoch,
+        suspects: Arc<Suspects>,
     ) -> Self {
         let limited = activities.map(|activity| (activity.name(), activity.throttle())).filter(|(_, limits)| limits.is_some());
         let inherited = (epoch > Epoch(1)).then(|| settings.time.uptime());
@@ -82,6 +94,7 @@ impl Pool {
             state: Arc::new(state),
             cancel_grace: settings.cancel_grace,
             lanes: Mutex::new(lanes),
+            suspects,
             emptied: Notify::new(),
             earlier: Notify::new(),
         }
@@ -103,8 +116,20 @@ impl Pool {
         Ok((activity.name(), key))
     }
 
-    /// Runs a job as soon as there is a place for it and its limits let it. A closed pool leaves it for recovery.
+    pub(crate) fn suspects(&self) -> &Arc<Suspects> {
+        &self.suspects
+    }
+
+    /// Runs a job as soon as there is a place for it and its limits let it, and a suspect when its turn comes. A closed pool leaves it for
+    /// recovery.
     pub(crate) fn submit(self: &Arc<Self>, worker: &Arc<Worker>, job: Job) {
+        if let Some(job) = self.suspects.admit(job) {
+            self.enter(worker, job);
+        }
+    }
+
+    /// The same for a job whose turn has come.
+    pub(super) fn enter(self: &Arc<Self>, worker: &Arc<Worker>, job: Job) {
         let ready = self.change(|lanes, now| lanes.add(job, now));
         self.spawn(worker, ready);
     }
@@ -148,7 +173,11 @@ impl Pool {
 
     /// Runs one attempt to its event; nothing when it was cancelled.
     async fn attempt(&self, job: Job) -> Option<Event> {
-        let Job { instance, call, activity, input, attempt, limits, key, lane: _, abort, signals, last_heartbeat, trace } = job;
+        let _noted = self.suspects.begin(&job);
+        if job.trial.is_some() {
+            self.handle.spawn(acquit(self.suspects.clone(), job.id()));
+        }
+        let Job { instance, call, activity, input, attempt, limits, key, abort, signals, last_heartbeat, trace, .. } = job;
         let instance = instance.id().clone();
         let state = self.state.clone();
         let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat, trace };

@@ -128,6 +128,11 @@ impl Files {
         self.beside("-worker")
     }
 
+    /// Written by the worker: what it runs.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.beside("-running")
+    }
+
     /// Written by clients of other processes, watched by the worker.
     pub(super) fn bell(&self) -> PathBuf {
         self.beside("-bell")

@@ -325,6 +325,10 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn journal(&self) -> Option<std::path::PathBuf> {
+        Some(self.files.journal())
+    }
+
     fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
         async move {
             self.watching.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -1,0 +1,186 @@
+//! What a worker runs, noted in a file that outlives its process: what ran when the process died is known by nothing else.
+//!
+//! A note is written without waiting for the disk, because it has to survive the process and not the machine. A damaged or missing file
+//! means that nothing is known.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::{CallId, Epoch, InstanceKey};
+
+/// The length of a note in the file.
+const LENGTH: usize = 32;
+
+/// How the file begins; the epoch of its worker follows. It is of no worker but that: the database may have been replaced since.
+const MAGIC: i64 = i64::from_le_bytes(*b"dacapo-1");
+
+/// One note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) instance: InstanceKey,
+    pub(super) call: CallId,
+    pub(super) attempt: u32,
+    pub(super) role: Role,
+    /// How many processes have died while it ran.
+    pub(super) deaths: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It ran when a process died, and does not run.
+    Suspect = 1,
+    /// It runs.
+    Running = 2,
+    /// It runs as the only suspect, so that it is blamed for a death.
+    OnTrial = 3,
+}
+
+impl Note {
+    fn to_bytes(self) -> [u8; LENGTH] {
+        let mut bytes = [0; LENGTH];
+        bytes[..8].copy_from_slice(&self.instance.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.call.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.attempt.to_le_bytes());
+        bytes[20..24].copy_from_slice(&(self.role as u32).to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.deaths.to_le_bytes());
+        bytes
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let long = |at: usize| Some(i64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let role = match number(20)? {
+            1 => Role::Suspect,
+            2 => Role::Running,
+            3 => Role::OnTrial,
+            _ => return None,
+        };
+        Some(Self { instance: long(0)?, call: long(8)?.cast_unsigned(), attempt: number(16)?, role, deaths: number(24)? })
+    }
+}
+
+/// The length of that.
+const HEADER: usize = 16;
+
+fn header(epoch: Epoch) -> impl Iterator<Item = u8> {
+    MAGIC.to_le_bytes().into_iter().chain(epoch.0.to_le_bytes())
+}
+
+/// The notes that the worker of this epoch has left.
+pub(super) fn read(path: &Path, epoch: Epoch) -> Vec<Note> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    if !bytes.get(..HEADER).is_some_and(|start| start.iter().copied().eq(header(epoch))) {
+        return Vec::new();
+    }
+    bytes[HEADER..].chunks_exact(LENGTH).filter_map(Note::of).collect()
+}
+
+/// The file of a worker.
+pub(super) struct Journal {
+    file: File,
+    /// How many notes about suspects it begins with.
+    suspects: usize,
+    places: Mutex<Places>,
+}
+
+/// The places for notes of what runs.
+#[derive(Default)]
+struct Places {
+    free: Vec<usize>,
+    next: usize,
+}
+
+impl Journal {
+    /// Puts a file with these suspects in the place of the one before.
+    pub(super) fn create(path: &Path, epoch: Epoch, suspects: &[Note]) -> io::Result<Self> {
+        let mut new = PathBuf::from(path).into_os_string();
+        new.push(".new");
+        let bytes: Vec<u8> = header(epoch).chain(suspects.iter().flat_map(|note| note.to_bytes())).collect();
+        std::fs::write(&new, bytes)?;
+        std::fs::rename(&new, path)?;
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(Self { file, suspects: suspects.len(), places: Mutex::default() })
+    }
+
+    /// Notes that something runs.
+    pub(super) fn begin(&self, note: Note) -> usize {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = places.free.pop().unwrap_or_else(|| {
+            places.next += 1;
+            places.next - 1
+        });
+        drop(places);
+        self.write(self.suspects + place, &note.to_bytes());
+        place
+    }
+
+    /// Its place is free for another. The note itself stays unless `erase` is set: what it says is known to be past by the history.
+    pub(super) fn end(&self, place: usize, erase: bool) {
+        if erase {
+            self.write(self.suspects + place, &[0; LENGTH]);
+        }
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).free.push(place);
+    }
+
+    /// Changes what is noted of a suspect, by its place among those that the file was made with.
+    pub(super) fn note_suspect(&self, place: usize, note: Option<Note>) {
+        self.write(place, &note.map_or([0; LENGTH], Note::to_bytes));
+    }
+
+    /// Nothing runs any more.
+    pub(super) fn clear(&self) {
+        if let Err(error) = self.file.set_len((HEADER + self.suspects * LENGTH) as u64) {
+            tracing::warn!(%error, "failed to clear the notes of running activities");
+        }
+    }
+
+    fn write(&self, place: usize, bytes: &[u8; LENGTH]) {
+        if let Err(error) = write_at(&self.file, bytes, (HEADER + place * LENGTH) as u64) {
+            tracing::warn!(%error, "failed to note a running activity; its part in a death of the process would stay unknown");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, at).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Journal, Note, Role, read};
+    use crate::store::Epoch;
+
+    #[test]
+    fn what_ran_is_read_after_the_process_has_died() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("running");
+        assert_eq!(read(&path, Epoch(4)), []);
+        let note = |call, role| Note { instance: 7, call, attempt: 1, role, deaths: 2 };
+        let journal = Journal::create(&path, Epoch(4), &[note(1, Role::Suspect), note(2, Role::Suspect)]).expect("it is written");
+        let (three, _four) = (journal.begin(note(3, Role::Running)), journal.begin(note(4, Role::OnTrial)));
+        journal.end(three, false);
+        journal.note_suspect(0, None);
+        assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect), note(3, Role::Running), note(4, Role::OnTrial)]);
+        journal.begin(note(5, Role::Running));
+        assert_eq!(read(&path, Epoch(4))[1], note(5, Role::Running), "the place is used again");
+        drop(journal);
+        assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect)], "a process that ends lets nothing run");
+        assert_eq!(read(&path, Epoch(1)), [], "the database was replaced");
+        std::fs::write(&path, b"something else").expect("it is written");
+        assert_eq!(read(&path, Epoch(4)), []);
+    }
+}

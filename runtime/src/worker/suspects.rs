@@ -1,0 +1,325 @@
+//! Activities that ran when the process died. Which of them has killed it is found out by running them one at a time.
+//!
+//! * What ran at a death becomes a suspect. A suspect that was alone on trial is blamed: its deaths are counted.
+//! * Suspects run one at a time, those with the fewest deaths first, while all others run as ever. So an innocent suspect ends, and is one
+//!   no more, before a guilty one is tried again.
+//! * A suspect that has run for some time is no longer on trial, and the next one begins: what runs for hours keeps nobody waiting.
+//! * One with as many deaths as are allowed parks its run, until that is resumed.
+//!
+//! Invariant: while there are no suspects nothing is locked, and a start of an activity costs one short write.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::engine::execution::Action;
+use crate::payload::Excerpt;
+use crate::store::kept::Kept;
+use crate::store::{CallId, Epoch, InstanceKey, Lookup};
+use crate::worker::Worker;
+use crate::worker::journal::{Journal, Note, Role, read};
+use crate::worker::pool::{Job, Pool};
+
+/// How long a suspect is the only one that runs.
+const TRIAL: Duration = Duration::from_secs(30);
+
+/// How long a worker waits after its start for the suspects that its instances bring, to begin with the one of the fewest deaths.
+const GATHERING: Duration = Duration::from_millis(20);
+
+/// How much longer, for each death but the first.
+const RESPITE: Duration = Duration::from_millis(150);
+
+/// How many deaths make all calls of an activity be run one at a time.
+const NOTORIOUS: u32 = 2;
+
+/// A call of an activity.
+type Id = (InstanceKey, CallId);
+
+/// What a worker knows of activities that ran when a process died.
+pub(crate) struct Suspects {
+    journal: Option<Journal>,
+    /// With so many deaths a run is parked.
+    limit: u32,
+    /// Whether there may be any.
+    any: AtomicBool,
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    known: HashMap<Id, Suspect>,
+    on_trial: Option<(Id, &'static str)>,
+    waiting: Vec<Job>,
+}
+
+#[derive(Clone, Copy)]
+struct Suspect {
+    attempt: u32,
+    deaths: u32,
+    /// Where it stands in the journal.
+    place: usize,
+}
+
+impl Suspects {
+    /// Reads what the process before has left, and blames whom it has to. Without a path, or with a limit of 0, nothing is known and noted.
+    pub(crate) async fn open(store: &Kept, epoch: Epoch, path: Option<PathBuf>, limit: u32) -> Arc<Self> {
+        let mut known = HashMap::new();
+        let mut journal = None;
+        if let Some(path) = path.filter(|_| limit > 0) {
+            let mut suspects = blamed(&read(&path, Epoch(epoch.0 - 1)));
+            for index in (0..suspects.len()).rev() {
+                let found = store.find(Lookup::Key(suspects[index].instance)).await;
+                if found.is_ok_and(|found| found.is_none_or(|found| found.state.status.is_terminal())) {
+                    suspects.swap_remove(index);
+                }
+            }
+            journal = Journal::create(&path, epoch, &suspects)
+                .inspect_err(|error| {
+                    tracing::warn!(%error, path = %path.display(), "failed to open the notes of running activities; \
+                        an activity that ends the process again and again will not be noticed");
+                })
+                .ok();
+            let place = |(place, note): (usize, &Note)| {
+                ((note.instance, note.call), Suspect { attempt: note.attempt, deaths: note.deaths, place })
+            };
+            known = suspects.iter().enumerate().map(place).collect();
+        }
+        let any = AtomicBool::new(!known.is_empty());
+        let inner = Mutex::new(Inner { known, ..Inner::default() });
+        Arc::new(Self { journal, limit, any, inner, changed: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries the calls of an instance again.
+    pub(super) fn forgive(&self, instance: InstanceKey) {
+        if !self.any.load(Ordering::Relaxed) {
+            return;
+        }
+        for ((key, call), suspect) in &mut self.lock().known {
+            if *key == instance {
+                suspect.deaths = 0;
+                if let Some(journal) = &self.journal {
+                    let (role, deaths) = (Role::Suspect, 0);
+                    let note = Note { instance, call: *call, attempt: suspect.attempt, role, deaths };
+                    journal.note_suspect(suspect.place, Some(note));
+                }
+            }
+        }
+    }
+
+    /// Lets a job pass that is no suspect. Keeps any other until its turn comes.
+    pub(crate) fn admit(&self, job: Job) -> Option<Job> {
+        if !self.any.load(Ordering::Relaxed) {
+            return Some(job);
+        }
+        let mut inner = self.lock();
+        if !inner.is_suspect(&job) {
+            return Some(job);
+        }
+        inner.waiting.push(job);
+        drop(inner);
+        self.changed.notify_one();
+        None
+    }
+
+    /// How many deaths the job has that is to be tried next, if one is.
+    fn next_deaths(&self) -> Option<u32> {
+        let mut inner = self.lock();
+        inner.waiting.retain(|job| !job.is_cancelled());
+        if inner.on_trial.is_some() {
+            return None;
+        }
+        inner.waiting.iter().map(|job| inner.deaths(job.id(), job.attempt).unwrap_or(0)).min()
+    }
+
+    /// The next job, if none is tried.
+    fn next(self: &Arc<Self>) -> Option<Job> {
+        let mut inner = self.lock();
+        if inner.on_trial.is_some() {
+            return None;
+        }
+        let deaths = |job: &Job| inner.deaths(job.id(), job.attempt).unwrap_or(0);
+        let (index, _) = inner.waiting.iter().enumerate().min_by_key(|(_, job)| deaths(job))?;
+        let mut job = inner.waiting.remove(index);
+        let id = job.id();
+        inner.on_trial = Some((id, job.activity.name()));
+        job.trial = Some(Trial { suspects: self.clone(), id });
+        Some(job)
+    }
+
+    /// Notes that a job runs, until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, job: &Job) -> Noted {
+        let (instance, call) = job.id();
+        let is_suspect = self.any.load(Ordering::Relaxed) && (job.trial.is_some() || self.lock().known.contains_key(&job.id()));
+        let role = if job.trial.is_some() { Role::OnTrial } else { Role::Running };
+        let note = Note { instance, call, attempt: job.attempt, role, deaths: 0 };
+        let place = self.journal.as_ref().map(|journal| journal.begin(note));
+        Noted { suspects: self.clone(), id: (instance, call), place, is_suspect }
+    }
+
+    /// Ends a trial, if that is the one that goes on.
+    fn release(&self, id: Id) {
+        let mut inner = self.lock();
+        if inner.on_trial.take_if(|(on_trial, _)| *on_trial == id).is_some() {
+            drop(inner);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Tries nobody any more. What runs is left by the worker, and not by a death.
+    pub(crate) fn close(&self) {
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        if let Some(journal) = &self.journal {
+            journal.clear();
+        }
+        drop(waiting);
+    }
+}
+
+impl Inner {
+    fn deaths(&self, id: Id, attempt: u32) -> Option<u32> {
+        self.known.get(&id).filter(|suspect| suspect.attempt == attempt).map(|suspect| suspect.deaths)
+    }
+
+    /// Whether a job ran when a process died, or one of its activity is tried that has been blamed more than once.
+    fn is_suspect(&self, job: &Job) -> bool {
+        let name = job.activity.name();
+        let is_notorious = |id: &Id| self.known.get(id).is_some_and(|suspect| suspect.deaths >= NOTORIOUS);
+        self.deaths(job.id(), job.attempt).is_some()
+            || self.on_trial.as_ref().is_some_and(|(id, on_trial)| *on_trial == name && is_notorious(id))
+            || self.waiting.iter().any(|waiting| waiting.activity.name() == name && is_notorious(&waiting.id()))
+    }
+}
+
+impl Worker {
+    /// Why one of the calls that an instance waits for may not run any more.
+    pub(super) fn deadly(&self, key: InstanceKey, id: &str, pending: &[Action]) -> Option<String> {
+        let suspects = self.pool().suspects();
+        if !suspects.any.load(Ordering::Relaxed) {
+            return None;
+        }
+        pending.iter().find_map(|action| {
+            let Action::StartActivity { id: call, name, input, attempt, not_before: None, .. } = action else { return None };
+            let deaths = suspects.lock().deaths((key, *call), *attempt).filter(|deaths| *deaths >= suspects.limit)?;
+            let input = match self.store().payloads().is_encrypted() {
+                true => "encrypted, not shown here".to_owned(),
+                false => Excerpt(input.as_str()).to_string(),
+            };
+            Some(format!(
+                "the process died {deaths} times while activity `{name}` ran (call {call}, input {input})\n  \
+                 nothing is lost: the run is parked; make the activity survive this input, then try it again with `dacapo resume {id}` or \
+                 `client.resume(id, reason)`"
+            ))
+        })
+    }
+}
+
+/// A job is the only suspect that runs, or is about to, until this is dropped.
+pub(crate) struct Trial {
+    suspects: Arc<Suspects>,
+    id: Id,
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        self.suspects.release(self.id);
+    }
+}
+
+/// A job runs until this is dropped.
+pub(crate) struct Noted {
+    suspects: Arc<Suspects>,
+    id: Id,
+    place: Option<usize>,
+    is_suspect: bool,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let Some(journal) = &self.suspects.journal else { return };
+        if let Some(place) = self.place {
+            journal.end(place, self.is_suspect);
+        }
+        if self.is_suspect
+            && let Some(cleared) = self.suspects.lock().known.remove(&self.id)
+        {
+            journal.note_suspect(cleared.place, None);
+        }
+    }
+}
+
+/// The suspects of a journal, with the deaths they are blamed for.
+fn blamed(notes: &[Note]) -> Vec<Note> {
+    let mut suspects: Vec<Note> = Vec::new();
+    let is_same = |one: &Note, other: &Note| (one.instance, one.call) == (other.instance, other.call);
+    for note in notes {
+        let earlier = suspects.iter_mut().find(|suspect| is_same(suspect, note) && suspect.attempt == note.attempt);
+        let deaths = earlier.as_ref().map_or(0, |suspect| suspect.deaths);
+        let deaths = match note.role {
+            Role::Suspect => note.deaths,
+            Role::Running => deaths.max(1),
+            Role::OnTrial => deaths + 1,
+        };
+        match earlier {
+            Some(suspect) => suspect.deaths = deaths,
+            None => {
+                suspects.retain(|suspect| !is_same(suspect, note));
+                suspects.push(Note { role: Role::Suspect, deaths, ..*note });
+            }
+        }
+    }
+    suspects
+}
+
+/// Starts the next suspect whenever a trial ends. One that has been blamed before gives others a moment to do their work first.
+pub(crate) async fn try_suspects(worker: Weak<Worker>, pool: Arc<Pool>) {
+    let suspects = pool.suspects().clone();
+    let begin = Instant::now();
+    loop {
+        suspects.changed.notified().await;
+        while let Some(deaths) = suspects.next_deaths() {
+            let patience = (GATHERING + RESPITE * deaths.saturating_sub(1)).saturating_sub(begin.elapsed());
+            if !patience.is_zero() {
+                // Those who come meanwhile may go first.
+                let _ = tokio::time::timeout(patience, suspects.changed.notified()).await;
+                continue;
+            }
+            let Some(worker) = worker.upgrade() else { return };
+            if let Some(job) = suspects.next() {
+                pool.enter(&worker, job);
+            }
+        }
+    }
+}
+
+/// Ends a trial that has gone on for long.
+pub(crate) async fn acquit(suspects: Arc<Suspects>, id: Id) {
+    tokio::time::sleep(TRIAL).await;
+    suspects.release(id);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blamed;
+    use crate::worker::journal::{Note, Role};
+
+    #[test]
+    fn a_death_is_counted_for_the_suspect_on_trial_only() {
+        let note = |call, role, deaths| Note { instance: 1, call, attempt: 1, role, deaths };
+        let deaths = |notes: &[Note]| blamed(notes).iter().map(|note| (note.call, note.deaths)).collect::<Vec<_>>();
+        assert_eq!(deaths(&[note(1, Role::Running, 0), note(2, Role::Running, 0)]), [(1, 1), (2, 1)]);
+        let suspects = [note(1, Role::Suspect, 1), note(2, Role::Suspect, 3), note(3, Role::Suspect, 4)];
+        let running = [note(2, Role::OnTrial, 0), note(3, Role::Running, 0), note(4, Role::Running, 0)];
+        assert_eq!(deaths(&[&suspects[..], &running[..]].concat()), [(1, 1), (2, 4), (3, 4), (4, 1)]);
+        let another = Note { attempt: 2, ..note(3, Role::Running, 0) };
+        assert_eq!(deaths(&[note(3, Role::Suspect, 4), another]), [(3, 1)], "another attempt begins anew");
+    }
+}
