@@ -9,13 +9,14 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::barrier;
 use crate::engine::event::{Part, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::{Envelope, Payload};
 use crate::store::payloads::value;
 use crate::store::{
-    Batch, Beside, End, ErrorClass, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Reply, Store, StoreResult,
-    Stored,
+    Batch, Beside, End, ErrorClass, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Refused, Reply, Store,
+    StoreResult, Stored,
 };
 
 /// A store and how values are kept in it. What deals with values is said here; the rest is the store's.
@@ -53,9 +54,15 @@ impl Kept {
     /// As [`Store::apply`].
     pub(crate) fn apply(&self, mut batch: Batch, reply: Reply) {
         let mut beside = std::mem::take(&mut batch.beside);
-        each(&mut batch, &mut |part, owner| self.seal(part, owner, &mut beside));
+        let sealed = barrier::run(|| each(&mut batch, &mut |part, owner| self.seal(part, owner, &mut beside)));
         batch.beside = beside;
-        self.store.apply(batch, reply);
+        match sealed {
+            Ok(()) => self.store.apply(batch, reply),
+            Err(panic) => {
+                let message = format!("the codec panicked while it encoded a value, so nothing was written: {}", panic.message());
+                reply(Err(Box::new(Refused { error: RuntimeError::new(ErrorKind::Unreadable, message), batch })));
+            }
+        }
     }
 
     /// Puts an envelope in the place of a value, where one is needed. A batch that was refused has its envelopes already.

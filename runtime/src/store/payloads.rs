@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::barrier;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::{Envelope, Payload, digest};
 
@@ -132,9 +133,12 @@ impl Payloads {
     fn decode(&self, encoded: Vec<u8>) -> Result<Vec<u8>, RuntimeError> {
         match &self.codec {
             None => Ok(encoded),
-            Some(codec) => codec.decode(&encoded).map_err(|error| {
-                unreadable("the codec could not decode a stored payload; was it encoded with another key?").caused_by(&*error)
-            }),
+            Some(codec) => match barrier::run(|| codec.decode(&encoded)) {
+                Ok(decoded) => decoded.map_err(|error| {
+                    unreadable("the codec could not decode a stored payload; was it encoded with another key?").caused_by(&*error)
+                }),
+                Err(panic) => Err(unreadable("the codec panicked while it decoded a stored payload").caused_by(&panic)),
+            },
         }
     }
 
