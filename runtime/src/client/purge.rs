@@ -91,13 +91,11 @@ impl IntoFuture for Purge {
             if let Some(living) = doomed.iter().find(|instance| !instance.state.status.is_terminal()) {
                 return Err(crate::store::unfinished(&living.id));
             }
-            let mut purged = 0;
-            // The called before the callers, so that what a crash leaves can be found again.
-            for instance in doomed.iter().rev() {
-                purged += u64::from(self.client.purge_one(instance).await?);
-            }
+            // All or none, so that a crash leaves nothing half purged.
+            let purge = doomed.iter().map(|instance| instance.key).collect();
+            let applied = self.client.apply(Batch { purge, ..Batch::default() }).await?;
             // Somebody else was faster.
-            if purged == 0 { Err(not_found(&self.id)) } else { Ok(purged) }
+            if applied.purged == 0 { Err(not_found(&self.id)) } else { Ok(applied.purged as u64) }
         }
         .boxed()
     }
