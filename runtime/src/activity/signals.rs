@@ -22,6 +22,7 @@ pub(crate) struct Signals {
     call: CallId,
     cancelled: AtomicBool,
     told: Notify,
+    applied: Notify,
     /// Whether the attempt wants to be told before it is dropped.
     listens: AtomicBool,
     beat: Mutex<Beat>,
@@ -35,13 +36,16 @@ struct Beat {
     unsent: bool,
     /// Whether somebody sends them already.
     sending: bool,
+    /// Whether a batch with them is on its way.
+    applying: bool,
     /// Whether the attempt has ended: nothing is sent from then on.
     ended: bool,
 }
 
 impl Signals {
     pub(crate) fn new(worker: &Arc<Worker>, instance: InstanceKey, call: CallId) -> Arc<Self> {
-        let beat = Beat { last: worker.time().uptime(), details: None, unsent: false, sending: false, ended: false };
+        let beat =
+            Beat { last: worker.time().uptime(), details: None, unsent: false, sending: false, applying: false, ended: false };
         Arc::new(Self {
             worker: Arc::downgrade(worker),
             time: worker.time().clone(),
@@ -49,6 +53,7 @@ impl Signals {
             call,
             cancelled: AtomicBool::new(false),
             told: Notify::new(),
+            applied: Notify::new(),
             listens: AtomicBool::new(false),
             beat: Mutex::new(beat),
         })
@@ -114,20 +119,32 @@ impl Signals {
             beat.sending = false;
             return false;
         };
-        beat.unsent = false;
+        (beat.unsent, beat.applying) = (false, true);
+        drop(beat);
         let heartbeat = Heartbeat { instance: self.instance, call: self.call, details: Some(details) };
-        // Under the lock: what ends the attempt is applied after it.
         worker
             .store()
             .apply(Batch { epoch: Some(worker.epoch()), heartbeats: vec![heartbeat], ..Batch::default() }, Box::new(|_| {}));
+        self.beat().applying = false;
+        self.applied.notify_waiters();
         true
     }
 
-    /// The attempt has ended; what it said last.
-    pub(crate) fn end(&self) -> Option<Payload> {
-        let mut beat = self.beat();
-        beat.ended = true;
-        beat.details.take()
+    /// The attempt has ended; what it said last. What ends the call is applied after all that the attempt has said.
+    pub(crate) async fn end(&self) -> Option<Payload> {
+        loop {
+            let applied = self.applied.notified();
+            tokio::pin!(applied);
+            applied.as_mut().enable();
+            {
+                let mut beat = self.beat();
+                beat.ended = true;
+                if !beat.applying {
+                    return beat.details.take();
+                }
+            }
+            applied.await;
+        }
     }
 
     /// Waits until there was no heartbeat for `limit`.

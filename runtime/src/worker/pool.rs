@@ -161,7 +161,8 @@ impl Pool {
             let (instance, call) = (job.instance.clone(), job.call);
             let signals = job.signals.clone();
             let event = self.attempt(job).await.map(|event| checked(&worker, name, event));
-            instance.attempt_ended(&worker, call, signals.end());
+            let last_heartbeat = signals.end().await;
+            instance.attempt_ended(&worker, call, last_heartbeat);
             if let Some(event) = event {
                 instance.deliver(&worker, Message::of(event));
             }
