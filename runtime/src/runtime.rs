@@ -160,6 +160,7 @@ impl Builder {
                 max_process_deaths: 5,
                 time: Arc::new(Wall::new()),
                 perform: Arc::new(|activity, input| activity.run(input)),
+                may_block: true,
             },
             grace: Duration::from_secs(10),
             standby: false,
@@ -297,6 +298,7 @@ impl Builder {
     pub(crate) fn simulated(mut self, time: Arc<dyn Time>, perform: Perform, states: States) -> Self {
         self.settings.time = time;
         self.settings.perform = perform;
+        self.settings.may_block = false;
         self.states = states;
         self
     }

@@ -3,6 +3,7 @@
 mod activities;
 #[path = "../both/mod.rs"]
 mod both;
+mod entities;
 mod locals;
 mod places;
 

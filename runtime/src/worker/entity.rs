@@ -2,7 +2,8 @@
 //!
 //! Invariant: at most one turn or commit of an entity is under way, and what an operation changes, answers and signals is one
 //! transaction with the message that asked for it. So every message takes effect once, whenever the process ends. What may not pass
-//! a lock waits in the inbox, or with the client that asks.
+//! a lock waits in the inbox, or with the client that asks. Operations may block, so they run on threads for that, with no lock held;
+//! whoever delivers a message only puts it into the mailbox.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,12 +31,21 @@ struct Inner {
     phase: Phase,
     mailbox: VecDeque<Message>,
     key: InstanceKey,
-    registration: Option<EntityRegistration>,
+    /// Away during a turn.
+    work: Option<Work>,
+    lock: Option<EntityLock>,
+    /// The highest inbox number that has reached the mailbox.
+    inbox: i64,
+}
+
+/// What operations work on.
+struct Work {
+    registration: EntityRegistration,
     /// The state in memory; read from its recorded form when it is not there.
     live: Option<Live>,
     state: Option<Payload>,
     lock: Option<EntityLock>,
-    /// The highest inbox number that has reached the mailbox.
+    mailbox: VecDeque<Message>,
     inbox: i64,
 }
 
@@ -49,15 +59,6 @@ enum Phase {
     Turning,
     /// It is no longer in the worker's map.
     Gone,
-}
-
-/// An entity as it was read.
-struct Content {
-    key: InstanceKey,
-    registration: EntityRegistration,
-    live: Live,
-    state: Option<Payload>,
-    lock: Option<EntityLock>,
 }
 
 /// What the operations of a turn have brought about.
@@ -83,16 +84,7 @@ impl Effects {
 impl Entity {
     /// An entity whose state has to be read first.
     pub(crate) fn unloaded(id: Arc<str>) -> Arc<Self> {
-        let inner = Inner {
-            phase: Phase::Loading,
-            mailbox: VecDeque::new(),
-            key: 0,
-            registration: None,
-            live: None,
-            state: None,
-            lock: None,
-            inbox: 0,
-        };
+        let inner = Inner { phase: Phase::Loading, mailbox: VecDeque::new(), key: 0, work: None, lock: None, inbox: 0 };
         Arc::new(Self { id, inner: Mutex::new(inner) })
     }
 
@@ -109,7 +101,7 @@ impl Entity {
         self.lock().phase == Phase::Turning
     }
 
-    /// Takes a message now or with the next turn. Gives it back when the entity is gone.
+    /// Puts a message into the mailbox, for a turn that follows. Gives it back when the entity is gone.
     pub(crate) fn try_deliver(self: &Arc<Self>, worker: &Arc<Worker>, message: Message) -> Option<Message> {
         let mut inner = self.lock();
         if message.inbox.is_some_and(|number| number <= inner.inbox || worker.has_taken(number)) {
@@ -120,10 +112,17 @@ impl Entity {
             Phase::Loading | Phase::Turning => inner.mailbox.push_back(message),
             Phase::Resting => {
                 inner.mailbox.push_back(message);
-                self.turn(worker, inner);
+                inner.phase = Phase::Turning;
+                drop(inner);
+                self.work_later(worker);
             }
         }
         None
+    }
+
+    fn work_later(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let (this, owner) = (self.clone(), worker.clone());
+        worker.spawn_blocking(move || this.turn(&owner));
     }
 
     /// Reads the state, and what waits for the entity. One that is not in the store is put there.
@@ -170,8 +169,8 @@ impl Entity {
         let live = registration.open(state.as_ref());
         let live = live.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
         let is_locked = lock.is_some();
-        let key = stored.instance.key;
-        self.take_up(worker, Content { key, registration, live, state, lock }, messages);
+        let work = Work { registration, live: Some(live), state, lock, mailbox: VecDeque::new(), inbox: 0 };
+        self.take_up(worker, stored.instance.key, work, messages);
         if is_locked {
             self.check_holder(worker);
         }
@@ -179,10 +178,13 @@ impl Entity {
     }
 
     /// Begins to work with what was read.
-    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, content: Content, messages: Vec<(i64, Event)>) {
+    fn take_up(self: &Arc<Self>, worker: &Arc<Worker>, key: InstanceKey, work: Work, messages: Vec<(i64, Event)>) {
         let mut inner = self.lock();
-        (inner.key, inner.registration, inner.live) = (content.key, Some(content.registration), Some(content.live));
-        (inner.state, inner.lock) = (content.state, content.lock);
+        if inner.phase != Phase::Loading {
+            drop(inner);
+            return drop(work);
+        }
+        (inner.key, inner.lock, inner.work) = (key, work.lock.clone(), Some(work));
         // From here on the worker's scan may bring the same messages again.
         inner.inbox = messages.last().map_or(0, |(number, _)| *number);
         let read = inner.inbox;
@@ -191,9 +193,9 @@ impl Entity {
             messages.into_iter().map(|(number, event)| Message { asks: Asks::For(event), inbox: Some(number), reply: None });
         inner.mailbox = waiting.collect();
         inner.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| number > read)));
-        if inner.phase == Phase::Loading {
-            self.turn(worker, inner);
-        }
+        inner.phase = Phase::Turning;
+        drop(inner);
+        self.work_later(worker);
     }
 
     /// Whether a run of this id has the lock.
@@ -220,51 +222,38 @@ impl Entity {
     }
 
     /// Runs all that may run, in its order.
-    fn turn(self: &Arc<Self>, worker: &Arc<Worker>, mut inner: MutexGuard<'_, Inner>) {
-        inner.phase = Phase::Turning;
-        let mut effects = Effects::default();
-        let mut next = 0;
-        while let Some(message) = inner.mailbox.get(next) {
-            if !message.passes(inner.lock.as_ref()) {
-                next += 1;
-                continue;
-            }
-            let Some(message) = inner.mailbox.remove(next) else { break };
-            inner.inbox = inner.inbox.max(message.inbox.unwrap_or(0));
-            effects.consume.extend(message.inbox);
-            if inner.perform(&self.id, message, &mut effects) {
-                next = 0;
-            }
-        }
-        if effects.is_empty()
-            && let Some(at) = inner.mailbox.iter().position(Message::is_purge)
-            && let Some(Message { asks: Asks::ToPurge(key), reply, .. }) = inner.mailbox.remove(at)
-        {
-            return self.purge(worker, inner, key, reply);
-        }
+    fn turn(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let Some((key, mut work)) = self.begin() else { return };
+        let mut effects = work.run(&self.id);
+        let purge = if effects.is_empty() { work.take_purge() } else { None };
         // A signal that cannot pass is kept, and the client told so.
         let mut post = Vec::new();
-        if inner.mailbox.iter().any(Message::is_told_when_kept) {
-            let (signals, rest): (VecDeque<_>, VecDeque<_>) =
-                std::mem::take(&mut inner.mailbox).into_iter().partition(Message::is_told_when_kept);
-            inner.mailbox = rest;
-            for signal in signals {
-                if let Asks::For(event) = signal.asks {
-                    post.push((inner.key, event));
-                }
-                effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
+        let messages = std::mem::take(&mut work.mailbox).into_iter();
+        let (signals, rest): (Vec<_>, _) = messages.partition(|message| purge.is_none() && message.is_told_when_kept());
+        work.mailbox = rest.into();
+        for signal in signals {
+            if let Asks::For(event) = signal.asks {
+                post.push((key, event));
             }
+            effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
         }
         let Effects { changed, granted, answers, messages, replies, consume } = effects;
         worker.take(&consume);
         let now = worker.now();
         let mut batch = Batch { consume, post, epoch: Some(worker.epoch()), ..Batch::default() };
         if changed {
-            let state = Event::EntityState { state: inner.state.clone(), lock: inner.lock.clone() };
-            batch.append = Some(Append { instance: inner.key, number: 2, turn: Turn { at: now, events: vec![state] } });
+            let state = Event::EntityState { state: work.state.clone(), lock: work.lock.clone() };
+            batch.append = Some(Append { instance: key, number: 2, turn: Turn { at: now, events: vec![state] } });
             batch.continues = Some(entity_name(&self.id).to_owned());
         }
-        drop(inner);
+        if let Err(left) = self.end(work) {
+            let error = worker.stopped_by();
+            replies.into_iter().for_each(|(reply, _)| drop(reply.send(Err(error.clone()))));
+            return left.into_iter().for_each(|message| message.refuse(error.clone()));
+        }
+        if let Some((key, reply)) = purge {
+            return self.purge(worker, key, reply);
+        }
         if granted {
             self.check_holder(worker);
         }
@@ -276,15 +265,36 @@ impl Entity {
         self.commit(worker, batch, replies, Backoff::default());
     }
 
+    /// Takes what a turn works on.
+    fn begin(&self) -> Option<(InstanceKey, Work)> {
+        let mut inner = self.lock();
+        let mut work = inner.work.take()?;
+        (work.mailbox, work.inbox) = (std::mem::take(&mut inner.mailbox), inner.inbox);
+        Some((inner.key, work))
+    }
+
+    /// Puts it back; gives the messages that are left when the entity is gone by now.
+    fn end(&self, mut work: Work) -> Result<(), VecDeque<Message>> {
+        let mut inner = self.lock();
+        let mut left = std::mem::take(&mut work.mailbox);
+        if inner.phase == Phase::Gone {
+            drop(inner);
+            return Err(left);
+        }
+        left.append(&mut inner.mailbox);
+        (inner.mailbox, inner.inbox, inner.lock) = (left, work.inbox, work.lock.clone());
+        inner.work = Some(work);
+        Ok(())
+    }
+
     /// Takes the entity out of the store if it is the one with this key, unless it is locked or something waits for it there.
-    fn purge(self: &Arc<Self>, worker: &Arc<Worker>, inner: MutexGuard<'_, Inner>, key: InstanceKey, asked: Option<Reply>) {
-        let locked = inner.lock.as_ref().map(|lock| {
+    fn purge(self: &Arc<Self>, worker: &Arc<Worker>, key: InstanceKey, asked: Option<Reply>) {
+        let locked = self.lock().lock.as_ref().map(|lock| {
             let holder = &lock.holder.instance;
             let message = format!("nothing was purged: `{}` is in a critical section of `{holder}`; wait for its end", self.id);
             RuntimeError::new(ErrorKind::Unfinished, message)
         });
         let batch = Batch { purge: vec![key], epoch: Some(worker.epoch()), ..Batch::default() };
-        drop(inner);
         let (this, owner) = (self.clone(), worker.clone());
         let purged = move |result: Result<Applied, RuntimeError>| {
             let result = result.and_then(|applied| if applied.purged == 0 { Err(super::not_found(&this.id)) } else { Ok(()) });
@@ -354,14 +364,15 @@ impl Entity {
             return;
         }
         if inner.has_news() {
-            // Not here: this is the store's thread.
-            let (this, owner) = (self.clone(), worker.clone());
-            return worker.spawn(async move { this.turn(&owner, this.lock()) });
+            drop(inner);
+            return self.work_later(worker);
         }
         inner.phase = Phase::Resting;
         if inner.mailbox.is_empty() && worker.has_many_entities() {
             inner.phase = Phase::Gone;
+            let work = inner.work.take();
             drop(inner);
+            worker.retire(work);
             worker.forget_entity(self);
         }
     }
@@ -371,7 +382,9 @@ impl Entity {
         let mut inner = self.lock();
         inner.phase = Phase::Gone;
         let left = std::mem::take(&mut inner.mailbox);
+        let work = inner.work.take();
         drop(inner);
+        worker.retire(work);
         worker.forget_entity(self);
         left.into()
     }
@@ -381,6 +394,36 @@ impl Inner {
     /// Whether a turn would do something.
     fn has_news(&self) -> bool {
         self.mailbox.iter().any(|message| message.is_told_when_kept() || message.is_purge() || message.passes(self.lock.as_ref()))
+    }
+}
+
+impl Work {
+    /// Deals with all messages that may pass the lock.
+    fn run(&mut self, own: &str) -> Effects {
+        let mut effects = Effects::default();
+        let mut next = 0;
+        while let Some(message) = self.mailbox.get(next) {
+            if !message.passes(self.lock.as_ref()) {
+                next += 1;
+                continue;
+            }
+            let Some(message) = self.mailbox.remove(next) else { break };
+            self.inbox = self.inbox.max(message.inbox.unwrap_or(0));
+            effects.consume.extend(message.inbox);
+            if self.perform(own, message, &mut effects) {
+                next = 0;
+            }
+        }
+        effects
+    }
+
+    /// The first request to purge the entity: which one is meant, and who asks.
+    fn take_purge(&mut self) -> Option<(InstanceKey, Option<Reply>)> {
+        let at = self.mailbox.iter().position(Message::is_purge)?;
+        match self.mailbox.remove(at)? {
+            Message { asks: Asks::ToPurge(key), reply, .. } => Some((key, reply)),
+            Message { .. } => None,
+        }
     }
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
@@ -435,7 +478,7 @@ impl Inner {
 
     /// Runs an operation. One that fails leaves everything as it was.
     fn operate(&mut self, operation: &str, input: &Payload, effects: &mut Effects) -> Recorded {
-        let Some(registration) = self.registration else { return Ok(Payload::null()) };
+        let registration = self.registration;
         if registration.changes(operation).is_none() {
             if operation != Delete::NAME {
                 return Err(registration.unknown(operation));

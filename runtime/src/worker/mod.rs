@@ -85,6 +85,8 @@ pub(crate) struct Settings {
     pub(crate) max_process_deaths: u32,
     pub(crate) time: Arc<dyn Time>,
     pub(crate) perform: Perform,
+    /// Whether operations of entities have threads on which they may block.
+    pub(crate) may_block: bool,
 }
 
 /// The one worker of a store.
@@ -103,6 +105,7 @@ pub(crate) struct Worker {
     /// Instances that were resting with nothing under way, the longest first.
     idle: Mutex<VecDeque<Weak<Instance>>>,
     max_loaded: usize,
+    may_block: bool,
     verify: bool,
     /// The highest inbox number that was handed out.
     scanned: AtomicI64,
@@ -142,6 +145,7 @@ impl Worker {
             backlog: Arc::default(),
             places: Places::new(settings.max_concurrent_orchestrators),
             max_loaded: settings.max_loaded_instances,
+            may_block: settings.may_block,
             verify: settings.verify,
             store,
             epoch,
@@ -209,6 +213,15 @@ impl Worker {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.time.now()
+    }
+
+    /// Runs what may block, on a thread for that. In a test, which counts on its one thread, in a task.
+    pub(crate) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) {
+        if self.may_block {
+            self.handle.spawn_blocking(work);
+        } else {
+            self.handle.spawn(async move { work() });
+        }
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
