@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 use syn::visit::Visit;
-use syn::{Ident, Lifetime, Type, TypePath, TypeReference};
+use syn::{GenericArgument, Ident, Lifetime, PathArguments, Type, TypePath, TypeReference};
 
 use crate::context::Context;
 use crate::signature::refuse;
@@ -47,6 +47,14 @@ impl<'ast> Visit<'ast> for Owned<'_> {
     fn visit_type_path(&mut self, path: &'ast TypePath) {
         if path.qself.is_none() && path.path.segments.first().is_some_and(|segment| segment.ident == "Self") {
             self.refuse(path, "`Self`", "write a free function and name the type");
+        } else if let Some(lost) = lost_in_option(path) {
+            let (noun, place) = (self.noun, self.place);
+            let message = format!(
+                "{noun} cannot {place} `{}`; it is recorded as JSON, where `Some({lost})` and `None` are both `null`; \
+                 use an `enum` that names the cases",
+                text(&Type::Path(path.clone()))
+            );
+            refuse(self.cx, path, message);
         } else if path.path.get_ident().is_none_or(|ident| !self.generics.contains(&ident)) {
             syn::visit::visit_type_path(self, path);
         }
@@ -60,6 +68,17 @@ impl<'ast> Visit<'ast> for Owned<'_> {
 
     /// An array's length is not a type.
     fn visit_expr(&mut self, _: &'ast syn::Expr) {}
+}
+
+/// What an `Option` cannot hold and be read back: `None` of an `Option<Option<T>>`, `()` of an `Option<()>`.
+fn lost_in_option(path: &TypePath) -> Option<&'static str> {
+    let option = path.path.segments.last().filter(|segment| segment.ident == "Option")?;
+    let PathArguments::AngleBracketed(arguments) = &option.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(Type::Tuple(unit)) if unit.elems.is_empty() => Some("()"),
+        GenericArgument::Type(Type::Path(inner)) if inner.path.segments.last()?.ident == "Option" => Some("None"),
+        _ => None,
+    }
 }
 
 /// The type that a message would advise in place of `ty`.

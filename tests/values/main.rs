@@ -7,6 +7,7 @@ mod doors;
 mod lengths;
 mod over_http;
 mod stored;
+mod table;
 
 use dacapo::{Failure, activity, entity, orchestrator};
 use serde::{Deserialize, Serialize};

@@ -448,7 +448,7 @@ async fn finish(name: String) -> dacapo::Result<()> {
     },
     Rule {
         name: "signature",
-        refuses: "`self`, generics, lifetimes, `impl Trait`, references, variadics, `extern`, and an orchestrator that is not `async`",
+        refuses: "`self`, generics, lifetimes, `impl Trait`, references, `Option<Option<T>>`, `Option<()>`, variadics, `extern`, and an orchestrator that is not `async`",
         why: "a durable function is found by its name and its arguments are stored as values",
         instead: "a free `async fn` with owned types: `String` for `&str`, `Vec<T>` for `&[T]`",
         bad: "#[orchestrator]

@@ -23,6 +23,32 @@ pub(crate) use encode::{MAX_DEPTH, checked, too_deep};
 /// assert_eq!(payload.as_str(), "[1,2,3]");
 /// assert_eq!(payload.decode::<Vec<u8>>().unwrap(), [1, 2, 3]);
 /// ```
+///
+/// # How types are recorded
+///
+/// A value comes back as it went in, or encoding it fails with an error that names the place in the value.
+///
+/// | Rust type | JSON | What to know |
+/// |---|---|---|
+/// | `i8` to `i128`, `u8` to `u128` | number | exact, but JavaScript rounds above 2^53 |
+/// | `f32`, `f64` | number | exact, with the sign of `-0.0`; **NaN and infinity are refused** |
+/// | `bool` | `true`, `false` | |
+/// | `char`, `String` | string | every character, `\0` too |
+/// | `()`, a unit struct | `null` | |
+/// | `Option<T>` | `null`, or as `T` | **`Some` of what is `null` itself is refused**: `Some(None)`, `Some(())`, `Some(Value::Null)`. The attributes refuse `Option<Option<T>>` and `Option<()>` in signatures; use an `enum` that names the cases |
+/// | tuples, arrays, `Vec`, sets | array | the order of a `HashSet` differs between processes |
+/// | `HashMap`, `BTreeMap` | object | keys are strings, numbers, `bool`, `char` or unit variants; **others are refused**. Key order does not matter when values are compared |
+/// | a struct | object | fields that JSON has and the struct lacks are ignored; an `Option` that JSON lacks is `None` |
+/// | a newtype struct, `Box`, `Arc`, `Cow` | as what it holds | |
+/// | a tuple struct | array | |
+/// | an enum | `"Unit"`, `{"Newtype":..}`, `{"Tuple":[..]}`, `{"Struct":{..}}` | with `#[serde(untagged)]` the first variant that fits is read back |
+/// | `Duration`, `SystemTime` | object of seconds and nanoseconds | |
+/// | `Vec<u8>`, bytes | array of numbers | encode large ones yourself, for example as Base64 |
+/// | `serde_json::Value` | as it is | of equal keys it keeps the last one |
+/// | `Payload`, `serde_json::value::RawValue` | as it is | the text is kept to the letter |
+///
+/// At most 100 levels of `[` and `{` are allowed, counted on the value that a caller passes. A linked list is as deep as it is long; record a
+/// list of nodes that refer to each other by index. The check takes place while the value is serialized, also inside types of other crates.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Payload(Box<RawValue>);
