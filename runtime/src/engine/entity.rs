@@ -63,21 +63,20 @@ impl EntityWork {
         matches!(self, Self::Call(_) | Self::Lock { .. })
     }
 
-    /// Whether it is what was recorded under the number `now`.
-    pub(crate) fn is_same(&self, now: CallId, recorded: &Event) -> bool {
-        let is_operation = |work: &Operation, id: &CallId, entity: &String, operation: &str, input: &Payload| {
-            (now, &work.entity, work.name) == (*id, entity, operation) && work.input == *input
-        };
+    /// The recorded inputs and those of now, if both have some, when it is what was recorded under the number `now` but for them.
+    pub(crate) fn inputs_of_same<'a>(&'a self, now: CallId, recorded: &'a Event) -> Option<Option<(&'a Payload, &'a Payload)>> {
         match (self, recorded) {
             (Self::Call(work), Event::EntityOperationCalled { id, entity, operation, input, .. })
             | (Self::Signal(work), Event::EntityOperationSignaled { id, entity, operation, input, .. }) => {
-                is_operation(work, id, entity, operation, input)
+                ((now, &work.entity, work.name) == (*id, entity, operation)).then_some(Some((input, &work.input)))
             }
             (Self::Lock { entities }, Event::EntityLockRequested { id, entities: recorded, .. }) => {
-                now == *id && entities == recorded
+                (now == *id && entities == recorded).then_some(None)
             }
-            (Self::Unlock { lock, .. }, Event::EntityUnlockSent { id, lock: recorded, .. }) => now == *id && lock == recorded,
-            _ => false,
+            (Self::Unlock { lock, .. }, Event::EntityUnlockSent { id, lock: recorded, .. }) => {
+                (now == *id && lock == recorded).then_some(None)
+            }
+            _ => None,
         }
     }
 

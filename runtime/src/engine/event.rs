@@ -396,6 +396,17 @@ impl Event {
         }
     }
 
+    /// The arguments of the call that it records, if it is one with arguments.
+    pub(crate) fn call_input(&self) -> Option<&Payload> {
+        match self {
+            Self::TaskScheduled { input, .. }
+            | Self::SubOrchestrationInstanceCreated { input, .. }
+            | Self::EntityOperationCalled { input, .. }
+            | Self::EntityOperationSignaled { input, .. } => Some(input),
+            _ => None,
+        }
+    }
+
     /// Whether the event comes from outside the orchestrator, rather than being a decision of it.
     pub(crate) fn is_incoming(&self) -> bool {
         let is_other_decision = matches!(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::engine::event::Event;
 use crate::engine::work::{Command, Work};
-use crate::payload::Excerpt;
+use crate::payload::{Excerpt, Likeness};
 
 /// What the history holds, what the code does, and where each was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) struct Mismatch {
     pub(crate) actual: String,
     pub(crate) recorded_shape: u64,
     pub(crate) actual_shape: u64,
+    /// Whether the two differ in nothing but the order of what is in their arguments.
+    pub(crate) is_order: bool,
 }
 
 impl fmt::Display for Mismatch {
@@ -39,6 +41,14 @@ impl Mismatch {
         )?;
         writeln!(f, "  recorded: {}", self.recorded)?;
         writeln!(f, "  now:      {}", self.actual)?;
+        if self.is_order {
+            return write!(
+                f,
+                "  both calls have the same arguments in another order, as those of a `HashSet` or `HashMap` are in every process; a worker \
+                 takes them for the same call, but what the code does with that order differs between runs: use a `BTreeSet`, a `BTreeMap` \
+                 or an `IndexSet`, or collect and sort first [hash_order, see docs/rules.md#hash_order]"
+            );
+        }
         match (self.recorded_shape == self.actual_shape, self.recorded_shape) {
             (true, _) => write!(
                 f,
@@ -123,21 +133,26 @@ pub(crate) fn describe_event(event: &Event) -> String {
     }
 }
 
-/// Whether a recorded call is the one the code makes now: its number, its kind, its name and its input.
+/// How a recorded call compares with the one the code makes now: they have the same number, kind and name, or they are different; beyond
+/// that it is their inputs that decide.
 ///
 /// The due time of a timer is taken from the history, so that a delay can be changed while runs wait.
-pub(crate) fn is_same(event: &Event, command: &Command) -> bool {
-    match (event, &command.work) {
+pub(crate) fn likeness(event: &Event, command: &Command) -> Likeness {
+    let inputs = match (event, &command.work) {
         (Event::TaskScheduled { id, name, input, .. }, Work::Activity { name: now, input: with, .. }) => {
-            *id == command.id && name == now && input == with
+            (*id == command.id && name == now).then_some(Some((input, with)))
         }
-        (Event::TimerCreated { id, .. }, Work::Timer { .. }) => *id == command.id,
+        (Event::TimerCreated { id, .. }, Work::Timer { .. }) => (*id == command.id).then_some(None),
         (
             Event::SubOrchestrationInstanceCreated { id, name, input, instance, detached, .. },
             Work::Child { name: now, input: with, instance: under, attempts },
-        ) => *id == command.id && name == now && input == with && instance == under && *detached == attempts.is_none(),
-        (Event::SideEffect { id, .. }, Work::SideEffect { .. }) => *id == command.id,
-        (event, Work::Entity(work)) => work.is_same(command.id, event),
-        _ => false,
-    }
+        ) => {
+            let is_same = *id == command.id && name == now && instance == under && *detached == attempts.is_none();
+            is_same.then_some(Some((input, with)))
+        }
+        (Event::SideEffect { id, .. }, Work::SideEffect { .. }) => (*id == command.id).then_some(None),
+        (event, Work::Entity(work)) => work.inputs_of_same(command.id, event),
+        _ => None,
+    };
+    inputs.map_or(Likeness::Different, |inputs| inputs.map_or(Likeness::Same, |(recorded, now)| recorded.likeness(now)))
 }

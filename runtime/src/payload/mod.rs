@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::failure::{Failure, FailureKind};
-use crate::payload::walk::{canonical, nesting_above};
+use crate::payload::walk::{canonical, nesting_above, unordered};
 #[cfg(feature = "schedules")]
 pub(crate) use encode::on_its_own;
 pub(crate) use encode::{MAX_DEPTH, checked, too_deep};
@@ -156,6 +156,18 @@ impl Payload {
         Some(sealed.envelope.into_owned())
     }
 
+    /// How the recorded arguments of a call compare with those of a call that is made now.
+    pub(crate) fn likeness(&self, now: &Self) -> Likeness {
+        if self == now {
+            return Likeness::Same;
+        }
+        match (self.envelope(), now.is_sealed()) {
+            (Some(Envelope::Beside { length, .. }), false) if length == now.as_str().len() as u64 => Likeness::Undecided,
+            (None, false) if unordered(self.as_str()) == unordered(now.as_str()) => Likeness::Reordered,
+            _ => Likeness::Different,
+        }
+    }
+
     /// Length and digest of the value, which stand for it where it is not at hand.
     fn identity(&self) -> Option<(u64, String)> {
         match self.envelope() {
@@ -181,6 +193,18 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 impl Eq for Payload {}
+
+/// How two values compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// They are equal.
+    Same,
+    /// They are equal but for the order of the values in their arrays, as those of a set are that came from another process.
+    Reordered,
+    /// One of them is not at hand, and its digest is another one.
+    Undecided,
+    Different,
+}
 
 /// How the text of every envelope begins.
 const SEALED: &str = r#"{"dacapo:sealed":"#;
@@ -240,7 +264,7 @@ impl fmt::Display for Excerpt<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Payload;
+    use super::{Envelope, Likeness, Payload};
 
     #[test]
     fn the_order_of_keys_says_nothing_and_everything_else_does() {
@@ -251,6 +275,20 @@ mod tests {
         assert_ne!(one, payload(r#"{"b":18446744073709551616,"a":[1,{"y":1,"x":2}]}"#));
         assert_ne!(payload("[1,2]"), payload("[2,1]"));
         assert_ne!(payload("\"ab\""), payload("\"ba\""));
+    }
+
+    #[test]
+    fn values_in_another_order_are_reordered_and_others_different() {
+        let payload = |text: &str| Payload::from_json(text.to_owned()).expect("it is JSON");
+        let recorded = payload(r#"{"a":["x","y",["z"]],"b":1}"#);
+        assert_eq!(recorded.likeness(&payload(r#"{"b":1,"a":["x","y",["z"]]}"#)), Likeness::Same);
+        assert_eq!(recorded.likeness(&payload(r#"{"b":1,"a":[["z"],"y","x"]}"#)), Likeness::Reordered);
+        assert_eq!(recorded.likeness(&payload(r#"{"b":1,"a":["x","x",["z"]]}"#)), Likeness::Different);
+        let beside =
+            |text: &str| Payload::sealed(&Envelope::Beside { key: 1, length: text.len() as u64, digest: super::digest(text) });
+        assert_eq!(beside("[1,2]").likeness(&payload("[1,2]")), Likeness::Same);
+        assert_eq!(beside("[1,2]").likeness(&payload("[2,1]")), Likeness::Undecided);
+        assert_eq!(beside("[1,2]").likeness(&payload("[1,2,3]")), Likeness::Different);
     }
 
     #[test]

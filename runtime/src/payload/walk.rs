@@ -41,6 +41,45 @@ pub(super) fn canonical(text: &str) -> String {
     }
 }
 
+/// A digest of a JSON text in which neither the order of an object's keys nor that of an array's values counts.
+pub(super) fn unordered(text: &str) -> Digest {
+    let document = Document::new(text);
+    // What is known of the values of each array and object that is open.
+    let mut open: Vec<(Open<'_>, Vec<Digest>)> = Vec::new();
+    let mut next = Some(0..text.len());
+    loop {
+        let mut ended = None;
+        if let Some(value) = next.take() {
+            match document.begin(&value) {
+                Some(begun) => open.push((begun, Vec::new())),
+                None => ended = Some(digest(text[value].as_bytes())),
+            }
+        } else if let Some((closed, mut values)) = open.pop() {
+            let bracket = closed.bracket();
+            if bracket == '[' {
+                values.sort_unstable();
+            }
+            ended = Some(digest(&[&[bracket as u8], values.concat().as_slice()].concat()));
+        }
+        let Some((parent, values)) = open.last_mut() else { return ended.unwrap_or_default() };
+        values.extend(ended);
+        next = match parent {
+            Open::Array(at) => document.next(at),
+            Open::Object(members) => members.next().map(|(key, value)| {
+                values.push(digest(key.as_bytes()));
+                value
+            }),
+        };
+    }
+}
+
+/// Stands for a value among others.
+pub(super) type Digest = [u8; 16];
+
+fn digest(bytes: &[u8]) -> Digest {
+    *uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, bytes).as_bytes()
+}
+
 fn end(to: &mut String, open: &[Open<'_>]) {
     if !open.is_empty() {
         to.push(',');

@@ -34,6 +34,17 @@ impl Deref for Kept {
     }
 }
 
+/// What is read of the arguments of calls that are kept beside a history.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arguments {
+    /// Their digests, by which a replay compares them.
+    Digests,
+    /// Themselves, or the digest of one that is missing: what a replay needs that has found other digests.
+    IfThere,
+    /// Themselves.
+    All,
+}
+
 /// How a text begins that a codec has written.
 const SEALED: &str = "dacapo:sealed:";
 
@@ -117,9 +128,8 @@ impl Kept {
         }
     }
 
-    /// Opens all values of turns, those beside the history too, but for the arguments of calls, unless they are asked for. The answer is
-    /// the key of one that is not there.
-    async fn open_turns(&self, turns: &mut [Turn], call_inputs: bool) -> StoreResult<Option<i64>> {
+    /// Opens all values of turns, those beside the history too. The answer is the key of one that is not there.
+    async fn open_turns(&self, turns: &mut [Turn], arguments: Arguments) -> StoreResult<Option<i64>> {
         let mut wanted = Vec::new();
         let mut opened = Ok(());
         let mut open = |part: Part<'_>| {
@@ -133,7 +143,7 @@ impl Kept {
                 Part::CallInput(payload) | Part::Value(payload) => self.open(payload),
             };
             match key {
-                Ok(key) => wanted.extend(key.filter(|_| call_inputs || !is_call)),
+                Ok(key) => wanted.extend(key.filter(|_| !is_call || arguments != Arguments::Digests).map(|key| (key, is_call))),
                 Err(error) if opened.is_ok() => opened = Err(error),
                 Err(_) => {}
             }
@@ -143,11 +153,14 @@ impl Kept {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let contents = self.store.beside(wanted.clone()).await?;
+        let contents = self.store.beside(wanted.iter().map(|(key, _)| *key).collect()).await?;
         let mut values = BTreeMap::new();
-        for key in wanted {
-            let Some(content) = contents.get(&key) else { return Ok(Some(key)) };
-            values.insert(key, self.payloads.unpacked(content.clone())?);
+        for (key, is_call) in wanted {
+            match contents.get(&key) {
+                Some(content) => drop(values.insert(key, self.payloads.unpacked(content.clone())?)),
+                None if is_call && arguments == Arguments::IfThere => {}
+                None => return Ok(Some(key)),
+            }
         }
         let mut fill = |part: Part<'_>| {
             if let Some(payload) = part.into_value()
@@ -167,12 +180,12 @@ impl Kept {
         &'a self,
         read: impl Fn() -> BoxFuture<'a, StoreResult<Option<T>>>,
         turns: impl Fn(&mut T) -> &mut [Turn],
-        call_inputs: bool,
+        arguments: Arguments,
     ) -> StoreResult<Option<(T, Option<RuntimeError>)>> {
         let mut missed = None;
         loop {
             let Some(mut found) = read().await? else { return Ok(None) };
-            match self.open_turns(turns(&mut found), call_inputs).await {
+            match self.open_turns(turns(&mut found), arguments).await {
                 Ok(None) => return Ok(Some((found, None))),
                 Ok(missing) if missing == missed => {
                     let message = "a large value, kept beside the history that names it, is missing in the store; restore the store from a backup";
@@ -197,9 +210,9 @@ impl Kept {
         }
     }
 
-    async fn read_instance(&self, which: Lookup, call_inputs: bool) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
+    async fn read_instance(&self, which: Lookup, arguments: Arguments) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
         let read = || self.load_or_find(which.clone()).boxed();
-        let Some((mut stored, undecoded)) = self.read(read, |stored| &mut stored.history, call_inputs).await? else {
+        let Some((mut stored, undecoded)) = self.read(read, |stored| &mut stored.history, arguments).await? else {
             return Ok(None);
         };
         let unreadable = stored.unreadable.clone().or(undecoded);
@@ -209,22 +222,26 @@ impl Kept {
     }
 
     async fn read_turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<(Turn, Option<RuntimeError>)>> {
-        self.read(|| self.store.turn(instance, end), std::slice::from_mut, false).await
+        self.read(|| self.store.turn(instance, end), std::slice::from_mut, Arguments::Digests).await
     }
 
     /// As [`Store::load`], with all values.
     pub(crate) async fn load(&self, which: Lookup) -> StoreResult<Option<Stored>> {
-        self.read_instance(which, true).await?.map(all_readable).transpose()
+        self.read_instance(which, Arguments::All).await?.map(all_readable).transpose()
     }
 
     /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in.
     pub(crate) async fn load_to_show(&self, which: Lookup) -> StoreResult<Option<Stored>> {
-        Ok(self.read_instance(which, true).await?.map(|(stored, _)| stored))
+        Ok(self.read_instance(which, Arguments::All).await?.map(|(stored, _)| stored))
     }
 
     /// As [`Store::load`], with the values that a replay needs. With it comes why it cannot be replayed, if a value cannot be decoded.
-    pub(crate) async fn load_to_replay(&self, which: Lookup) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
-        self.read_instance(which, false).await
+    pub(crate) async fn load_to_replay(
+        &self,
+        which: Lookup,
+        arguments: Arguments,
+    ) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
+        self.read_instance(which, arguments).await
     }
 
     /// As [`Store::turn`], without the arguments of calls.

@@ -118,11 +118,14 @@ fn check_file(path: &Path, registry: &Registry) -> Result<(), Stuck> {
     let History { orchestrator, instance, history } = serde_json::from_slice(&text).map_err(|error| {
         format!("`{shown}` is no recorded history: {error}\n  it is written by `dacapo::testing::record`; record it again, or remove it")
     })?;
-    replay(registry, &instance, history).map(drop).map_err(|report| format!("`{shown}`, a run of `{orchestrator}`: {report}"))
+    replay(registry, &instance, history, false)
+        .map(drop)
+        .map_err(|report| format!("`{shown}`, a run of `{orchestrator}`: {report}"))
 }
 
-/// Plays a history against the code of this binary; the report when it does something else.
-pub(super) fn replay(registry: &Registry, id: &str, history: Vec<Turn>) -> Result<Execution, Stuck> {
+/// Plays a history against the code of this binary; the report when it does something else. A `strict` replay finds what depends on the
+/// order of a hash map or set, which a worker does not mind.
+pub(super) fn replay(registry: &Registry, id: &str, history: Vec<Turn>, strict: bool) -> Result<Execution, Stuck> {
     let Some((name, version)) = history.first().and_then(Turn::started) else {
         return Err("it has no start; record it again, or remove it".to_owned());
     };
@@ -132,7 +135,8 @@ pub(super) fn replay(registry: &Registry, id: &str, history: Vec<Turn>) -> Resul
             "{why}\n  instances of it would be parked; put it back under this name and version, or remove the file when no instance is left"
         ));
     };
-    let mut execution = Execution::new(*orchestrator, id.into(), Box::new(|| {}));
+    let execution = Execution::new(*orchestrator, id.into(), Box::new(|| {}));
+    let mut execution = if strict { execution.strict() } else { execution };
     // It may have been asked for and not have run its first turn; then it has decided nothing yet.
     let is_fresh = matches!(&history[..], [turn] if matches!(turn.events.last(), Some(Event::ExecutionStarted { .. })));
     let replayed = execution.replay(history);

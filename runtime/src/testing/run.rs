@@ -139,7 +139,7 @@ impl<'h, F: Function> Run<'h, F> {
 
     fn played(&self, history: Vec<Turn>) -> Result<Execution, Stuck> {
         let registry = Registry::collect(true, &[], &[]).map_err(|error| error.to_string())?;
-        histories::replay(&registry, &self.id, history)
+        histories::replay(&registry, &self.id, history, true)
     }
 
     #[track_caller]

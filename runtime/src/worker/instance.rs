@@ -11,6 +11,7 @@ use crate::engine::execution::{Action, Execution, Next, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::payload::Payload;
+use crate::store::kept::Arguments;
 use crate::store::trouble::Backoff;
 use crate::store::{Append, Applied, Batch, InstanceKey, NewInstance, Parent, State, Status, Timestamp, Update};
 use crate::worker::Worker;
@@ -40,6 +41,8 @@ pub(super) struct Inner {
     pub(super) execution: Option<Execution>,
     /// As the store has it.
     pub(super) state: State,
+    /// What the next reading of the history brings of its calls.
+    pub(super) arguments: Arguments,
     /// The highest inbox number that has reached the mailbox.
     pub(super) inbox: i64,
     pub(super) calls: Calls,
@@ -102,6 +105,7 @@ impl Instance {
             turns: 0,
             execution: None,
             state: State::pending(),
+            arguments: Arguments::Digests,
             inbox: 0,
             calls: Calls::default(),
             armed: None,

@@ -8,6 +8,7 @@ use crate::engine::execution::Action;
 use crate::engine::poison;
 use crate::error::{ErrorKind, RuntimeError};
 use crate::registry::Registration;
+use crate::store::kept::Arguments;
 use crate::store::{self, ErrorClass, Lookup, State, Status, StoreResult, Stored, Timestamp};
 use crate::worker::instance::{Instance, Phase};
 use crate::worker::message::Message;
@@ -46,6 +47,7 @@ impl Instance {
             .into_iter()
             .filter(|message| message.is_for(instance.key) && message.inbox.is_none_or(|number| number > read));
         inner.mailbox = stored.chain(arrived).collect();
+        let arguments = std::mem::replace(&mut inner.arguments, Arguments::Digests);
         let is_resumed = inner.mailbox.iter().any(Message::is_resume);
         let state = &inner.state;
         let is_suspended = state.status == Status::Suspended && state.report.is_none() && !is_resumed;
@@ -80,6 +82,9 @@ impl Instance {
         let is_rewound = history.last().is_some_and(|turn| matches!(turn.events[..], [Event::ExecutionRewound { .. }]));
         let unstarted_at = self.lock().fresh;
         let without: Vec<u64> = self.lock().mailbox.iter().flat_map(Message::without_events).copied().collect();
+        if !without.is_empty() && arguments == Arguments::Digests {
+            return self.read_arguments(worker);
+        }
         if let Some(why) = self.keeps(worker, orchestrator, &history, &without) {
             return self.stay(worker, &why);
         }
@@ -93,6 +98,9 @@ impl Instance {
             started = history.into_iter().flat_map(|turn| turn.events).last();
         } else {
             let replayed = execution.replay(history);
+            if execution.is_undecided() && arguments == Arguments::Digests {
+                return self.read_arguments(worker);
+            }
             // A value that cannot be decoded makes the replay differ.
             let unreadable = || execution.undecodable().or_else(|| replayed.err().map(|mismatch| mismatch.to_string()));
             let is_encrypted = worker.store().payloads().is_encrypted();
@@ -181,6 +189,20 @@ impl Instance {
         })
     }
 
+    /// Reads the history again with the arguments of its calls, whose digests have not told whether the code follows it.
+    fn read_arguments(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Gone {
+            return;
+        }
+        inner.arguments = Arguments::IfThere;
+        // What came through the inbox is read again with the history.
+        inner.inbox = 0;
+        inner.mailbox.retain(|message| message.inbox.is_none());
+        drop(inner);
+        worker.load(self.clone());
+    }
+
     /// Lets a resting instance go to its history when no activity of it is under way. `false` when it may not be.
     pub(crate) fn evict(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
         let mut inner = self.lock();
@@ -237,7 +259,8 @@ impl Worker {
         self.spawn(async move {
             let id = instance.id().to_string();
             let mut unwanted = Vec::new();
-            let error = match worker.patiently("load an orchestration", || worker.read(&id)).await {
+            let arguments = instance.lock().arguments;
+            let error = match worker.patiently("load an orchestration", || worker.read(&id, arguments)).await {
                 Ok(Some((stored, messages, unreadable))) if !stored.instance.state.status.is_terminal() => {
                     return instance.loaded(&worker, stored, messages, unreadable);
                 }
@@ -280,8 +303,12 @@ impl Worker {
     }
 
     /// An instance, what waits for it, and why it cannot be replayed if it cannot.
-    async fn read(&self, id: &str) -> StoreResult<Option<(store::Stored, Vec<store::Message>, Option<RuntimeError>)>> {
-        let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned())).await? else {
+    async fn read(
+        &self,
+        id: &str,
+        arguments: Arguments,
+    ) -> StoreResult<Option<(store::Stored, Vec<store::Message>, Option<RuntimeError>)>> {
+        let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned()), arguments).await? else {
             return Ok(None);
         };
         let messages = self.store.messages(Some(stored.instance.key), 0).await?;

@@ -44,6 +44,10 @@ pub(crate) struct Execution {
     aside: BTreeMap<CallId, rewind::Aside>,
     /// How many events of the history it has seen.
     position: usize,
+    /// Whether arguments in another order than the recorded ones are a difference, as they are where the code is checked.
+    is_strict: bool,
+    /// Whether a replay has compared arguments that were not at hand.
+    is_undecided: bool,
     root_polls: u64,
     /// In verify mode, a second execution that replays every turn of this one.
     shadow: Option<Box<Self>>,
@@ -64,6 +68,8 @@ impl Execution {
             aside: BTreeMap::new(),
             orchestrator,
             position: 0,
+            is_strict: false,
+            is_undecided: false,
             root_polls: 0,
             shadow: None,
         }
@@ -74,6 +80,18 @@ impl Execution {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
         self.shadow = verify.then(|| Box::new(Self::new(self.orchestrator, scope.instance.clone(), Box::new(|| {}))));
         self
+    }
+
+    /// Takes arguments in another order than the recorded ones for a difference.
+    #[cfg(feature = "testing")]
+    pub(crate) fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Whether another replay could come to something else that knows the arguments of all recorded calls.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.is_undecided
     }
 
     /// What a replayed execution waits for, as the actions that bring it about. A child is listed as if it were new.

@@ -2,10 +2,11 @@
 
 use crate::engine::event::{Event, Turn};
 use crate::engine::execution::Execution;
-use crate::engine::mismatch::{Mismatch, describe_command, describe_event, is_same};
+use crate::engine::mismatch::{Mismatch, describe_command, describe_event, likeness};
 use crate::engine::poison;
 use crate::engine::scope::Foreseen;
 use crate::engine::work::Work;
+use crate::payload::Likeness;
 
 impl Execution {
     /// Brings a new execution to where its history ends.
@@ -90,11 +91,17 @@ impl Execution {
             made if made.made_call().is_some() => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {
-                    Some(command) if is_same(&event, &command) => {
-                        self.adopt(event);
-                        Ok(())
+                    Some(command) => {
+                        let likeness = likeness(&event, &command);
+                        if likeness == Likeness::Same || likeness == Likeness::Reordered && !self.is_strict {
+                            self.adopt(event);
+                            return Ok(());
+                        }
+                        self.is_undecided |= likeness == Likeness::Undecided;
+                        let mut mismatch = self.mismatch(position, describe_event(&event), describe_command(&command));
+                        mismatch.is_order = likeness == Likeness::Reordered;
+                        Err(mismatch)
                     }
-                    Some(command) => Err(self.mismatch(position, describe_event(&event), describe_command(&command))),
                     None if self.outcome.is_some() => {
                         Err(self.mismatch(position, describe_event(&event), "the orchestrator returned".to_owned()))
                     }
@@ -149,6 +156,7 @@ impl Execution {
             actual,
             recorded_shape: self.recorded_shape,
             actual_shape: self.orchestrator.shape(),
+            is_order: false,
         })
     }
 }

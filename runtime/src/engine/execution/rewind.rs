@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use crate::engine::event::{CallId, Event, Turn};
 use crate::engine::execution::{Execution, Progress};
-use crate::engine::mismatch::is_same;
+use crate::engine::mismatch::likeness;
+use crate::engine::work::Command;
+use crate::payload::{Likeness, Payload};
 
 /// A recorded call that the code has not made after a rewind, or not yet.
 pub(super) struct Aside {
@@ -51,7 +53,11 @@ impl Execution {
                     commands.remove(index);
                     self.adopt(event);
                 }
-                None => drop(self.aside.insert(id, Aside { scheduled: event, completed: None })),
+                None => {
+                    // What is put aside is compared with calls to come.
+                    self.is_undecided |= event.call_input().is_some_and(Payload::is_sealed);
+                    self.aside.insert(id, Aside { scheduled: event, completed: None });
+                }
             }
             return;
         }
@@ -127,12 +133,12 @@ impl Aside {
 fn is_same_call(one: &Event, other: &Event) -> bool {
     match (one, other) {
         (Event::TaskScheduled { id: a, name: n, input: i, .. }, Event::TaskScheduled { id: b, name: m, input: j, .. }) => {
-            (a, n, i) == (b, m, j)
+            (a, n) == (b, m) && is_same_input(i, j)
         }
         (
             Event::SubOrchestrationInstanceCreated { id: a, name: n, input: i, instance: s, .. },
             Event::SubOrchestrationInstanceCreated { id: b, name: m, input: j, instance: t, .. },
-        ) => (a, n, i, s) == (b, m, j, t),
+        ) => (a, n, s) == (b, m, t) && is_same_input(i, j),
         (Event::TimerCreated { id: a, at: p, .. }, Event::TimerCreated { id: b, at: q, .. }) => (a, p) == (b, q),
         (
             Event::EntityOperationCalled { id: a, entity: e, operation: o, input: i, .. },
@@ -141,7 +147,16 @@ fn is_same_call(one: &Event, other: &Event) -> bool {
         | (
             Event::EntityOperationSignaled { id: a, entity: e, operation: o, input: i, .. },
             Event::EntityOperationSignaled { id: b, entity: f, operation: p, input: j, .. },
-        ) => (a, e, o, i) == (b, f, p, j),
+        ) => (a, e, o) == (b, f, p) && is_same_input(i, j),
         _ => false,
     }
+}
+
+fn is_same_input(recorded: &Payload, now: &Payload) -> bool {
+    matches!(recorded.likeness(now), Likeness::Same | Likeness::Reordered)
+}
+
+/// Whether a recorded call is the one the code makes now.
+fn is_same(event: &Event, command: &Command) -> bool {
+    matches!(likeness(event, command), Likeness::Same | Likeness::Reordered)
 }

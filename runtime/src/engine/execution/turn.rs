@@ -50,6 +50,7 @@ impl Execution {
         let progress = self.run_turn(now, incoming)?;
         if let Some(shadow) = &mut self.shadow {
             let turn = Turn { at: progress.at, events: progress.events.clone() };
+            shadow.is_strict = true;
             shadow.scope_mut().foreseen = Foreseen::default();
             shadow.scope_mut().foreseen.add(&turn.events);
             if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {

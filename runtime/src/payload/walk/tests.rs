@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::value::RawValue;
 
-use super::canonical;
+use super::{canonical, unordered};
 
 /// The canonical form as it was first written down in stores. It recurses, and reads every level again.
 fn recursive(text: &str, to: &mut String) {
@@ -99,6 +99,59 @@ fn the_canonical_form_is_the_one_that_existing_stores_have() {
     }
 }
 
+/// A value, and the same with the values of its arrays and the keys of its objects in another order.
+fn write_shuffled(rng: &mut StdRng, depth: usize) -> (String, String) {
+    let kind = if depth == 0 { 0 } else { rng.random_range(0..3) };
+    if kind == 0 {
+        let from: &[_] = if rng.random() { &SCALARS } else { &STRINGS };
+        let text = pick(rng, from);
+        return (text.to_owned(), text.to_owned());
+    }
+    let mut values: Vec<_> = (0..rng.random_range(0..5)).map(|_| write_shuffled(rng, depth - 1)).collect();
+    if kind == 2 {
+        for (index, (one, other)) in values.iter_mut().enumerate() {
+            for text in [one, other] {
+                text.insert_str(0, &format!(r#""key {index}":"#));
+            }
+        }
+    }
+    let one: Vec<_> = values.iter().map(|(one, _)| one.clone()).collect();
+    let mut other: Vec<_> = values.into_iter().map(|(_, other)| other).collect();
+    for index in (1..other.len()).rev() {
+        other.swap(index, rng.random_range(0..=index));
+    }
+    let (open, close) = if kind == 1 { ('[', ']') } else { ('{', '}') };
+    (format!("{open}{}{close}", one.join(",")), format!("{open}{}{close}", other.join(",")))
+}
+
+#[test]
+fn the_order_of_values_says_nothing_to_an_unordered_digest_and_everything_else_does() {
+    let mut rng = StdRng::seed_from_u64(15);
+    let mut digests = BTreeMap::new();
+    for _ in 0..5_000 {
+        let depth = rng.random_range(0..5);
+        let (one, other) = write_shuffled(&mut rng, depth);
+        assert_eq!(unordered(&one), unordered(&other), "{one} {other}");
+        let mut sorted = one.clone().into_bytes();
+        sorted.sort_unstable();
+        // Two texts with one digest have the same characters.
+        let known = digests.entry(unordered(&one)).or_insert_with(|| sorted.clone());
+        assert_eq!(*known, sorted, "{one}");
+    }
+    for (one, other) in [
+        ("[1,1,2]", "[1,2,2]"),
+        ("[[1],[2]]", "[[1,2],[]]"),
+        ("[[1,2],[3]]", "[[1,3],[2]]"),
+        (r#"{"a":[1],"b":[2]}"#, r#"{"a":[2],"b":[1]}"#),
+        (r#"[{"a":1,"b":2}]"#, r#"[{"a":2,"b":1}]"#),
+        (r#"{"a":"b"}"#, r#"["a","b"]"#),
+        ("[]", "{}"),
+        (r#"["[]"]"#, "[[]]"),
+    ] {
+        assert_ne!(unordered(one), unordered(other), "{one} {other}");
+    }
+}
+
 #[test]
 fn a_text_that_is_not_json_causes_no_panic() {
     let mut rng = StdRng::seed_from_u64(14);
@@ -110,6 +163,7 @@ fn a_text_that_is_not_json_causes_no_panic() {
         for _ in 0..cut.len().min(2) {
             let _ = canonical(&text[..cut[rng.random_range(0..cut.len())]]);
             let _ = canonical(&text[cut[rng.random_range(0..cut.len())]..]);
+            let _ = unordered(&text[..cut[rng.random_range(0..cut.len())]]);
         }
     }
 }
@@ -122,4 +176,5 @@ fn depth_costs_neither_stack_nor_more_than_linear_time() {
     assert!(canonical(&objects) == expected);
     let arrays = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
     assert_eq!(canonical(&arrays).len(), 3 * DEPTH - 1);
+    assert_ne!(unordered(&objects), unordered(&arrays));
 }
