@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use dacapo::http::Api;
 use serde_json::{Value, json};
 
 use crate::server::{Response, Server};
-use crate::waits;
+use crate::{fails, waits};
 
 #[tokio::test]
 async fn a_status_says_what_is_known() {
@@ -120,4 +121,34 @@ async fn lists_come_in_pages_and_by_filters() {
     }
     let forged = server.http.get(server.url("/instances")).header("x-ms-continuation-token", "forged");
     server.send(forged).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_page_of_long_values_ends_early_and_the_next_goes_on() {
+    let server = Server::with(|api| api.max_bytes_in_flight(1 << 20), Api::router).await;
+    for n in 0..5 {
+        server.client.start(fails("x".repeat(20_000))).id(format!("long-{n}")).await.expect("it starts");
+    }
+    let (mut token, mut seen, mut pages) = (String::new(), Vec::new(), 0);
+    loop {
+        let page = server.http.get(server.url("/instances?top=100")).header("x-ms-continuation-token", &token);
+        let page = server.send(page).await.expect(200);
+        assert!(page.text.len() < 100_000, "{} bytes", page.text.len());
+        let ids = page
+            .json()
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|run| run["instanceId"].as_str().expect("an id").to_owned())
+            .collect::<Vec<_>>();
+        seen.extend(ids);
+        pages += 1;
+        token = page.header("x-ms-continuation-token").expect("it is always there").to_owned();
+        if token.is_empty() {
+            break;
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, (0..5).map(|n| format!("long-{n}")).collect::<Vec<_>>());
+    assert!(pages > 1, "{pages}");
 }

@@ -5,7 +5,7 @@ mod entity;
 mod handle;
 mod named;
 mod purge;
-mod query;
+pub(crate) mod query;
 mod resume;
 mod rewind;
 mod start;

@@ -232,7 +232,8 @@ pub(super) fn place(token: &str) -> Result<After, RuntimeError> {
     })
 }
 
-fn token_after(last: &store::Instance) -> String {
+/// The token of the page that goes on after an instance.
+pub(crate) fn token_after(last: &store::Instance) -> String {
     token(&After { key: last.key, id: last.id.clone() })
 }
 

@@ -39,6 +39,11 @@ impl Flight {
         Self { room: Arc::new(Semaphore::new(units as usize)), units, reads: Semaphore::new(READS) }
     }
 
+    /// How many bytes of values a page of a list has at most, but for its last one.
+    pub(super) fn longest_page(&self) -> usize {
+        self.units as usize * UNIT / 32
+    }
+
     /// What is longer than all the room takes all of it.
     fn units(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units)

@@ -161,7 +161,7 @@ impl Api {
         Ok(match route {
             Route::Start { name, id } => starting.start(name, id, (body, room), self.reuse).await?,
             Route::Restart(id) => starting.restart(id).await?,
-            Route::List => flight.answer(|| status::list(client, parts, parameters)).await?,
+            Route::List => flight.answer(|| status::list(client, parts, parameters, flight.longest_page())).await?,
             Route::Status(id) => status::one(client, links, flight, parts, parameters, id).await?,
             Route::PurgeMany => manage::purge_many(client, parameters).await?,
             Route::Purge(id) => manage::purge(client, id).await,

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
+use crate::client::query::token_after;
 use crate::client::{Client, InstanceStatus};
 use crate::error::RuntimeError;
 use crate::failure::FailureKind;
@@ -183,7 +184,13 @@ async fn stream_of(client: &Client, flight: &Arc<Flight>, id: &str, show_input: 
     Sse::new(all.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
 }
 
-pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters) -> Result<Response, Refusal> {
+/// A page with more than `longest_page` bytes of values ends early, and the next goes on after it.
+pub(super) async fn list(
+    client: &Client,
+    parts: &Parts,
+    parameters: &Parameters,
+    longest_page: usize,
+) -> Result<Response, Refusal> {
     let refused = |why: RuntimeError| Box::new(error(&why));
     let mut query = client.query();
     let prefix = parameters.one("instanceIdPrefix")?;
@@ -212,19 +219,34 @@ pub(super) async fn list(client: &Client, parts: &Parts, parameters: &Parameters
         query = query.after(token);
     }
     let found = query.await.map_err(refused)?;
-    let mut listed = Vec::new();
-    let next = found.next().map(str::to_owned);
-    for instance in found.into_instances() {
+    let (mut listed, mut bytes) = (Vec::new(), 0);
+    let mut next = found.next().map(str::to_owned);
+    let mut instances = found.into_instances().peekable();
+    while let Some(instance) = instances.next() {
+        let place = token_after(&instance);
         match client.completed(&Run::of(&instance), instance, show_input).await {
-            Ok(status) if statuses.as_ref().is_none_or(|asked| asked.contains(&status.runtime_status())) => listed.push(status),
+            Ok(status) if statuses.as_ref().is_none_or(|asked| asked.contains(&status.runtime_status())) => {
+                bytes += length(&status);
+                listed.push(status);
+            }
             // It has changed, or was purged, a moment ago.
             Ok(_) => {}
             Err(why) if why.is_not_found() => {}
             Err(why) => return Err(refused(why)),
         }
+        if bytes > longest_page && instances.peek().is_some() {
+            next = Some(place);
+            break;
+        }
     }
     let bodies: Vec<_> = listed.iter().map(|status| Body::of(status, show_input)).collect();
     Ok(page::answer(&bodies, next.as_deref()))
+}
+
+/// How many bytes of values a status has.
+fn length(status: &InstanceStatus) -> usize {
+    let values = [status.input(), status.output(), status.custom_status()];
+    values.into_iter().flatten().map(|value| value.as_str().len()).sum()
 }
 
 /// The reason of a termination alone.
