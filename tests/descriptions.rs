@@ -41,6 +41,10 @@ fn the_fan_out_recipe_is_followed() {
             assert_eq!(counted(&calls), BTreeMap::from([("process_item", 5)]));
             assert!((1..=5).all(|number| calls.iter().any(|(_, input, _)| *input == format!("item-{number}"))), "{calls:?}");
         }
+        for route in ["/api/start-fanout", &format!("/api/{orchestrator}")] {
+            let got = send(Method::GET, &format!("{}{route}", server.host), None).await;
+            assert_eq!(got.status(), StatusCode::NOT_FOUND, "{route} is for POST");
+        }
         let named = accepted(&server, &format!("/{orchestrator}/mine"), Some(json!(["item-7"]))).await;
         assert!(named.contains("/instances/mine?"), "{named}");
         assert_eq!(completed(&named).await["output"], json!(["Processed item-7"]));

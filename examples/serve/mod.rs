@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::map_request;
 use axum_server::{Handle, Server};
 use dacapo::{Client, Error, http};
@@ -68,8 +68,10 @@ pub(crate) async fn serve_prepared(
     prepare(runtime.client()).await?;
     let api = http::Api::new(runtime.client());
     let api = key.into_iter().fold(api, |api, key| api.key(http::Role::Manage, key));
-    // `layer`, not `route_layer`, which panics without routes. The fallback of the API replaces that of `routes`.
-    let routes = routes.with_state(runtime.client()).layer(DefaultBodyLimit::max(MAX_BODY)).layer(api.guard(http::Role::Start));
+    // A wrong method is answered as the API answers it. `layer`, not `route_layer`, which panics without routes. The fallback of the API
+    // replaces that of `routes`.
+    let routes = routes.method_not_allowed_fallback(async || StatusCode::NOT_FOUND).with_state(runtime.client());
+    let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY)).layer(api.guard(http::Role::Start));
     let api = api.router();
     let samples = api.clone().layer(map_request(below_the_base));
     let app = routes.nest("/orchestrators", samples.clone()).nest("/api/orchestrators", samples).merge(api);
