@@ -21,7 +21,8 @@ fn client(server: &Served, arguments: &[&str]) -> String {
 
 #[test]
 fn fan_out_is_started_and_polled() {
-    let server = Place::of("fan_out_fan_in").served(&[]);
+    let place = Place::of("fan_out_fan_in");
+    let server = place.served(&[]);
     let five: Vec<_> = (1..=5).map(|number| format!("Processed item-{number}")).collect();
     let printed = client(&server, &["start", "/api/start-fanout"]);
     assert_eq!(serde_json::from_str::<Vec<String>>(&printed).expect("a list"), five);
@@ -42,4 +43,20 @@ fn a_backup_is_started_with_a_directory_and_gives_its_bytes() {
     let site = site.canonicalize().expect("a path");
     let copied = place.path("copies").join(site.strip_prefix("/").expect("it is absolute"));
     assert_eq!(std::fs::read(copied.join("images/a.png")).expect("a copy"), [0; 1000]);
+}
+
+#[test]
+fn batches_are_started_and_polled() {
+    let place = Place::of("process_batch");
+    let server = place.served(&["--work-ms", "0"]);
+    let lines = r#"[{"Sku": "A-1", "Quantity": 2}]"#;
+    assert_eq!(client(&server, &["start", "/api/batches", lines]), r#"{"Processed": 1, "Reserved": 1, "Total": 19.98}"#);
+    let place = Place::of("batch_processing");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--work-ms", "0"];
+    let server = Served::start(place.program(&serve).stderr(std::process::Stdio::null()));
+    let printed = client(&server, &["start", "/api/StartBatchProcessing"]);
+    assert!(
+        printed.starts_with(r#"{"TotalProcessed": 100, "SuccessCount": 100, "FailureCount": 0, "CompletedAt": "#),
+        "{printed}"
+    );
 }
