@@ -1,7 +1,7 @@
 //! An event that a run cannot read parks it, and can be put aside: it neither fails the run nor is it lost.
 
 use dacapo::store::{self, Append, Batch, Lookup, State, Turn, Update};
-use dacapo::{Client, ErrorKind, Event, InstanceStatus, Payloads, Runtime, Status, activity, orchestrator};
+use dacapo::{Client, ErrorKind, Event, InstanceStatus, Payload, Payloads, Runtime, Status, activity, orchestrator};
 
 mod both;
 use both::{Kept, events, reaches, until};
@@ -202,7 +202,39 @@ async fn a_report_quotes_no_value_that_is_kept_encrypted(kept: Kept) -> dacapo::
     Ok(())
 }
 
+#[orchestrator]
+async fn takes_one() -> u32 {
+    GO.wait().await
+}
+
+/// What was raised, and answered, and never taken is told when the run ends, however it ends.
+async fn events_that_no_wait_took_are_told_at_the_end(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let run = runtime.start(takes_one()).id("one").await?;
+    runtime.raise_named("one", "other", 1).await?;
+    runtime.raise_named("one", "other", 2).await?;
+    let (taken, late) = futures::join!(runtime.raise("one", GO, 1), runtime.raise("one", GO, 2));
+    taken?;
+    assert_eq!(run.result().await?, 1);
+    let status = runtime.status("one").await?;
+    let told: Vec<_> = status.events_not_taken().iter().map(|event| (event.name.as_str(), event.count)).collect();
+    // The second is refused when the run has ended before it.
+    let expected = if late.is_ok() { vec![("go", 1), ("other", 2)] } else { vec![("other", 2)] };
+    assert_eq!(told, expected);
+    assert_eq!(status.output().map(Payload::as_str), Some("1"));
+
+    runtime.start(takes_one()).id("ended").await?;
+    runtime.raise_named("ended", "other", 1).await?;
+    runtime.terminate("ended", "no need").await?;
+    assert_eq!(runtime.status("ended").await?.events_not_taken().len(), 1);
+    runtime.start(takes_one()).id("none").await?;
+    runtime.raise("none", GO, 1).await?;
+    assert_eq!(runtime.wait("none").await?.events_not_taken(), []);
+    Ok(())
+}
+
 both::on_both_stores! {
+    events_that_no_wait_took_are_told_at_the_end
     an_event_of_another_type_parks_the_run_until_it_is_put_aside
     an_event_that_was_kept_for_a_later_wait_is_put_aside
     an_event_for_the_next_generation_is_put_aside

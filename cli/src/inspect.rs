@@ -164,6 +164,9 @@ fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -
     if let Some(failure) = status.failure() {
         line("failure", styled(harmless(view::failure(failure)), if runtime_status == Status::Failed { BAD } else { WAITING }));
     }
+    for event in status.events_not_taken() {
+        line("never taken", format!("event {} ({})", harmless(&event.name), event.count));
+    }
     for event in put_aside(history) {
         line("put aside", event);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dacapo::store::NotTaken;
 use dacapo::{Failure, InstanceStatus, Payload, Status};
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ struct Whole<'a> {
     output: Option<&'a Payload>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a Failure>,
+    /// What was raised and never taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    events_not_taken: &'a [NotTaken],
 }
 
 impl<'a> View<'a> {
@@ -63,6 +67,7 @@ impl<'a> View<'a> {
             input: status.input(),
             output: status.output(),
             failure: status.failure(),
+            events_not_taken: status.events_not_taken(),
         };
         Self { whole: Some(whole), ..Self::listed(status) }
     }

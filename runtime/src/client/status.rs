@@ -13,7 +13,7 @@ use crate::error::RuntimeError;
 use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::payload::Payload;
-use crate::store::{End, ErrorClass, Instance, Status, StoreResult, Stored, Timestamp};
+use crate::store::{End, ErrorClass, Instance, NotTaken, Status, StoreResult, Stored, Timestamp};
 use crate::worker::run::Run;
 
 impl Client {
@@ -120,6 +120,7 @@ pub struct InstanceStatus {
     version: u32,
     execution: u32,
     outcome: Option<Recorded>,
+    not_taken: Vec<NotTaken>,
 }
 
 impl InstanceStatus {
@@ -133,7 +134,12 @@ impl InstanceStatus {
             }
         }
         if status.runtime_status().is_terminal() {
-            status.outcome = last.and_then(|last| last.events.last().and_then(Event::outcome));
+            for event in last.into_iter().flat_map(|last| last.events) {
+                status.outcome = event.outcome();
+                if let Event::EventsNotTaken { events } = event {
+                    status.not_taken = events;
+                }
+            }
         }
         status
     }
@@ -144,7 +150,7 @@ impl InstanceStatus {
         if instance.state.status == Status::Pending || instance.updated_at > now {
             instance.updated_at = instance.created_at;
         }
-        Self { instance, input: None, version: 0, execution: 0, outcome: None }
+        Self { instance, input: None, version: 0, execution: 0, outcome: None, not_taken: Vec::new() }
     }
 
     /// The instance, of one of a list.
@@ -199,6 +205,13 @@ impl InstanceStatus {
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.outcome.as_ref()?.as_ref().err()
+    }
+
+    /// External events that were raised to it and that no wait has taken, when it has ended in a turn of its own. An orchestration that is
+    /// terminated while it is suspended does not tell them.
+    #[must_use]
+    pub fn events_not_taken(&self) -> &[NotTaken] {
+        &self.not_taken
     }
 
     /// What the orchestrator last said of itself, if that can be decoded here.

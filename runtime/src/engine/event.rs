@@ -139,6 +139,11 @@ pub enum Event {
         /// Its recorded value.
         input: Payload,
     },
+    /// External events that no wait has taken, told right before the end of the orchestration.
+    EventsNotTaken {
+        /// How many there are of each name.
+        events: Vec<NotTaken>,
+    },
     /// The orchestration returned a success.
     ExecutionCompleted {
         /// What it returned.
@@ -318,6 +323,15 @@ pub struct Raised {
     pub input: Payload,
 }
 
+/// External events of one name that no wait has taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTaken {
+    /// The event.
+    pub name: String,
+    /// How many were raised and not taken.
+    pub count: u64,
+}
+
 /// One run of an orchestration, as an entity knows it: an id may be used again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -411,7 +425,11 @@ impl Event {
     pub(crate) fn is_incoming(&self) -> bool {
         let is_other_decision = matches!(
             self,
-            Self::Patched { .. } | Self::ContinueAsNew { .. } | Self::ExecutionCompleted { .. } | Self::ExecutionFailed { .. }
+            Self::Patched { .. }
+                | Self::EventsNotTaken { .. }
+                | Self::ContinueAsNew { .. }
+                | Self::ExecutionCompleted { .. }
+                | Self::ExecutionFailed { .. }
         );
         self.made_call().is_none() && !is_other_decision
     }

@@ -124,6 +124,7 @@ pub(crate) fn describe_event(event: &Event) -> String {
             format!("the end of the orchestration of call {id}, and no call before it")
         }
         Event::EventRaised { name, .. } => format!("the event `{name}`, and no call before it"),
+        Event::EventsNotTaken { .. } => "the events that no wait has taken".to_owned(),
         Event::ExecutionCompleted { .. } => "the return of the orchestrator".to_owned(),
         Event::ExecutionFailed { .. } => "the failure of the orchestrator".to_owned(),
         Event::ExecutionResumed { .. } => "the resumption of the run".to_owned(),

@@ -167,6 +167,8 @@ impl Writer<'_> {
             Event::TimerFired { id } => Row { fire_at: self.timers.get(id).copied().map(to_ticks), ..row("TimerFired") },
             // Only the inputs of runs and of calls are left out where inputs are not asked for.
             Event::EventRaised { name, input } => Row { name: Some(name.clone()), input: text(input), ..row("EventRaised") },
+            // The status tells them.
+            Event::EventsNotTaken { .. } => return None,
             Event::ExecutionCompleted { result } => {
                 Row { orchestration_status: Some("Completed"), result: self.output(result), ..row("ExecutionCompleted") }
             }

@@ -21,7 +21,7 @@ use crate::http::page;
 use crate::http::parameters::{Parameters, to_seconds};
 use crate::http::urls::{Links, original};
 use crate::payload::Payload;
-use crate::store::{Status, Turn};
+use crate::store::{NotTaken, Status, Turn};
 use crate::worker::run::Run;
 
 #[derive(Serialize)]
@@ -37,6 +37,9 @@ struct Body<'a> {
     last_updated_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     history_events: Option<Vec<Row>>,
+    /// Beside the contract: what was raised and never taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    events_not_taken: &'a [NotTaken],
     /// Beside the contract: why it is parked.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<&'a str>,
@@ -70,6 +73,7 @@ impl<'a> Body<'a> {
             created_time: to_seconds(status.created_at()),
             last_updated_time: to_seconds(status.last_updated_at()),
             history_events: None,
+            events_not_taken: status.events_not_taken(),
             // It may quote inputs.
             report: status.report().filter(|_| show_input),
         }

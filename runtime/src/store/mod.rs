@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub use crate::engine::event::{CallId, Continued, Event, Parent, Raised, Turn};
+pub use crate::engine::event::{CallId, Continued, Event, NotTaken, Parent, Raised, Turn};
 pub use crate::time::Timestamp;
 pub use memory::MemoryStore;
 pub use payloads::{Codec, Payloads};

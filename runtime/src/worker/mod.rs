@@ -42,7 +42,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::activity::States;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, NotTaken};
 use crate::engine::execution::{Execution, GivenUp, Progress};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
@@ -367,6 +367,18 @@ impl Worker {
         {
             progress.events.pop();
             progress.events.push(Event::ExecutionFailed { failure: Failure::new(FailureKind::Codec, excess) });
+        }
+        let not_taken = progress.events.iter().rev().find_map(|event| match event {
+            Event::EventsNotTaken { events } => Some(events),
+            _ => None,
+        });
+        for NotTaken { name, count } in not_taken.into_iter().flatten() {
+            tracing::warn!(
+                instance = execution.instance(),
+                event = name,
+                count,
+                "an orchestration has ended without taking events raised to it"
+            );
         }
         // A generation that could not be taken up after a restart must not begin.
         let next = progress.next.as_ref().map(|next| (next.orchestrator.name(), next.orchestrator.version()));

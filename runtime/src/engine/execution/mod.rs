@@ -303,6 +303,11 @@ impl Execution {
         }
     }
 
+    /// The instance id.
+    pub(crate) fn instance(&self) -> &str {
+        self.scope.as_deref().map_or("", |scope| &scope.instance)
+    }
+
     /// The orchestrator.
     pub(crate) fn name(&self) -> &'static str {
         self.orchestrator.name()

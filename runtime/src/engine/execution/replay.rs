@@ -108,7 +108,7 @@ impl Execution {
                     None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
                 }
             }
-            Event::Patched { .. } => Ok(()),
+            Event::Patched { .. } | Event::EventsNotTaken { .. } => Ok(()),
             Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
             Event::ContinueAsNew { .. } => {
                 if self.scope_mut().continuation.take().is_none() {

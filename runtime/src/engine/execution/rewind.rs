@@ -74,6 +74,7 @@ impl Execution {
             Event::TaskFailed { id, .. } if failed.contains(id) || self.aside.contains_key(id) => {}
             Event::SubOrchestrationInstanceFailed { .. }
             | Event::Patched { .. }
+            | Event::EventsNotTaken { .. }
             | Event::ContinueAsNew { .. }
             | Event::ExecutionCompleted { .. }
             | Event::ExecutionFailed { .. }

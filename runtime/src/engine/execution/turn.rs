@@ -112,6 +112,18 @@ impl Execution {
         if progress.events.last().is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. })) {
             progress.finished = true;
         }
+        if progress.finished && progress.next.is_none() {
+            let late: Vec<_> = incoming.collect();
+            let late = late.iter().filter_map(|event| match event {
+                Event::EventRaised { name, .. } => Some(name.as_str()),
+                _ => None,
+            });
+            let events = self.scope_mut().not_taken(late);
+            let end = progress.events.len().saturating_sub(1);
+            if !events.is_empty() {
+                progress.events.insert(end, Event::EventsNotTaken { events });
+            }
+        }
         if progress.finished {
             let scope = self.scope_mut();
             let open = std::mem::take(&mut scope.open);

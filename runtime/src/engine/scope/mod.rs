@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use crate::engine::entity::{EntityWork, Held, Operation};
-use crate::engine::event::{CallId, Continued, Event, Raised};
+use crate::engine::event::{CallId, Continued, Event, NotTaken, Raised};
 use crate::engine::poison::Poison;
 use crate::engine::work::{Attempts, Command, Work};
 use crate::failure::Failure;
@@ -322,6 +322,17 @@ impl Scope {
             self.unreadable.get_or_insert_with(|| format!("a recorded value cannot be decoded: {error}"));
         }
         can_read
+    }
+
+    /// The events that no wait has taken, with `more` that came too late for any.
+    pub(crate) fn not_taken<'a>(&'a self, more: impl Iterator<Item = &'a str>) -> Vec<NotTaken> {
+        let left = self.events.iter().flat_map(|(name, channel)| {
+            let count = channel.buffered.len() + channel.waiters.iter().filter(|waiter| waiter.arrived.is_some()).count();
+            std::iter::repeat_n(name.as_str(), count)
+        });
+        let mut counts = BTreeMap::new();
+        left.chain(more).for_each(|name| *counts.entry(name).or_insert(0) += 1);
+        counts.into_iter().map(|(name, count)| NotTaken { name: name.to_owned(), count }).collect()
     }
 
     /// Why a value cannot be what the orchestrator waits for under this name, as far as that is known.
