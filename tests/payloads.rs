@@ -240,13 +240,13 @@ impl Codec for Shift {
 
 #[activity]
 async fn tells(secret: String) -> Result<String, dacapo::Error> {
-    dacapo::activity::heartbeat(&secret);
+    dacapo::activity::heartbeat(&secret[..4]);
     Err(dacapo::Error::msg(secret))
 }
 
 #[orchestrator]
 async fn hides(secret: String) -> dacapo::Result<String> {
-    dacapo::set_custom_status(&secret);
+    dacapo::set_custom_status(&secret[..4]);
     let told = tells(secret.clone()).await.unwrap_or_else(|error| error.to_string());
     let more = GO.wait().await;
     Ok(echo(secret + &told + &more).await)
@@ -279,7 +279,7 @@ async fn nothing_is_in_clear_where_there_is_a_codec() -> dacapo::Result<()> {
         assert!(!is_in_clear(&folder, "hush"));
         let runtime = kept.runtime().payloads(coded(7)).open().await?;
         assert_eq!(runtime.attach(hides, id).result().await?, format!("{secret}{secret}hush"));
-        assert_eq!(runtime.attach(hides, id).custom_status::<String>().await?, Some(secret));
+        assert_eq!(runtime.attach(hides, id).custom_status::<String>().await?.as_deref(), Some("hush"));
         runtime.shutdown().await?;
         assert!(!is_in_clear(&folder, "hush"));
     }

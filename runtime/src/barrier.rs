@@ -20,13 +20,14 @@ pub(crate) fn run<R>(work: impl FnOnce() -> R) -> Result<R, Failure> {
 
 /// Drops a value of the user's.
 pub(crate) fn dispose<T>(owner: &str, value: T) {
-    if let Err(failure) = run(move || drop(value)) {
-        tell(owner, &failure);
+    if run(move || drop(value)).is_err() {
+        tell(owner);
     }
 }
 
-fn tell(owner: &str, failure: &Failure) {
-    tracing::error!(owner, panic = failure.message(), "user code panicked while its values were dropped");
+/// The message may quote a value; the panic hook has shown it.
+fn tell(owner: &str) {
+    tracing::error!(owner, "user code panicked while its values were dropped");
 }
 
 /// The failure of a panic. What it panicked with is the user's, too, and may panic when it is dropped.
@@ -61,8 +62,8 @@ impl<F> Guarded<F> {
 
     fn release(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let Err(failure) = run(|| this.future.set(None)) {
-            tell(this.owner, &failure);
+        if run(|| this.future.set(None)).is_err() {
+            tell(this.owner);
         }
     }
 }

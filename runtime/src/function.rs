@@ -158,8 +158,8 @@ impl Drop for Predicate {
 impl Predicate {
     /// Whether it is true of a failure. One that panics is not, so that the failure is final.
     fn holds(&self, failure: &Failure) -> bool {
-        barrier::run(|| self.0.as_ref().is_some_and(|predicate| predicate(failure))).unwrap_or_else(|panic| {
-            tracing::error!(panic = panic.message(), "a `retry_if` predicate panicked; the call is not retried");
+        barrier::run(|| self.0.as_ref().is_some_and(|predicate| predicate(failure))).unwrap_or_else(|_| {
+            tracing::error!("a `retry_if` predicate panicked; the call is not retried; the panic hook has printed the message");
             false
         })
     }

@@ -164,7 +164,11 @@ async fn everything_in_an_old_store_can_be_read() -> dacapo::Result<()> {
             let history = client.history(run.instance_id()).await?;
             assert!(!history.is_empty() && status.input().is_some(), "{status:?}");
             assert_eq!(status.output().is_some(), status.runtime_status() == Status::Completed, "{status:?}");
-            assert!(!format!("{history:?}").contains("dacapo:sealed\":{"), "a value of `{}` stays sealed", run.instance_id());
+            assert!(
+                !serde_json::to_string(&history)?.contains("dacapo:sealed\":{"),
+                "a value of `{}` stays sealed",
+                run.instance_id()
+            );
             listed.insert(run.instance_id().to_owned(), status);
         }
         for Left { id, status, .. } in LEFT {

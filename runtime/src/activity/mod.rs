@@ -184,7 +184,11 @@ pub fn heartbeat<T: Serialize>(details: &T) {
 pub fn last_heartbeat<T: DeserializeOwned>() -> Option<T> {
     let last = ATTEMPT.try_with(|attempt| attempt.last_heartbeat.clone()).ok().flatten()?;
     let decoded: Result<T, crate::Failure> = last.decode();
-    decoded.map_err(|failure| tracing::warn!(%failure, "the details of an earlier heartbeat are of another type")).ok()
+    decoded
+        .map_err(|_| {
+            tracing::warn!(wanted = std::any::type_name::<T>(), "the details of an earlier heartbeat are of another type")
+        })
+        .ok()
 }
 
 fn outside(what: &str) -> ! {

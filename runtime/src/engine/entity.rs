@@ -8,7 +8,7 @@ use crate::engine::event::{CallId, Caller, Event};
 use crate::engine::scope::{Call, Scope, place};
 use crate::engine::work::{Command, Work};
 use crate::failure::{Failure, FailureKind};
-use crate::payload::{Excerpt, Payload};
+use crate::payload::{Payload, Values};
 
 /// Something for an entity.
 #[derive(Clone, Debug)]
@@ -81,13 +81,13 @@ impl EntityWork {
     }
 
     /// What a report calls it.
-    pub(crate) fn describe(&self, id: CallId, at: &str) -> String {
+    pub(crate) fn describe(&self, id: CallId, at: &str, values: Values) -> String {
         match self {
             Self::Call(Operation { entity, name, input }) => {
-                format!("call {id} of `{name}` of the entity `{entity}` with {} at {at}", Excerpt(input.as_str()))
+                format!("call {id} of `{name}` of the entity `{entity}` with {} at {at}", values.excerpt(input))
             }
             Self::Signal(Operation { entity, name, input }) => {
-                format!("signal {id} of `{name}` to the entity `{entity}` with {} at {at}", Excerpt(input.as_str()))
+                format!("signal {id} of `{name}` to the entity `{entity}` with {} at {at}", values.excerpt(input))
             }
             Self::Lock { entities } => format!("call {id}, the lock of {} at {at}", entities.join(", ")),
             Self::Unlock { lock, .. } => format!("call {id}, the end of the lock of call {lock} at {at}"),

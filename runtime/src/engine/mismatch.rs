@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::engine::event::Event;
 use crate::engine::work::{Command, Work};
-use crate::payload::{Excerpt, Likeness};
+use crate::payload::{Likeness, Values};
 
 /// What the history holds, what the code does, and where each was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,37 +74,37 @@ impl Mismatch {
 impl std::error::Error for Mismatch {}
 
 /// A call, as a report shows it.
-pub(crate) fn describe_command(command: &Command) -> String {
+pub(crate) fn describe_command(command: &Command, values: Values) -> String {
     let at = &command.at;
     match &command.work {
         Work::Activity { name, input, .. } => {
-            format!("call {} of activity `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
+            format!("call {} of activity `{name}` with {} at {at}", command.id, values.excerpt(input))
         }
         Work::Timer { .. } => format!("call {} of a timer at {at}", command.id),
         Work::SideEffect { .. } => format!("call {} of a side effect at {at}", command.id),
-        Work::Entity(work) => work.describe(command.id, at),
+        Work::Entity(work) => work.describe(command.id, at, values),
         Work::Child { name, input, .. } => {
-            format!("call {} of orchestrator `{name}` with {} at {at}", command.id, Excerpt(input.as_str()))
+            format!("call {} of orchestrator `{name}` with {} at {at}", command.id, values.excerpt(input))
         }
     }
 }
 
 /// A recorded event, as a report shows it.
-pub(crate) fn describe_event(event: &Event) -> String {
+pub(crate) fn describe_event(event: &Event, values: Values) -> String {
     match event {
         Event::TaskScheduled { id, name, input, at } => {
-            format!("call {id} of activity `{name}` with {} at {at}", Excerpt(input.as_str()))
+            format!("call {id} of activity `{name}` with {} at {at}", values.excerpt(input))
         }
         Event::TimerCreated { id, at, .. } => format!("call {id} of a timer at {at}"),
         Event::SideEffect { id, at, .. } => format!("call {id} of a side effect at {at}"),
         Event::SubOrchestrationInstanceCreated { id, name, input, at, .. } => {
-            format!("call {id} of orchestrator `{name}` with {} at {at}", Excerpt(input.as_str()))
+            format!("call {id} of orchestrator `{name}` with {} at {at}", values.excerpt(input))
         }
         Event::EntityOperationCalled { id, entity, operation, input, at, .. } => {
-            format!("call {id} of `{operation}` of the entity `{entity}` with {} at {at}", Excerpt(input.as_str()))
+            format!("call {id} of `{operation}` of the entity `{entity}` with {} at {at}", values.excerpt(input))
         }
         Event::EntityOperationSignaled { id, entity, operation, input, at, .. } => {
-            format!("signal {id} of `{operation}` to the entity `{entity}` with {} at {at}", Excerpt(input.as_str()))
+            format!("signal {id} of `{operation}` to the entity `{entity}` with {} at {at}", values.excerpt(input))
         }
         Event::EntityLockRequested { id, entities, at, .. } => {
             format!("call {id}, the lock of {} at {at}", entities.join(", "))

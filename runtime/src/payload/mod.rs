@@ -238,15 +238,38 @@ pub(crate) fn digest(text: &str) -> String {
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string()
 }
 
+/// The length only: what is printed for debugging ends in logs.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        write!(f, "Payload({} bytes)", self.as_str().len())
     }
 }
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Whether reports and logs quote values, which they do not where a codec keeps them secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Values {
+    Shown,
+    Hidden,
+}
+
+impl Values {
+    /// The beginning of a value, if it may be shown.
+    pub(crate) fn excerpt(self, value: &Payload) -> String {
+        self.told(Excerpt(value.as_str()))
+    }
+
+    /// A text that may quote values, if they may be shown.
+    pub(crate) fn told(self, text: impl fmt::Display) -> String {
+        match self {
+            Self::Shown => text.to_string(),
+            Self::Hidden => "a value that is encrypted and not shown here".to_owned(),
+        }
     }
 }
 

@@ -45,6 +45,9 @@ pub(crate) enum Arguments {
     All,
 }
 
+/// What stands in the place of a text that somebody looks at and that cannot be decoded here.
+const UNREADABLE: &str = "encrypted, not readable here";
+
 /// How a text begins that a codec has written.
 const SEALED: &str = "dacapo:sealed:";
 
@@ -137,7 +140,11 @@ impl Kept {
             let key = match part {
                 Part::Text(text) => {
                     let plain = text.strip_prefix(SEALED).and_then(|encoded| self.payloads.text_of(encoded).ok());
-                    *text = plain.unwrap_or_else(|| std::mem::take(text));
+                    match plain {
+                        Some(plain) => *text = plain,
+                        None if text.starts_with(SEALED) && arguments == Arguments::All => UNREADABLE.clone_into(text),
+                        None => {}
+                    }
                     return;
                 }
                 Part::CallInput(payload) | Part::Value(payload) => self.open(payload),

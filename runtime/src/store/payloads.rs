@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::barrier;
 use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::{Envelope, Payload, digest};
+use crate::payload::{Envelope, Payload, Values, digest};
 
 /// How inputs, results and other values are kept, for [`Builder::payloads`](crate::Builder::payloads) and
 /// [`Client::payloads`](crate::Client::payloads).
@@ -104,6 +104,11 @@ impl Payloads {
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codec = Some(Arc::new(codec));
         self
+    }
+
+    /// Whether reports and logs quote values. They do where there is no codec.
+    pub(crate) fn values(&self) -> Values {
+        if self.is_encrypted() { Values::Hidden } else { Values::Shown }
     }
 
     /// Whether there is a codec, so that reports quote no values.

@@ -14,7 +14,7 @@ use crate::entity::{Delete, EntityRegistration, Live, Operated};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::function::Recorded;
 use crate::instance_id::entity_name;
-use crate::payload::Payload;
+use crate::payload::{Payload, Values};
 use crate::store::trouble::Backoff;
 use crate::store::{self, Append, Applied, Batch, ErrorClass, InstanceKey, Lookup, Refused, StoreResult};
 use crate::worker::Worker;
@@ -224,7 +224,7 @@ impl Entity {
     /// Runs all that may run, in its order.
     fn turn(self: &Arc<Self>, worker: &Arc<Worker>) {
         let Some((key, mut work)) = self.begin() else { return };
-        let mut effects = work.run(&self.id);
+        let mut effects = work.run(&self.id, worker.store().payloads().values());
         let purge = if effects.is_empty() { work.take_purge() } else { None };
         // A signal that cannot pass is kept, and the client told so.
         let mut post = Vec::new();
@@ -399,7 +399,7 @@ impl Inner {
 
 impl Work {
     /// Deals with all messages that may pass the lock.
-    fn run(&mut self, own: &str) -> Effects {
+    fn run(&mut self, own: &str, values: Values) -> Effects {
         let mut effects = Effects::default();
         let mut next = 0;
         while let Some(message) = self.mailbox.get(next) {
@@ -410,7 +410,7 @@ impl Work {
             let Some(message) = self.mailbox.remove(next) else { break };
             self.inbox = self.inbox.max(message.inbox.unwrap_or(0));
             effects.consume.extend(message.inbox);
-            if self.perform(own, message, &mut effects) {
+            if self.perform(own, message, values, &mut effects) {
                 next = 0;
             }
         }
@@ -427,7 +427,7 @@ impl Work {
     }
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
-    fn perform(&mut self, own: &str, message: Message, effects: &mut Effects) -> bool {
+    fn perform(&mut self, own: &str, message: Message, values: Values, effects: &mut Effects) -> bool {
         let Asks::For(event) = message.asks else { return false };
         match event {
             Event::EntityOperationCalled { id, operation, input, caller, .. } => {
@@ -443,7 +443,8 @@ impl Work {
             }
             Event::EntityOperationSignaled { operation, input, .. } => {
                 if let Err(failure) = self.operate(&operation, &input, effects) {
-                    tracing::warn!(entity = own, %operation, %failure, "a signalled operation failed; the state is as it was before");
+                    let failure = values.told(&failure);
+                    tracing::warn!(entity = own, %operation, failure, "a signalled operation failed; the state is as it was before");
                 }
                 effects.replies.extend(message.reply.map(|reply| (reply, Ok(Payload::null()))));
             }

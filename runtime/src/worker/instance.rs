@@ -330,7 +330,7 @@ impl Instance {
             // Whoever can be told is told; an event that came through the inbox fails the wait it reaches.
             let refused = message.ack.as_ref().and(message.event.as_ref()).and_then(|event| execution.refuses(event));
             if let Some(failure) = refused {
-                message.refuse(self.wrong_type(&failure));
+                message.refuse(self.wrong_type(worker, &failure));
                 continue;
             }
             let asked = if message.is_resume() { &mut resumes } else { &mut acks };
@@ -363,8 +363,9 @@ impl Instance {
     }
 
     /// What is told to whoever raises an event of another type than the instance waits for.
-    pub(super) fn wrong_type(&self, failure: &Failure) -> RuntimeError {
-        let text = format!("the event was not raised: `{}` waits for another type: {failure}", self.id);
+    pub(super) fn wrong_type(&self, worker: &Worker, failure: &Failure) -> RuntimeError {
+        let why = worker.store().payloads().values().told(failure);
+        let text = format!("the event was not raised: `{}` waits for another type: {why}", self.id);
         RuntimeError::new(ErrorKind::Invalid, text)
     }
 

@@ -356,7 +356,8 @@ impl Worker {
 
     /// An execution without a history.
     pub(crate) fn execution(self: &Arc<Self>, orchestrator: Registration, id: &Arc<str>) -> Execution {
-        Execution::new(orchestrator, id.clone(), self.alarm(id)).verified(self.verify)
+        let values = self.store.payloads().values();
+        Execution::new(orchestrator, id.clone(), self.alarm(id)).telling(values).verified(self.verify)
     }
 
     /// Runs a turn of an execution.

@@ -122,7 +122,7 @@ impl Instance {
                 }
                 let refused = message.event.as_ref().zip(execution.as_ref());
                 match refused.and_then(|(event, execution)| execution.refuses(event)) {
-                    Some(failure) => kept.decline(message, self.wrong_type(&failure)),
+                    Some(failure) => kept.decline(message, self.wrong_type(worker, &failure)),
                     None => kept.put(message),
                 }
             }

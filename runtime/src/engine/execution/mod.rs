@@ -19,7 +19,7 @@ use crate::engine::waker::RootWaker;
 use crate::engine::work::Work;
 use crate::failure::Failure;
 use crate::function::Recorded;
-use crate::payload::Payload;
+use crate::payload::{Payload, Values};
 use crate::registry::Registration;
 use crate::time::Timestamp;
 use crate::trace::TraceContext;
@@ -46,6 +46,8 @@ pub(crate) struct Execution {
     position: usize,
     /// Whether arguments in another order than the recorded ones are a difference, as they are where the code is checked.
     is_strict: bool,
+    /// Whether its reports quote values.
+    values: Values,
     /// Whether a replay has compared arguments that were not at hand.
     is_undecided: bool,
     root_polls: u64,
@@ -69,16 +71,24 @@ impl Execution {
             orchestrator,
             position: 0,
             is_strict: false,
+            values: Values::Shown,
             is_undecided: false,
             root_polls: 0,
             shadow: None,
         }
     }
 
+    /// Says whether its reports quote values.
+    pub(crate) fn telling(mut self, values: Values) -> Self {
+        self.values = values;
+        self
+    }
+
     /// Replays every turn on the side and compares, so that a difference shows in the run that makes it.
     pub(crate) fn verified(mut self, verify: bool) -> Self {
         let scope = self.scope.as_deref().expect("the scope is here between polls");
-        self.shadow = verify.then(|| Box::new(Self::new(self.orchestrator, scope.instance.clone(), Box::new(|| {}))));
+        let shadow = || Self::new(self.orchestrator, scope.instance.clone(), Box::new(|| {})).telling(self.values);
+        self.shadow = verify.then(|| Box::new(shadow()));
         self
     }
 

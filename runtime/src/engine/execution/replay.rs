@@ -58,8 +58,9 @@ impl Execution {
         if self.poison().is_some() {
             return Err(self.mismatch(next, "nothing further: the run goes on".to_owned(), self.unreadable()));
         }
+        let values = self.values;
         if let Some(command) = self.scope_mut().commands.front() {
-            let actual = describe_command(command);
+            let actual = describe_command(command, values);
             return Err(self.mismatch(next, "nothing further".to_owned(), actual));
         }
         let continues = self.scope_mut().continuation.is_some();
@@ -87,7 +88,7 @@ impl Execution {
                 self.unload();
                 Ok(())
             }
-            _ if self.poison().is_some() => Err(self.mismatch(position, describe_event(&event), self.unreadable())),
+            _ if self.poison().is_some() => Err(self.mismatch(position, describe_event(&event, self.values), self.unreadable())),
             made if made.made_call().is_some() => {
                 let command = self.scope_mut().commands.pop_front();
                 match command {
@@ -98,27 +99,36 @@ impl Execution {
                             return Ok(());
                         }
                         self.is_undecided |= likeness == Likeness::Undecided;
-                        let mut mismatch = self.mismatch(position, describe_event(&event), describe_command(&command));
+                        let mut mismatch =
+                            self.mismatch(position, describe_event(&event, self.values), describe_command(&command, self.values));
                         mismatch.is_order = likeness == Likeness::Reordered;
                         Err(mismatch)
                     }
                     None if self.outcome.is_some() => {
-                        Err(self.mismatch(position, describe_event(&event), "the orchestrator returned".to_owned()))
+                        Err(self.mismatch(position, describe_event(&event, self.values), "the orchestrator returned".to_owned()))
                     }
-                    None => Err(self.mismatch(position, describe_event(&event), "no call".to_owned())),
+                    None => Err(self.mismatch(position, describe_event(&event, self.values), "no call".to_owned())),
                 }
             }
             Event::Patched { .. } | Event::EventsNotTaken { .. } => Ok(()),
             Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
             Event::ContinueAsNew { .. } => {
                 if self.scope_mut().continuation.take().is_none() {
-                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator goes on".to_owned()));
+                    return Err(self.mismatch(
+                        position,
+                        describe_event(&event, self.values),
+                        "the orchestrator goes on".to_owned(),
+                    ));
                 }
                 Ok(())
             }
             Event::ExecutionCompleted { .. } | Event::ExecutionFailed { .. } => {
                 if self.outcome.is_none() {
-                    return Err(self.mismatch(position, describe_event(&event), "the orchestrator waits".to_owned()));
+                    return Err(self.mismatch(
+                        position,
+                        describe_event(&event, self.values),
+                        "the orchestrator waits".to_owned(),
+                    ));
                 }
                 self.unload();
                 // A side effect that panicked has no record.
@@ -126,9 +136,10 @@ impl Execution {
                 Ok(())
             }
             _ => {
+                let values = self.values;
                 if let Some(command) = self.scope_mut().commands.front() {
-                    let actual = describe_command(command);
-                    return Err(self.mismatch(position, describe_event(&event), actual));
+                    let actual = describe_command(command, values);
+                    return Err(self.mismatch(position, describe_event(&event, self.values), actual));
                 }
                 self.deliver(event, None, &mut Vec::new());
                 Ok(())
