@@ -264,7 +264,7 @@ fn an_order_batch_has_500_lines() {
     assert_eq!(place.run(&["orders.json"]), format!("{summary}\n"));
     assert_eq!(place.run(&[]), "{\"Processed\":500,\"Reserved\":450,\"Total\":22477.50}\n");
 
-    let server = place.served(&["--work-ms", "300"]);
+    let server = place.served(&["--work-ms", "300", "--max-concurrent-orchestrators", "1"]);
     block_on(async {
         let url = format!("{}/api/batches?wait=", server.host);
         let early = send(Method::POST, &format!("{url}0.01"), Some(json!(lines))).await;

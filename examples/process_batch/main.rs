@@ -60,6 +60,9 @@ struct Args {
     /// How many activities run at once
     #[arg(long, global = true, value_name = "N", default_value_t = 1000)]
     max_concurrent_activities: usize,
+    /// How many batches work at once; without it, all of them
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_concurrent_orchestrators: Option<u32>,
     #[command(flatten)]
     store: serve::Store,
 }
@@ -180,12 +183,16 @@ async fn post_batch(State(client): State<Client>, Query(Wait { wait }): Query<Wa
 
 #[tokio::main]
 async fn main() -> dacapo::Result<()> {
-    let Args { command, file, work_ms, fail, blobs, max_concurrent_activities, store } = begin::arguments();
+    let Args { command, file, work_ms, fail, blobs, max_concurrent_activities, max_concurrent_orchestrators, store } =
+        begin::arguments();
     let work = Work { each: Duration::from_millis(work_ms), fail };
     let runtime = Runtime::builder(store.url)
         .state(work.clone())
         .state(pages::Blobs::open(&blobs)?)
         .max_concurrent_activities(max_concurrent_activities);
+    let runtime = max_concurrent_orchestrators
+        .into_iter()
+        .fold(runtime, |runtime, limit| runtime.max_concurrent_orchestrators(limit as usize));
     match command {
         Some(Command::Measure { lines, pages }) => {
             measure::batches(&made_up(lines), &work).await?;
