@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::error::RuntimeError;
+use crate::error::{ErrorKind, RuntimeError};
 use crate::store::trouble::Backoff;
 use crate::store::{Batch, ErrorClass, StoreResult};
 use crate::worker::{Worker, shutting_down};
@@ -50,7 +50,8 @@ impl Worker {
 
     /// Stops for good: the store will answer nothing any more. Everybody is told `error`.
     pub(crate) fn give_up(self: &Arc<Self>, error: &RuntimeError) {
-        if self.is_stopped() || self.ended.set(error.clone()).is_err() {
+        // A store that this worker has closed has not failed.
+        if error.kind() == ErrorKind::ShuttingDown || self.is_stopped() || self.ended.set(error.clone()).is_err() {
             return;
         }
         tracing::error!(%error, "the worker has stopped");
