@@ -1,7 +1,9 @@
 //! An event that a run cannot read parks it, and can be put aside: it neither fails the run nor is it lost.
 
 use dacapo::store::{self, Append, Batch, Lookup, State, Turn, Update};
-use dacapo::{Client, ErrorKind, Event, InstanceStatus, Payload, Payloads, Runtime, Status, activity, orchestrator};
+use dacapo::{
+    Client, EntityId, ErrorKind, Event, InstanceStatus, Payload, Payloads, Runtime, Status, activity, entity, orchestrator,
+};
 
 mod both;
 use both::{Kept, events, reaches, until};
@@ -202,6 +204,38 @@ async fn a_report_quotes_no_value_that_is_kept_encrypted(kept: Kept) -> dacapo::
     Ok(())
 }
 
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Counter {
+    value: u32,
+}
+
+#[entity]
+impl Counter {
+    fn add(&mut self, n: u32) -> u32 {
+        self.value += n;
+        self.value
+    }
+}
+
+async fn a_signal_that_its_entity_cannot_read_is_refused_or_reported(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    let (visits, id) = (EntityId::named("counter", "visits"), "@counter@visits");
+    for (operation, input) in [("add", "one"), ("subtract", "1")] {
+        let refused = runtime.signal_named(&visits, operation, input).await.expect_err("the worker knows the type");
+        assert!(refused.kind() == ErrorKind::Invalid && refused.to_string().contains(operation), "{refused}");
+    }
+    runtime.signal_named(&visits, "add", 2).await?;
+    kept.client().await.signal_named(&visits, "add", "one").await?;
+    let reported = async || runtime.status(id).await.is_ok_and(|status| status.report().is_some());
+    until("it is reported", reported).await;
+    let status = runtime.status(id).await?;
+    assert!(status.report().is_some_and(|report| report.contains("`add`") && report.contains("\"one\"")), "{status:?}");
+    runtime.signal_named(&visits, "add", 3).await?;
+    assert_eq!(runtime.state_of::<Counter>("visits").await?.expect("it has one").value, 5);
+    assert!(reported().await, "it stays");
+    Ok(())
+}
+
 #[orchestrator]
 async fn takes_one() -> u32 {
     GO.wait().await
@@ -234,6 +268,7 @@ async fn events_that_no_wait_took_are_told_at_the_end(kept: Kept) -> dacapo::Res
 }
 
 both::on_both_stores! {
+    a_signal_that_its_entity_cannot_read_is_refused_or_reported
     events_that_no_wait_took_are_told_at_the_end
     an_event_of_another_type_parks_the_run_until_it_is_put_aside
     an_event_that_was_kept_for_a_later_wait_is_put_aside

@@ -171,7 +171,8 @@ fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -
         line("put aside", event);
     }
     if let Some(report) = view::parked(status) {
-        let _ = writeln!(text, "  {}\n{}", styled("parked", WAITING), harmless(report));
+        let title = if status.instance_id().starts_with('@') { "set aside" } else { "parked" };
+        let _ = writeln!(text, "  {}\n{}", styled(title, WAITING), harmless(report));
     }
     text
 }

@@ -178,6 +178,14 @@ fn emit(arguments: &Arguments, block: &ItemImpl, ident: &Ident, operations: &[Op
     });
     let methods = operations.iter().map(|operation| operation.method(krate));
     let markers = operations.iter().map(|operation| operation.marker(krate));
+    let checks = operations.iter().map(|Operation { name, marker, conditions, .. }| {
+        quote! {
+            #(#conditions)*
+            #name => ::core::option::Option::Some(
+                (<#marker as #private::EntityOperation>::codec().decode)(input).map(::core::mem::drop)
+            )
+        }
+    });
     let (names, arms): (Vec<_>, Vec<_>) = operations
         .iter()
         .map(|Operation { name, changes, marker, conditions, method, parameters, .. }| {
@@ -232,6 +240,17 @@ fn emit(arguments: &Arguments, block: &ItemImpl, ident: &Ident, operations: &[Op
                 const NAME: &'static ::core::primitive::str = #name;
                 const SITE: #private::Site = #private::Site { file: #site };
                 const OPERATIONS: &'static [(&'static ::core::primitive::str, ::core::primitive::bool)] = &[#(#names),*];
+
+                #[allow(unused_variables)]
+                fn check(
+                    operation: &::core::primitive::str,
+                    input: &#krate::Payload,
+                ) -> ::core::option::Option<::core::result::Result<(), #krate::Failure>> {
+                    match operation {
+                        #(#checks,)*
+                        _ => ::core::option::Option::None,
+                    }
+                }
 
                 #[allow(unused_variables)]
                 fn operate(

@@ -20,6 +20,10 @@ pub trait Entity: EntityState {
     #[doc(hidden)]
     const OPERATIONS: &'static [(&'static str, bool)];
 
+    /// Whether an operation of this name can read its arguments, if there is one.
+    #[doc(hidden)]
+    fn check(operation: &str, input: &Payload) -> Option<Result<(), Failure>>;
+
     /// Runs an operation by its name, if there is one of this name.
     #[doc(hidden)]
     fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded>;
@@ -127,6 +131,7 @@ pub struct EntityRegistration {
     pub(crate) site: Site,
     operations: &'static [(&'static str, bool)],
     open: fn(Option<&Payload>) -> Opened,
+    check: fn(&str, &Payload) -> Option<Result<(), Failure>>,
 }
 
 inventory::collect!(EntityRegistration);
@@ -135,13 +140,22 @@ impl EntityRegistration {
     /// Of an entity type.
     #[must_use]
     pub const fn of<E: Entity>() -> Self {
-        Self { name: E::NAME, site: E::SITE, operations: E::OPERATIONS, open: open::<E> }
+        Self { name: E::NAME, site: E::SITE, operations: E::OPERATIONS, open: open::<E>, check: E::check }
     }
 
     /// The state from its recorded form, or the default.
     pub(crate) fn open(&self, state: Option<&Payload>) -> Opened {
         let opened = barrier::run(|| (self.open)(state)).flatten();
         opened.map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", self.name)))
+    }
+
+    /// Why an operation cannot be done with these arguments: they cannot be read, or there is none of this name.
+    pub(crate) fn refuses(&self, operation: &str, input: &Payload) -> Option<Failure> {
+        match barrier::run(|| (self.check)(operation, input)) {
+            Ok(Some(checked)) => checked.err(),
+            Ok(None) => (operation != Delete::NAME).then(|| self.unknown(operation)),
+            Err(panic) => Some(panic),
+        }
     }
 
     /// Whether an operation may change the state; nothing for one that does not exist.

@@ -5,10 +5,11 @@ use serde::Serialize;
 use crate::client::{Backend, Client};
 use crate::engine::entity::EntityWork;
 use crate::engine::event::Event;
-use crate::entity::{Delete, Entity, EntityId, EntityOperation};
+use crate::entity::{Entity, EntityId, EntityOperation};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::failure::{Failure, FailureKind};
 use crate::function::{Recorded, Returned};
+use crate::instance_id::entity_name;
 use crate::orchestration::entity::EntityCall;
 use crate::payload::Payload;
 use crate::store::{Batch, End, Lookup, StoreResult, Timestamp, Turn};
@@ -95,7 +96,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker has no such entity, or no worker has opened the store yet; when the worker is in this process and
-    /// its entity has no such operation; otherwise as for [`signal`](Self::signal).
+    /// its entity has no such operation or cannot read the input (elsewhere the entity sets the signal aside, and its status has a report);
+    /// otherwise as for [`signal`](Self::signal).
     ///
     /// ```standalone_crate
     /// use dacapo::EntityId;
@@ -129,15 +131,15 @@ impl Client {
             );
             RuntimeError::new(ErrorKind::Invalid, message)
         })?;
-        if let Backend::Worker(worker) = &self.backend
-            && let Some(known) = worker.registry().entity(&name)
-            && operation != Delete::NAME
-            && known.changes(operation).is_none()
-        {
-            return Err(invalid(known.unknown(operation)));
-        }
         let entity = EntityId::named(name, entity.key()).checked().map_err(invalid)?;
         let input = Payload::encode(&input).map_err(invalid)?;
+        if let Backend::Worker(worker) = &self.backend
+            && let Some(failure) =
+                worker.registry().entity(entity_name(&entity)).and_then(|known| known.refuses(operation, &input))
+        {
+            let message = format!("`{operation}` cannot be signalled to `{entity}`: {failure}");
+            return Err(RuntimeError::new(ErrorKind::Invalid, message));
+        }
         self.check_length(format_args!("the input of `{operation}`"), &input)?;
         let (operation, at) = (operation.to_owned().into(), String::new());
         let event = Event::EntityOperationSignaled { id: 0, entity: entity.clone(), operation, input, at, caller: None };

@@ -16,7 +16,7 @@ use crate::function::Recorded;
 use crate::instance_id::entity_name;
 use crate::payload::{Payload, Values};
 use crate::store::trouble::Backoff;
-use crate::store::{self, Append, Applied, Batch, ErrorClass, InstanceKey, Lookup, Refused, StoreResult};
+use crate::store::{self, Append, Applied, Batch, ErrorClass, InstanceKey, Lookup, Refused, State, Status, StoreResult, Update};
 use crate::worker::Worker;
 use crate::worker::entities::letters;
 use crate::worker::letter::{Asks, Message, Reply, released};
@@ -73,6 +73,8 @@ struct Effects {
     messages: Vec<(String, Event)>,
     replies: Vec<(Reply, Recorded)>,
     consume: Vec<i64>,
+    /// A signal that cannot be read, and why.
+    unreadable: Option<(String, String)>,
 }
 
 impl Effects {
@@ -237,7 +239,7 @@ impl Entity {
             }
             effects.replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));
         }
-        let Effects { changed, granted, answers, messages, replies, consume } = effects;
+        let Effects { changed, granted, answers, messages, replies, consume, unreadable } = effects;
         worker.take(&consume);
         let now = worker.now();
         let mut batch = Batch { consume, post, epoch: Some(worker.epoch()), ..Batch::default() };
@@ -245,6 +247,12 @@ impl Entity {
             let state = Event::EntityState { state: work.state.clone(), lock: work.lock.clone() };
             batch.append = Some(Append { instance: key, number: 2, turn: Turn { at: now, events: vec![state] } });
             batch.continues = Some(entity_name(&self.id).to_owned());
+        }
+        if let Some((operation, why)) = unreadable {
+            let report = format!("the signal `{operation}` was set aside, because the entity cannot read it: {why}");
+            tracing::error!(entity = %self.id, report, "a signal is set aside");
+            let state = State { status: Status::Running, busy: false, report: Some(report), ..State::pending() };
+            batch.update = Some(Update { instance: key, state });
         }
         if let Err(left) = self.end(work) {
             let error = worker.stopped_by();
@@ -259,7 +267,12 @@ impl Entity {
         }
         (batch.children, batch.tell) = letters(now, messages);
         batch.tell.extend(answers);
-        if batch.append.is_none() && batch.tell.is_empty() && batch.consume.is_empty() && batch.post.is_empty() {
+        if batch.append.is_none()
+            && batch.tell.is_empty()
+            && batch.consume.is_empty()
+            && batch.post.is_empty()
+            && batch.update.is_none()
+        {
             return self.committed(worker, replies, false);
         }
         self.commit(worker, batch, replies, Backoff::default());
@@ -443,8 +456,13 @@ impl Work {
             }
             Event::EntityOperationSignaled { operation, input, .. } => {
                 if let Err(failure) = self.operate(&operation, &input, effects) {
-                    let failure = values.told(&failure);
-                    tracing::warn!(entity = own, %operation, failure, "a signalled operation failed; the state is as it was before");
+                    match self.registration.refuses(&operation, &input) {
+                        Some(failure) => effects.unreadable = Some((operation.into_owned(), values.told(&failure))),
+                        None => {
+                            let failure = values.told(&failure);
+                            tracing::warn!(entity = own, %operation, failure, "a signalled operation failed; the state is as it was before");
+                        }
+                    }
                 }
                 effects.replies.extend(message.reply.map(|reply| (reply, Ok(Payload::null()))));
             }
