@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
+use crate::store::guarded::GuardedStore;
 use crate::store::kept::Kept;
 use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]
@@ -21,6 +22,10 @@ use crate::worker::{Retention, Settings, Worker};
 /// Runs orchestrations and activities on a store, and takes up what an earlier process left unfinished.
 ///
 /// It is a [`Client`], too. It runs on the tokio runtime it was opened on.
+///
+/// A panic of an orchestrator, an activity, an operation of an entity, a codec or a store of your own fails that call, that run or that
+/// request, and nothing else. A panic in a `Drop` is logged where there is nothing it could fail. Only a panic in a `Drop` while another
+/// panic unwinds cannot be caught: Rust aborts the process then. So a `Drop` that may panic asks `std::thread::panicking()` first.
 ///
 /// ```standalone_crate
 /// use dacapo::{Runtime, activity, orchestrator};
@@ -319,7 +324,7 @@ impl Builder {
         registry.check_limits()?;
         let store = match self.source {
             Source::Url(url) => store::open(&url, self.url_settings).await?,
-            Source::Store(store) => store,
+            Source::Store(store) => Arc::new(GuardedStore(store)),
         };
         let store = Kept::new(store, self.payloads);
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;

@@ -29,6 +29,7 @@ use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
+use crate::store::guarded::GuardedStore;
 use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, ErrorClass, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
@@ -100,6 +101,7 @@ impl Client {
     /// # Errors
     /// When the store cannot tell of changes.
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
+        let store: Arc<dyn Store> = Arc::new(GuardedStore(store));
         let (change, changed) = notice::channel(());
         store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
         let store = Kept::new(store, Payloads::default());

@@ -9,6 +9,7 @@
 //!
 //! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
 
+pub(crate) mod guarded;
 pub(crate) mod kept;
 mod memory;
 mod payloads;
