@@ -120,17 +120,17 @@ impl Storm {
     fn round(&mut self, is_calm: bool) {
         let mut process = self.storm();
         if !is_calm {
-            return self.kill(process);
+            return self.kill(process, false);
         }
         if process.has_ended() || worker::is_old(self.round) || self.random.random_bool(0.5) {
-            self.kill(process);
+            self.kill(process, true);
             self.faults.set([0; 4]);
             self.round += u64::from(worker::is_old(self.round + 1));
             process = self.spawn();
         }
         self.faults.set([0; 4]);
         self.settle();
-        self.kill(process);
+        self.kill(process, true);
         self.forget();
     }
 
@@ -168,7 +168,7 @@ impl Storm {
     }
 
     /// Kills the worker and compares what it leaves with what it has answered.
-    fn kill(&mut self, mut process: Process) {
+    fn kill(&mut self, mut process: Process, thorough: bool) {
         let has_ended = process.has_ended();
         process.kill();
         self.kills += u64::from(!has_ended);
@@ -187,7 +187,7 @@ impl Storm {
         if !again.is_empty() {
             self.ledger.wrong.push(format!("recorded activities ran again: {again:?}"));
         }
-        if let Some(snapshot) = Snapshot::of(&self.database()) {
+        if let Some(snapshot) = Snapshot::of(&self.database(), thorough) {
             let (wrong, checks) = snapshot.check(&self.ledger);
             self.ledger.wrong.extend(wrong);
             self.checks += checks + self.ledger.began.len() as u64;
@@ -216,7 +216,7 @@ impl Storm {
 
     /// What has come to its end is compared no more.
     fn forget(&mut self) {
-        let locked = Snapshot::of(&self.database()).map(|snapshot| snapshot.locked().join(", ")).unwrap_or_default();
+        let locked = Snapshot::of(&self.database(), false).map(|snapshot| snapshot.locked().join(", ")).unwrap_or_default();
         if !locked.is_empty() {
             self.ledger.wrong.push(format!("all have ended, and these are locked: {locked}"));
             self.give_up_if_wrong();
