@@ -119,8 +119,7 @@ impl Settler<'_> {
     async fn is_settled(&self, id: &str, status: InstanceStatus, ledger: &mut Ledger) -> Result<bool, RuntimeError> {
         let run = ledger.runs.get_mut(id).expect("it is known");
         let done = match status.runtime_status() {
-            // Parked by an old build: this one takes it up by itself.
-            Status::Suspended if status.report().is_some() => Ok(()),
+            // Also one that an old build has parked, or whose activity was there at many kills.
             Status::Suspended => self.client.resume(id, "it is calm").await,
             Status::Failed if run.kind == Kind::Fragile => {
                 mend(self.folder, id);

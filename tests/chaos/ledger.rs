@@ -147,7 +147,7 @@ impl Ledger {
         let is_right = match &output {
             Ok(output) => run.kind.may_return(run.n, *output),
             // The answer was not to be had; the run is looked at when all is calm.
-            Err(failure) => ["the database `chaos.db`", "there is no orchestration"].iter().any(|why| failure.contains(why)),
+            Err(failure) => ["chaos.db`", "there is no orchestration"].iter().any(|why| failure.contains(why)),
         };
         if !is_right {
             let message = format!("{id}, a {:?} of {}, returned {output:?}", run.kind, run.n);

@@ -127,8 +127,7 @@ impl Asker {
             35..60 => some(|kind| *kind == Kind::Collect).map(|id| Ask::Raise { id, value: self.next }),
             60..66 => some(|kind| *kind == Kind::Forever).map(|id| Ask::Terminate { id }),
             66..72 => some(|kind| *kind == Kind::Fragile).map(|id| Ask::Rewind { id }),
-            // Not of one whose children would not hear of its end.
-            72..76 => some(|kind| *kind != Kind::Forever).map(|id| Ask::Suspend { id }),
+            72..76 => some(|_| true).map(|id| Ask::Suspend { id }),
             76..80 => some(|_| true).map(|id| Ask::Resume { id }),
             80..84 => some(|kind| kind.is_finite()).map(|of| Ask::Restart { id: of, new: id.clone() }),
             84..88 => some(|kind| kind.is_finite()).map(|id| Ask::Purge { id }),
