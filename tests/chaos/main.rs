@@ -62,7 +62,7 @@ fn storm(kills: u64) {
     while storm.kills < kills {
         let is_calm = storm.kills % BETWEEN_CALMS == BETWEEN_CALMS - 1;
         storm.round(is_calm);
-        if is_calm && storm.kills.is_multiple_of(100) {
+        if is_calm && storm.calms.is_multiple_of(5) {
             println!("{}", storm.figures());
         }
     }
