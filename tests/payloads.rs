@@ -240,13 +240,13 @@ impl Codec for Shift {
 
 #[activity]
 async fn tells(secret: String) -> Result<String, dacapo::Error> {
-    dacapo::activity::heartbeat(&secret[..4]);
+    dacapo::activity::heartbeat(&&secret[..4]);
     Err(dacapo::Error::msg(secret))
 }
 
 #[orchestrator]
 async fn hides(secret: String) -> dacapo::Result<String> {
-    dacapo::set_custom_status(&secret[..4]);
+    dacapo::set_custom_status(&&secret[..4]);
     let told = tells(secret.clone()).await.unwrap_or_else(|error| error.to_string());
     let more = GO.wait().await;
     Ok(echo(secret + &told + &more).await)

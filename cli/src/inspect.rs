@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::End;
 use crate::cli::{List, Show};
 use crate::output::{self, BAD, DIM, GOOD, HEADER, Table, WAITING, cut, harmless, style_of, styled};
-use crate::recorded::{self, Fields};
+use crate::recorded::{self, ENCRYPTED, Fields};
 use crate::time::{duration, precise, short};
 use crate::timeline::{Timeline, svg, text};
 use crate::view::{self, View};
@@ -104,11 +104,11 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
     Ok(End::Done)
 }
 
-/// The state of the entity whose instance id, `@name@key`, this is, if it can be decoded here.
+/// The state of the entity whose instance id, `@name@key`, this is.
 async fn state_of(client: &Client, id: &str) -> dacapo::Result<Option<Payload>> {
     let Some((name, key)) = id.strip_prefix('@').and_then(|entity| entity.split_once('@')) else { return Ok(None) };
     match client.state_named(&EntityId::named(name, key)).await {
-        Err(error) if error.kind() == ErrorKind::Unreadable => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Unreadable => Ok(Payload::encode(ENCRYPTED).ok()),
         state => Ok(state?),
     }
 }
@@ -161,6 +161,9 @@ fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -
             line(title, cut(value.as_str(), EXCERPT));
         }
     }
+    for title in status.unreadable() {
+        line(title, ENCRYPTED.to_owned());
+    }
     if let Some(failure) = status.failure() {
         line("failure", styled(harmless(view::failure(failure)), if runtime_status == Status::Failed { BAD } else { WAITING }));
     }
@@ -197,7 +200,10 @@ fn put_aside(history: &[Turn]) -> Vec<String> {
     (1..)
         .zip(raised)
         .filter(is_put_aside)
-        .map(|(number, (name, value))| format!("event {number} {name} {}", cut(value.as_str(), EXCERPT)))
+        .map(|(number, (name, value))| {
+            let value = if value.is_readable() { cut(value.as_str(), EXCERPT) } else { ENCRYPTED.to_owned() };
+            format!("event {number} {name} {value}")
+        })
         .collect()
 }
 

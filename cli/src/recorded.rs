@@ -31,7 +31,30 @@ pub(crate) fn turns(history: &[Turn]) -> serde_json::Result<Vec<Recorded>> {
 pub(crate) fn named(event: &Event, time: fn(Timestamp) -> String) -> serde_json::Result<BTreeMap<String, Fields>> {
     let mut event: BTreeMap<String, Fields> = serde_json::from_str(&serde_json::to_string(event)?)?;
     event.values_mut().try_for_each(|fields| write_times(fields, time))?;
+    event.values_mut().try_for_each(hide_encrypted)?;
     Ok(event)
+}
+
+/// What stands in the place of a value that was encoded by the codec of the worker.
+pub(crate) const ENCRYPTED: &str = "encrypted, not readable here";
+
+fn hide_encrypted(fields: &mut Fields) -> serde_json::Result<()> {
+    for (name, value) in fields {
+        if serde_json::from_str(value.get()).is_ok_and(|value: dacapo::Payload| !value.is_readable()) {
+            *value = to_raw_value(ENCRYPTED)?;
+        } else if matches!(name.as_str(), "failure" | "continued")
+            && let Ok(mut inner) = serde_json::from_str::<Fields>(value.get())
+        {
+            hide_encrypted(&mut inner)?;
+            *value = to_raw_value(&inner)?;
+        } else if name == "events"
+            && let Ok(mut raised) = serde_json::from_str::<Vec<Fields>>(value.get())
+        {
+            raised.iter_mut().try_for_each(hide_encrypted)?;
+            *value = to_raw_value(&raised)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_times(fields: &mut Fields, time: fn(Timestamp) -> String) -> serde_json::Result<()> {

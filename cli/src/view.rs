@@ -36,6 +36,9 @@ struct Whole<'a> {
     execution: u32,
     input: Option<&'a Payload>,
     output: Option<&'a Payload>,
+    /// Which values there are that cannot be read here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    encrypted: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a Failure>,
     /// What was raised and never taken.
@@ -66,6 +69,7 @@ impl<'a> View<'a> {
             execution: status.execution(),
             input: status.input(),
             output: status.output(),
+            encrypted: status.unreadable(),
             failure: status.failure(),
             events_not_taken: status.events_not_taken(),
         };

@@ -377,3 +377,31 @@ async fn what_is_written_to_may_be_full_and_what_is_drawn_too_wide() -> dacapo::
     assert_eq!(place.refused(&["show", "sum", "--width", "70000"]).await.0, 2);
     Ok(())
 }
+
+/// The sealed store of `tests/golden`, of whose codec this tool knows nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_encrypted_is_said_to_be() -> dacapo::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/v1/sealed.db");
+    std::fs::copy(golden, folder.path().join("test.db"))?;
+    drop(dacapo::store::SqliteStore::open(folder.path().join("test.db"), dacapo::store::Synchronous::Normal).await?);
+    let said = async |arguments: &[&str]| {
+        let said = crate::tool(&crate::url(&folder), arguments, "").await;
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(!said.out.contains("dacapo:sealed"), "{arguments:?}: {said:?}");
+        said.out
+    };
+    let shown = said(&["show", "finished"]).await;
+    for title in ["input", "output", "custom status"] {
+        let is_told = |line: &str| line.trim_start().starts_with(title) && line.ends_with("encrypted, not readable here");
+        assert!(shown.lines().any(is_told), "{title} in {shown}");
+    }
+    let shown = said(&["show", "failed"]).await;
+    assert!(shown.lines().any(|line| line.contains("failure") && line.contains("encrypted, not readable here")), "{shown}");
+    assert!(said(&["show", "@tally@counted"]).await.contains("encrypted, not readable here"));
+    assert!(said(&["show", "finished", "--json"]).await.contains("\"encrypted\""));
+    for id in ["finished", "failed", "eternal", "counts"] {
+        assert!(said(&["history", id]).await.contains("encrypted, not readable here"), "{id}");
+    }
+    Ok(())
+}

@@ -201,6 +201,16 @@ impl InstanceStatus {
         self.outcome.as_ref()?.as_ref().ok().filter(|output| !output.is_sealed())
     }
 
+    /// Which of `input`, `output` and `custom status` there are but cannot be decoded here, because they were encoded by a codec that this
+    /// client does not have.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<&'static str> {
+        let output = self.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
+        let values =
+            [("input", self.input.as_ref()), ("output", output), ("custom status", self.instance.state.custom_status.as_ref())];
+        values.into_iter().filter(|(_, value)| value.is_some_and(|value| !value.is_readable())).map(|(name, _)| name).collect()
+    }
+
     /// Why it failed, when it has failed or was terminated.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {

@@ -125,6 +125,12 @@ impl Payload {
         self.0.get()
     }
 
+    /// Whether the value can be read here. In a history that was read without the codec it was written with, it cannot.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.is_sealed()
+    }
+
     /// JSON `null`, the recorded form of `()`.
     #[must_use]
     pub fn null() -> Self {

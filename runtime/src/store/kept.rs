@@ -113,7 +113,7 @@ impl Kept {
         match payload.envelope() {
             None => Ok(None),
             Some(Envelope::Content(content)) => {
-                *payload = value(self.payloads.text_of(&content)?)?;
+                *payload = value(self.payloads.secret_of(&content)?)?;
                 Ok(None)
             }
             Some(Envelope::Beside { key, length, digest }) => {
@@ -139,12 +139,8 @@ impl Kept {
             let is_call = matches!(part, Part::CallInput(_));
             let key = match part {
                 Part::Text(text) => {
-                    let plain = text.strip_prefix(SEALED).and_then(|encoded| self.payloads.text_of(encoded).ok());
-                    match plain {
-                        Some(plain) => *text = plain,
-                        None if text.starts_with(SEALED) && arguments == Arguments::All => UNREADABLE.clone_into(text),
-                        None => {}
-                    }
+                    let plain = text.strip_prefix(SEALED).and_then(|encoded| self.payloads.secret_of(encoded).ok());
+                    *text = plain.unwrap_or_else(|| std::mem::take(text));
                     return;
                 }
                 Part::CallInput(payload) | Part::Value(payload) => self.open(payload),
@@ -239,7 +235,9 @@ impl Kept {
 
     /// The same, for somebody who looks: a value that cannot be decoded here stays the envelope it is in.
     pub(crate) async fn load_to_show(&self, which: Lookup) -> StoreResult<Option<Stored>> {
-        Ok(self.read_instance(which, Arguments::All).await?.map(|(stored, _)| stored))
+        let mut found = self.read_instance(which, Arguments::All).await?.map(|(stored, _)| stored);
+        found.iter_mut().for_each(|stored| say_unreadable(&mut stored.history));
+        Ok(found)
     }
 
     /// As [`Store::load`], with the values that a replay needs. With it comes why it cannot be replayed, if a value cannot be decoded.
@@ -261,7 +259,11 @@ impl Kept {
     pub(crate) async fn turn_to_show(&self, instance: InstanceKey, end: End) -> StoreResult<Option<Turn>> {
         match self.read_turn(instance, end).await {
             Err(error) if error.class() == ErrorClass::Permanent => Ok(None),
-            read => Ok(read?.map(|(turn, _)| turn)),
+            read => {
+                let mut found = read?.map(|(turn, _)| turn);
+                found.iter_mut().for_each(|turn| say_unreadable(std::slice::from_mut(turn)));
+                Ok(found)
+            }
         }
     }
 
@@ -308,6 +310,18 @@ impl Kept {
         }
         Ok(messages)
     }
+}
+
+/// Puts words in the place of texts that could not be decoded, for somebody who looks.
+fn say_unreadable(turns: &mut [Turn]) {
+    let mut say = |part: Part<'_>| {
+        if let Part::Text(text) = part
+            && text.starts_with(SEALED)
+        {
+            UNREADABLE.clone_into(text);
+        }
+    };
+    turns.iter_mut().flat_map(|turn| &mut turn.events).for_each(|event| event.visit(&mut say));
 }
 
 fn all_readable<T>((read, unreadable): (T, Option<RuntimeError>)) -> StoreResult<T> {

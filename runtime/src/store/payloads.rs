@@ -182,6 +182,14 @@ impl Payloads {
         utf8(self.decode(bytes)?)
     }
 
+    /// The text that a codec has encoded. Without one it is not guessed at: what a codec writes may be text, too.
+    pub(super) fn secret_of(&self, encoded: &str) -> Result<String, RuntimeError> {
+        if self.codec.is_none() {
+            return Err(unreadable("a stored payload was encoded by a codec, and none is set here"));
+        }
+        self.text_of(encoded)
+    }
+
     /// The value that was kept beside a history.
     pub(super) fn unpacked(&self, content: Vec<u8>) -> Result<Payload, RuntimeError> {
         value(utf8(unpack(self.decode(content)?)?)?)
