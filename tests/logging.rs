@@ -158,6 +158,34 @@ async fn a_replay_does_the_same_under_another_level() -> dacapo::Result<()> {
     run_across(level).await
 }
 
+static STARTED: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+#[activity]
+async fn goes_on_for_ever() {
+    STARTED.notify_one();
+    std::future::pending().await
+}
+
+#[orchestrator]
+async fn calls_it() {
+    goes_on_for_ever().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_tells_how_many_activities_it_cut_off() -> dacapo::Result<()> {
+    let _alone = SUBSCRIBED.lock().await;
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let runtime = Runtime::builder("memory:").grace_period(Duration::ZERO).open().await?;
+    runtime.start(calls_it()).await?;
+    STARTED.notified().await;
+    runtime.shutdown().await?;
+    let text = String::from_utf8(log.0.lock().expect("nobody panics with it").clone())?;
+    assert!(text.contains("still running after the grace period") && text.contains("activities=1"), "{text}");
+    Ok(())
+}
+
 /// Prints into the output that the test below reads.
 #[tokio::test]
 async fn child_that_prints() -> dacapo::Result<()> {

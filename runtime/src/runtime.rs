@@ -96,7 +96,7 @@ impl Runtime {
     }
 
     /// Stops: no activity is started any more, those that run get the grace period to end and be recorded, the rest is left
-    /// for the next runtime on the store.
+    /// for the next runtime on the store. How many activities were cut off is logged, and no error: they run again.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store) when something could not be written: the database was removed or replaced, or the disk refused

@@ -466,6 +466,13 @@ impl Worker {
     pub(crate) async fn shut_down(self: &Arc<Self>, grace: Duration) -> StoreResult<()> {
         self.pool.close();
         self.pool.drain(grace).await;
+        let cut_off = self.pool.lanes().running();
+        if cut_off > 0 {
+            tracing::warn!(
+                activities = cut_off,
+                "activities were still running after the grace period; the next runtime runs them again"
+            );
+        }
         // What ended within the grace is on its way into the history.
         let settled = async {
             while self.instances().values().any(|instance| instance.is_turning())
@@ -478,7 +485,9 @@ impl Worker {
         let unwritten = if settled.is_ok() { Ok(()) } else { self.unwritten() };
         let closed = self.store.close().await;
         self.stop();
-        let _ = tokio::time::timeout(SETTLING, self.retired.dropped()).await;
+        if tokio::time::timeout(SETTLING, self.retired.dropped()).await.is_err() {
+            tracing::warn!("values of unloaded orchestrations or entities are still being dropped after the shutdown");
+        }
         // What another worker has taken over goes on there.
         let ended = self.ended.get().filter(|error| error.kind() != ErrorKind::Fenced).cloned();
         ended.map_or(Ok(()), Err).and(closed).and(unwritten)
