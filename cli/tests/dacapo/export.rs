@@ -134,10 +134,9 @@ async fn a_file_of_the_store_is_not_written_over() -> dacapo::Result<()> {
     for (link, file) in [("link", "test.db"), ("late", "test.db-shm"), ("folder/up", "../test.db-bell")] {
         std::os::unix::fs::symlink(file, path(link))?;
     }
-    std::fs::hard_link(path("test.db"), path("hard"))?;
     let before = std::fs::read(path("test.db"))?;
     let names = ["test.db", "test.db-wal", "test.db-shm", "test.db-journal", "test.db-bell", "test.db-worker"];
-    for name in names.into_iter().chain(["link", "late", "hard", "folder/up", "folder/../test.db"]) {
+    for name in names.into_iter().chain(["link", "late", "folder/up", "folder/../test.db"]) {
         for command in [vec!["export", "-o"], vec!["show", "one", "--svg"]] {
             let said = tool(&format!("sqlite://{}?mode=rw", path("link")), &[&command[..], &[&path(name)]].concat(), "").await;
             assert!(said.code == 1 && said.err.contains("is a file of the store"), "{command:?} {name}: {said:?}");

@@ -191,7 +191,7 @@ async fn what_is_no_store_is_not_made_into_one() {
     for (name, content) in [("empty.db", Vec::new()), ("blank.db", blank)] {
         std::fs::write(path(name), &content).expect("it is written");
         let said = tool(&format!("sqlite:{}", path(name)), &["list"], "").await;
-        assert!(said.code == 1 && said.err.contains("is no store: no worker has made one in it"), "{name}: {said:?}");
+        assert!(said.code == 1 && said.err.contains("is an empty database, not a Dacapo store"), "{name}: {said:?}");
         assert_eq!(std::fs::read(path(name)).expect("it is there"), content, "{name} is left as it is");
     }
     for store in [path("mode=y.db"), format!("{}?mode=rwc", path("x.db")), format!("//{}", path("x.db"))] {

@@ -237,7 +237,7 @@ impl Client {
     /// [codec](crate::Payloads::codec), is left encoded.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build; or a failing store.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build, or a large value is missing; or a failing store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.

@@ -184,18 +184,15 @@ impl Kept {
         read: impl Fn() -> BoxFuture<'a, StoreResult<Option<T>>>,
         turns: impl Fn(&mut T) -> &mut [Turn],
         arguments: Arguments,
-    ) -> StoreResult<Option<(T, Option<RuntimeError>)>> {
+    ) -> StoreResult<Option<(T, Option<Unread>)>> {
         let mut missed = None;
         loop {
             let Some(mut found) = read().await? else { return Ok(None) };
             match self.open_turns(turns(&mut found), arguments).await {
                 Ok(None) => return Ok(Some((found, None))),
-                Ok(missing) if missing == missed => {
-                    let message = "a large value, kept beside the history that names it, is missing in the store; restore the store from a backup";
-                    return Ok(Some((found, Some(RuntimeError::new(ErrorKind::Unreadable, message)))));
-                }
+                Ok(missing) if missing == missed => return Ok(Some((found, Some(Unread::Missing)))),
                 Ok(missing) => missed = missing,
-                Err(error) if error.class() == ErrorClass::Permanent => return Ok(Some((found, Some(error)))),
+                Err(error) if error.class() == ErrorClass::Permanent => return Ok(Some((found, Some(Unread::Undecoded(error))))),
                 Err(error) => return Err(error),
             }
         }
@@ -215,17 +212,21 @@ impl Kept {
 
     async fn read_instance(&self, which: Lookup, arguments: Arguments) -> StoreResult<Option<(Stored, Option<RuntimeError>)>> {
         let read = || self.load_or_find(which.clone()).boxed();
-        let Some((mut stored, undecoded)) = self.read(read, |stored| &mut stored.history, arguments).await? else {
+        let Some((mut stored, unread)) = self.read(read, |stored| &mut stored.history, arguments).await? else {
             return Ok(None);
         };
-        let unreadable = stored.unreadable.clone().or(undecoded);
+        if let Some(Unread::Missing) = unread {
+            stored.unreadable.get_or_insert_with(missing);
+        }
+        let unreadable = stored.unreadable.clone().or(unread.map(Unread::into_error));
         let status = stored.instance.state.custom_status.as_mut();
         status.into_iter().chain(stored.heartbeats.values_mut()).for_each(|payload| self.open_or_leave(payload));
         Ok(Some((stored, unreadable)))
     }
 
     async fn read_turn(&self, instance: InstanceKey, end: End) -> StoreResult<Option<(Turn, Option<RuntimeError>)>> {
-        self.read(|| self.store.turn(instance, end), std::slice::from_mut, Arguments::Digests).await
+        let read = self.read(|| self.store.turn(instance, end), std::slice::from_mut, Arguments::Digests).await?;
+        Ok(read.map(|(turn, unread)| (turn, unread.map(Unread::into_error))))
     }
 
     /// As [`Store::load`], with all values.
@@ -310,6 +311,27 @@ impl Kept {
         }
         Ok(messages)
     }
+}
+
+/// Why a history is not as it was recorded.
+enum Unread {
+    /// A value that is kept out of line is not in the store.
+    Missing,
+    Undecoded(RuntimeError),
+}
+
+impl Unread {
+    fn into_error(self) -> RuntimeError {
+        match self {
+            Self::Missing => missing(),
+            Self::Undecoded(error) => error,
+        }
+    }
+}
+
+fn missing() -> RuntimeError {
+    let message = "a large value that the history refers to is missing in the store; restore the store from a backup";
+    RuntimeError::new(ErrorKind::Unreadable, message)
 }
 
 /// Puts words in the place of texts that could not be decoded, for somebody who looks.
