@@ -46,6 +46,10 @@ pub(crate) async fn settle(
             ledger.wrong.extend(unanswered);
             return Ok(());
         }
+        // Sub-orchestrations, too, whose activities were there at many kills.
+        for parked in client.query().status(Status::Suspended).await?.instances() {
+            drop(client.resume(parked.instance_id(), "it is calm").await);
+        }
         for id in open {
             let is_settled = match client.status(&id).await {
                 Err(error) if error.is_not_found() => {
