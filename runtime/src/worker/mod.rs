@@ -9,6 +9,7 @@ mod calls;
 mod children;
 pub(crate) mod clock;
 mod commit;
+mod creation;
 pub(crate) mod entities;
 mod entity;
 mod inbox;
@@ -18,6 +19,7 @@ mod lanes;
 mod letter;
 mod loading;
 mod message;
+mod operations;
 mod parking;
 mod patience;
 mod places;
@@ -26,15 +28,17 @@ pub(crate) mod request;
 mod retention;
 mod retired;
 pub(crate) mod run;
+mod shutdown;
 mod suspects;
 pub(crate) mod time;
+mod turn;
 mod waiting;
 pub(crate) mod watchers;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -42,14 +46,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::activity::States;
-use crate::engine::event::{Event, NotTaken};
-use crate::engine::execution::{Execution, GivenUp, Progress};
+use crate::engine::event::Event;
 use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
 use crate::instance_id;
-use crate::registry::{Registration, Registry};
+use crate::registry::Registry;
 use crate::store::kept::Kept;
-use crate::store::{self, Batch, Epoch, Lookup, Role, Status, StoreResult, Timestamp};
+use crate::store::{self, Epoch, Role, StoreResult, Timestamp};
 use backlog::Backlog;
 use clock::Clock;
 use entities::{Entities, new_entity};
@@ -58,21 +60,15 @@ use message::Message;
 pub(crate) use parking::wrong_state;
 use places::Places;
 use pool::{Job, Perform, Pool};
-use request::Request;
 use retention::Ended;
 pub use retention::Retention;
 use retired::Retired;
+pub(crate) use shutdown::shutting_down;
 use suspects::Suspects;
 use time::Time;
 use waiting::Waiter;
 pub(crate) use waiting::outcome_of;
 use watchers::Watchers;
-
-/// How long a start is answered later for the sake of its first turn, where that cannot be had at once.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long a shutdown waits for what has ended to be written, and for what is unloaded to be dropped.
-const SETTLING: Duration = Duration::from_secs(5);
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {
@@ -232,68 +228,6 @@ impl Worker {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates an instance and runs its first turn; answers with its key when both are durable.
-    pub(crate) async fn create(self: &Arc<Self>, mut request: Request) -> StoreResult<store::InstanceKey> {
-        self.check_running()?;
-        let name = &request.name;
-        let Some(orchestrator) = self.registry.orchestrator(name).copied() else {
-            return Err(RuntimeError::new(ErrorKind::Invalid, self.registry.not_registered(name, 1)));
-        };
-        request.version = orchestrator.version();
-        let runs_now = request.at.is_none_or(|at| at <= self.now()) && self.has_room() && self.places.take();
-        let id: Arc<str> = request.id.as_str().into();
-        let instance = match self.instances().entry(id.clone()) {
-            Entry::Vacant(entry) if runs_now => Some(entry.insert(Instance::created(id.clone(), None)).clone()),
-            Entry::Vacant(_) | Entry::Occupied(_) => None,
-        };
-        let Some(instance) = instance else {
-            if runs_now {
-                self.release_place();
-            }
-            // Whether one that is looked at just now exists, the store knows.
-            let key = self.create_stored(request, orchestrator.shape()).await?;
-            if runs_now {
-                // It may have to wait for room, and its start may be what somebody who has the room waits for.
-                let _ = tokio::time::timeout(PATIENCE, self.wait_started(&id, self.has_started(key))).await;
-            }
-            return Ok(key);
-        };
-        // Those that rest give way at once.
-        self.trim();
-        let (ack, answer) = oneshot::channel();
-        let (worker, created) = (self.clone(), instance.clone());
-        self.spawn(async move { created.start(&worker, worker.execution(orchestrator, created.id()), request, ack) });
-        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))?;
-        Ok(instance.key())
-    }
-
-    /// Creates an instance whose first turn runs when it is due and there is room for it.
-    async fn create_stored(self: &Arc<Self>, request: Request, shape: u64) -> StoreResult<store::InstanceKey> {
-        let batch = Batch { epoch: Some(self.epoch), ..request.into_batch(shape, self.now()) };
-        let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
-        let (ack, answer) = oneshot::channel();
-        let worker = self.clone();
-        let reply = move |result: Result<store::Applied, Box<store::Refused>>| {
-            let created = result.map(|applied| {
-                let key = applied.created.expect("what is to be created is created, or refused");
-                match due {
-                    Some(due) => worker.clock.set_stored(Some(due)),
-                    None => worker.backlog.add(key),
-                }
-                key
-            });
-            let _ = ack.send(created.map_err(|refused| refused.error));
-        };
-        self.store.apply(batch, Box::new(reply));
-        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
-    }
-
-    /// Whether a run has had its first turn, or is gone.
-    async fn has_started(&self, key: store::InstanceKey) -> StoreResult<Option<()>> {
-        let found = self.store.find(Lookup::Key(key)).await?;
-        Ok(found.is_none_or(|found| found.state.status != Status::Pending).then_some(()))
-    }
-
     /// Delivers a message and answers when it is durable.
     pub(crate) async fn send(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<()> {
         self.check_running()?;
@@ -354,60 +288,6 @@ impl Worker {
         jobs.into_iter().for_each(|job| self.pool.submit(self, job));
     }
 
-    /// An execution without a history.
-    pub(crate) fn execution(self: &Arc<Self>, orchestrator: Registration, id: &Arc<str>) -> Execution {
-        let values = self.store.payloads().values();
-        Execution::new(orchestrator, id.clone(), self.alarm(id)).telling(values).verified(self.verify)
-    }
-
-    /// Runs a turn of an execution.
-    pub(crate) fn turn(&self, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
-        let mut progress = execution.turn(now, incoming)?;
-        if let Some(Event::ExecutionCompleted { result }) = progress.events.last()
-            && let Some(excess) = self.store.payloads().excess(format_args!("the result of `{}`", execution.name()), result)
-        {
-            progress.events.pop();
-            progress.events.push(Event::ExecutionFailed { failure: Failure::new(FailureKind::Codec, excess) });
-        }
-        let not_taken = progress.events.iter().rev().find_map(|event| match event {
-            Event::EventsNotTaken { events } => Some(events),
-            _ => None,
-        });
-        for NotTaken { name, count } in not_taken.into_iter().flatten() {
-            tracing::warn!(
-                instance = execution.instance(),
-                event = name,
-                count,
-                "an orchestration has ended without taking events raised to it"
-            );
-        }
-        // A generation that could not be taken up after a restart must not begin.
-        let next = progress.next.as_ref().map(|next| (next.orchestrator.name(), next.orchestrator.version()));
-        if let Some((name, version)) = next
-            && self.registry.version(name, version).is_none()
-        {
-            let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
-            return Err(GivenUp { report: self.not_registered(name, version).into(), incoming });
-        }
-        Ok(progress)
-    }
-
-    /// The report of a run whose orchestrator this process does not have.
-    pub(crate) fn not_registered(&self, name: &str, version: u32) -> String {
-        let why = self.registry.not_registered(name, version);
-        format!("{why}\n  nothing is lost: the run is parked; start a build that has it")
-    }
-
-    /// What an execution calls when something outside its turns wakes it.
-    fn alarm(self: &Arc<Self>, id: &Arc<str>) -> Box<dyn Fn() + Send + Sync> {
-        let (worker, id): (Weak<Self>, _) = (Arc::downgrade(self), id.clone());
-        Box::new(move || {
-            if let Some(worker) = worker.upgrade() {
-                worker.route(&id, Message::nudge());
-            }
-        })
-    }
-
     /// Takes an instance out of the map, if it is the one that is in it.
     pub(crate) fn forget(&self, instance: &Arc<Instance>) {
         let mut instances = self.instances();
@@ -456,82 +336,6 @@ impl Worker {
             self.backlog.add_due();
         }
     }
-
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Starts nothing more, gives running activities `grace` to end, and unloads everything. Fails when something that was done or asked
-    /// for could not be written.
-    pub(crate) async fn shut_down(self: &Arc<Self>, grace: Duration) -> StoreResult<()> {
-        self.pool.close();
-        self.pool.drain(grace).await;
-        let cut_off = self.pool.lanes().running();
-        if cut_off > 0 {
-            tracing::warn!(
-                activities = cut_off,
-                "activities were still running after the grace period; the next runtime runs them again"
-            );
-        }
-        // What ended within the grace is on its way into the history.
-        let settled = async {
-            while self.instances().values().any(|instance| instance.is_turning())
-                || self.entities.all().iter().any(|entity| entity.is_turning())
-            {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let settled = tokio::time::timeout(SETTLING, settled).await;
-        let unwritten = if settled.is_ok() { Ok(()) } else { self.unwritten() };
-        let closed = self.store.close().await;
-        self.stop();
-        if tokio::time::timeout(SETTLING, self.retired.dropped()).await.is_err() {
-            tracing::warn!("values of unloaded orchestrations or entities are still being dropped after the shutdown");
-        }
-        // What another worker has taken over goes on there.
-        let ended = self.ended.get().filter(|error| error.kind() != ErrorKind::Fenced).cloned();
-        ended.map_or(Ok(()), Err).and(closed).and(unwritten)
-    }
-
-    /// Says which turns have not been written.
-    fn unwritten(&self) -> StoreResult<()> {
-        let instances = self.instances().values().filter(|instance| instance.is_turning()).map(|it| it.id().clone()).collect();
-        let entities = self.entities.all();
-        let mut ids: Vec<Arc<str>> = instances;
-        ids.extend(entities.iter().filter(|entity| entity.is_turning()).map(|entity| entity.id().clone()));
-        let Some(first) = ids.first() else { return Ok(()) };
-        let message = format!(
-            "failed to write the last turns of {} orchestrations and entities, `{first}` among them, before the runtime shut down; they go \
-             on from the turn before when the store is opened again",
-            ids.len()
-        );
-        Err(RuntimeError::new(ErrorKind::Store, message))
-    }
-
-    /// Stops at once. What is under way is left for recovery.
-    pub(crate) fn stop(self: &Arc<Self>) {
-        if self.stopped.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.pool.close();
-        let instances: Vec<_> = self.instances().values().cloned().collect();
-        for instance in instances {
-            instance.leave(self).into_iter().for_each(|message| message.refuse(self.stopped_by()));
-        }
-        for entity in self.entities.all() {
-            entity.leave(self).into_iter().for_each(|message| message.refuse(self.stopped_by()));
-        }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.waiters().clear();
-        self.starts().clear();
-        self.watchers.stop();
-        if let Some(ended) = &self.retained {
-            ended.notify();
-        }
-        self.clock.stop();
-        self.backlog.stop();
-        self.pool.suspects().close();
-    }
 }
 
 async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
@@ -544,8 +348,4 @@ async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
 
 pub(crate) fn not_found(id: &str) -> RuntimeError {
     RuntimeError::new(ErrorKind::NotFound, format!("there is no orchestration with the id `{id}`"))
-}
-
-pub(crate) fn shutting_down() -> RuntimeError {
-    RuntimeError::new(ErrorKind::ShuttingDown, "the runtime is shut down; open the store again to go on")
 }
