@@ -63,6 +63,10 @@ pub(super) fn classify(error: &rusqlite::Error) -> (ErrorKind, ErrorClass) {
     (ErrorKind::Store, class)
 }
 
+/// How often a database must look damaged to be taken for damaged, about two seconds in all.
+#[cfg(feature = "sqlite")]
+const DOUBTS: u32 = 5;
+
 /// The pauses between tries: doubled from 50 milliseconds to about three seconds, each with up to a quarter more, so that those who failed
 /// together do not all come back together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,6 +81,13 @@ impl Backoff {
         self.tries += 1;
         let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
         pause + pause.mul_f64((random >> 40) as f64 / f64::from(1 << 26))
+    }
+
+    /// Whether a database that looks damaged deserves another try: SQLite says the same of a read that the disk has failed
+    /// (`SQLITE_IOERR_CORRUPTFS`), which may pass.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn doubts_damage(self, error: &rusqlite::Error) -> bool {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) && self.tries < DOUBTS
     }
 
     /// Whether this failure is to be logged: the first, the second, the fourth and so on, so that a long outage fills no disk.
@@ -100,6 +111,17 @@ mod tests {
             assert!((least..=least.mul_f64(1.26)).contains(pause), "{pauses:?}");
         }
         assert!(pauses[6..].windows(2).any(|two| two[0] != two[1]), "{pauses:?}");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn damage_is_believed_when_it_is_seen_again_and_again() {
+        use rusqlite::ffi::{self, Error};
+        let error = |code| rusqlite::Error::SqliteFailure(Error::new(code), None);
+        let mut backoff = Backoff::default();
+        let tries = std::iter::from_fn(|| backoff.doubts_damage(&error(ffi::SQLITE_CORRUPT)).then(|| backoff.pause())).take(99);
+        assert_eq!(tries.count(), 5);
+        assert!(!Backoff::default().doubts_damage(&error(ffi::SQLITE_NOTADB)));
     }
 
     #[cfg(feature = "sqlite")]

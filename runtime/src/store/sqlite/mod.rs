@@ -146,7 +146,7 @@ impl SqliteStore {
 
     fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+        query: impl Fn(&Connection) -> Result<T, ReadError> + Send + 'static,
     ) -> BoxFuture<'_, StoreResult<T>> {
         self.readers.read(query).boxed()
     }
@@ -298,7 +298,7 @@ impl Store for SqliteStore {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(query::PAYLOAD)?;
             let mut found = BTreeMap::new();
-            for key in keys {
+            for key in keys.iter().copied() {
                 if let Some(content) = statement.query_row([key], |row| row.get(0)).optional()? {
                     found.insert(key, content);
                 }
@@ -372,7 +372,9 @@ fn failed(verb: &str, path: &Path, error: &rusqlite::Error) -> RuntimeError {
         Some(rusqlite::ErrorCode::DiskFull) => "; the disk is full: free some space, running orchestrations go on by themselves",
         Some(rusqlite::ErrorCode::ReadOnly) => "; the file may not be written: check its permissions",
         Some(rusqlite::ErrorCode::CannotOpen) => "; check that its folder exists and may be written",
-        Some(rusqlite::ErrorCode::DatabaseCorrupt) => "; the file is damaged: restore a copy",
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            "; the file is damaged or the disk failed to read it: check the disk, and restore a copy if `PRAGMA integrity_check` finds errors"
+        }
         _ => "",
     };
     let (kind, class) = classify(error);

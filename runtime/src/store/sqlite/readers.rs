@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::store::StoreResult;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::{blocking, failed, schema};
+use crate::store::trouble::Backoff;
 
 /// How many there are unless the settings say otherwise.
 pub(super) const READERS: usize = 4;
@@ -54,10 +55,11 @@ impl Readers {
         Ok(Self { files, idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(count as usize)), count })
     }
 
-    /// Reads on the pool for blocking work.
+    /// Reads on the pool for blocking work. What looks damaged is read again, on a connection with nothing in its cache: SQLite reports a
+    /// read that failed with `EIO` as damage.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+        query: impl Fn(&Connection) -> Result<T, ReadError> + Send + 'static,
     ) -> StoreResult<T> {
         let place = self.place().await?;
         let (files, idle) = (self.files.clone(), self.idle.clone());
@@ -65,12 +67,23 @@ impl Readers {
             let _place = place;
             files.check()?;
             let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = match connection {
+            let mut connection = match connection {
                 Some(connection) => connection,
                 // A query panicked with one, or the store was closed.
                 None => schema::open_reader(files.database())?,
             };
-            let result = query(&connection);
+            let mut backoff = Backoff::default();
+            let result = loop {
+                match query(&connection) {
+                    Err(ReadError::Sqlite(error)) if backoff.doubts_damage(&error) => {
+                        std::thread::sleep(backoff.pause());
+                        if let Ok(fresh) = schema::open_reader(files.database()) {
+                            connection = fresh;
+                        }
+                    }
+                    result => break result,
+                }
+            };
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             result.map_err(|error| match error {
                 ReadError::Sqlite(error) => failed("read", files.database(), &error),

@@ -1,9 +1,11 @@
 //! What the writer promises when it cannot write: everybody is answered, and only what is at fault is refused.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
+use rusqlite::{Connection, ffi};
 use tokio::sync::oneshot;
 
 use super::files::Files;
@@ -66,6 +68,24 @@ async fn a_writer_thread_that_has_died_answers_everybody() {
     assert_eq!((error.kind(), error.class()), (ErrorKind::Store, ErrorClass::Fatal));
     assert!(error.to_string().contains("panicked"), "{error}");
     assert_eq!(writer.close().expect_err("something is lost").kind(), ErrorKind::Store);
+}
+
+/// SQLite says so when the disk answers a read with `EIO`.
+#[tokio::test]
+async fn what_looks_damaged_once_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(folder.path().join("test.db"), Synchronous::Full).await.expect("it opens");
+    let damaged = |times: u32| {
+        let seen = AtomicU32::new(0);
+        move |_: &Connection| match seen.fetch_add(1, Ordering::Relaxed) {
+            seen if seen < times => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None).into()),
+            seen => Ok(seen),
+        }
+    };
+    assert_eq!(store.read(damaged(3)).await.expect("the fourth try reads"), 3);
+    let error = store.read(damaged(u32::MAX)).await.expect_err("it is damaged");
+    assert_eq!((error.kind(), error.class()), (ErrorKind::Store, ErrorClass::Permanent), "{error}");
+    store.close().await.expect("all is written");
 }
 
 #[tokio::test]

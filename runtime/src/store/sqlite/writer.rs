@@ -12,7 +12,7 @@ use crate::store::sqlite::apply::commit;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::request::{Request, writer_died};
 use crate::store::sqlite::{failed, query, schema};
-use crate::store::trouble::classify;
+use crate::store::trouble::{Backoff, classify};
 use crate::store::{Applied, ErrorClass, StoreResult};
 
 /// The one connection that writes, and the batches that wait for it.
@@ -231,7 +231,7 @@ impl Shared {
         let updates = requests.iter().any(|request| request.batch.update.is_some());
         // The end of the turns, of the instances, of their ids and of the busy ones.
         let pages = 1 + len / 4096 + if creates { 3 } else { 0 } + if updates { 2 } else { 0 };
-        let committed = match self.commit(&requests, patience) {
+        let committed = match self.commit_surely(&requests, patience) {
             // One that fails for good would take the others with it, which are innocent.
             Err(error) if classify(&error).1 == ErrorClass::Permanent && requests.len() > 1 => {
                 let alone = requests.iter().map(std::slice::from_ref);
@@ -239,7 +239,9 @@ impl Shared {
             }
             committed => committed,
         };
-        let is_occupied = committed.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        let is_occupied = committed
+            .as_ref()
+            .is_err_and(|error| matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseCorrupt)));
         let mut queue = self.queue();
         queue.busy = false;
         if is_occupied && patience.is_zero() {
@@ -271,6 +273,17 @@ impl Shared {
         requests.into_iter().zip(results).for_each(|(request, result)| request.answer(result));
         if outside && wrote {
             (self.wrote)();
+        }
+    }
+
+    /// As [`commit`](Self::commit), again where the database looks damaged, unless there is no patience.
+    fn commit_surely(&self, requests: &[Request], patience: Duration) -> rusqlite::Result<Vec<StoreResult<Applied>>> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.commit(requests, patience) {
+                Err(error) if !patience.is_zero() && backoff.doubts_damage(&error) => std::thread::sleep(backoff.pause()),
+                committed => return committed,
+            }
         }
     }
 
