@@ -48,6 +48,7 @@ pub(crate) async fn settle(
         }
         // Sub-orchestrations, too, whose activities were there at many kills.
         for parked in client.query().status(Status::Suspended).await?.instances() {
+            ledger.judge_report(parked);
             drop(client.resume(parked.instance_id(), "it is calm").await);
         }
         for id in open {
@@ -121,6 +122,9 @@ struct Settler<'s> {
 impl Settler<'_> {
     /// Does what brings a run to its end, from the status that it has.
     async fn is_settled(&self, id: &str, status: InstanceStatus, ledger: &mut Ledger) -> Result<bool, RuntimeError> {
+        if status.runtime_status() == Status::Suspended {
+            ledger.judge_report(&status);
+        }
         let run = ledger.runs.get_mut(id).expect("it is known");
         let done = match status.runtime_status() {
             // Also one that an old build has parked, or whose activity was there at many kills.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dacapo::InstanceStatus;
+
 use crate::journal::{Ask, Entry, Kind};
 
 /// A run that was asked for.
@@ -153,6 +155,14 @@ impl Ledger {
             let message = format!("{id}, a {:?} of {}, returned {output:?}", run.kind, run.n);
             self.wrong.push(message);
         }
+    }
+}
+
+impl Ledger {
+    /// A run is parked by old code or by an activity that was there at many kills, and never by a disk that works again.
+    pub(crate) fn judge_report(&mut self, parked: &InstanceStatus) {
+        let report = parked.report().filter(|report| report.contains("chaos.db`"));
+        self.wrong.extend(report.map(|report| format!("{} was parked by a passing error: {report}", parked.instance_id())));
     }
 }
 
