@@ -7,7 +7,7 @@ use std::time::Duration;
 use dacapo::activity::{attempt, heartbeat, last_heartbeat};
 use dacapo::store::{Lookup, Store};
 use dacapo::testing::Harness;
-use dacapo::{Retry, Runtime, activity, orchestrator};
+use dacapo::{Event, Retry, Runtime, activity, orchestrator};
 use tokio::sync::Notify;
 
 mod both;
@@ -83,6 +83,43 @@ async fn stored(store: &dyn Store, id: &str) -> usize {
     store.load(Lookup::Id(id.into())).await.expect("it is readable").map_or(0, |stored| stored.heartbeats.len())
 }
 
+/// Says something once and never ends.
+#[activity]
+async fn speaks_and_hangs() {
+    heartbeat(&1_u32);
+    std::future::pending().await
+}
+
+const GO: Event<()> = Event::new("go");
+
+#[orchestrator]
+async fn gives_up() {
+    dacapo::select! { () = GO.wait() => (), () = speaks_and_hangs() => () }
+    // The run goes on, so that it is not its end that deletes.
+    GO.wait().await;
+}
+
+async fn what_a_cancelled_call_has_said_is_deleted_with_it(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept, &Stage::default()).await;
+    let run = runtime.start(gives_up()).id("g").await?;
+    let store = kept.store().await;
+    until("it is written", async || stored(&*store, "g").await == 1).await;
+    run.raise(GO, ()).await?;
+    assert_eq!(stored(&*store, "g").await, 0, "in the same transaction");
+    Ok(())
+}
+
+async fn a_run_that_ends_while_it_is_set_aside_leaves_no_heartbeats(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept, &Stage::default()).await;
+    runtime.start(gives_up()).id("g").await?;
+    let store = kept.store().await;
+    until("it is written", async || stored(&*store, "g").await == 1).await;
+    runtime.suspend("g", "").await?;
+    runtime.terminate("g", "").await?;
+    assert_eq!(stored(&*store, "g").await, 0, "in the same transaction");
+    Ok(())
+}
+
 async fn a_silent_attempt_is_retried_as_a_timeout(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept, &Stage::default()).await;
     assert_eq!(runtime.start(calls("silent_at_first".into())).await?.result().await?, 2);
@@ -148,6 +185,8 @@ async fn the_next_attempt_goes_on_after_a_crash(kept: Kept) -> dacapo::Result<()
 }
 
 both::on_both_stores! {
+    what_a_cancelled_call_has_said_is_deleted_with_it
+    a_run_that_ends_while_it_is_set_aside_leaves_no_heartbeats
     a_silent_attempt_is_retried_as_a_timeout
     the_next_attempt_goes_on_where_the_last_one_failed
     the_next_attempt_goes_on_after_a_crash

@@ -38,14 +38,26 @@ struct Beat {
     sending: bool,
     /// Whether a batch with them is on its way.
     applying: bool,
+    /// Whether something was sent.
+    sent: bool,
     /// Whether the attempt has ended: nothing is sent from then on.
     ended: bool,
+    /// Whether nobody waits for the call any more, so that nothing it has said is kept.
+    hushed: bool,
 }
 
 impl Signals {
     pub(crate) fn new(worker: &Arc<Worker>, instance: InstanceKey, call: CallId) -> Arc<Self> {
-        let beat =
-            Beat { last: worker.time().uptime(), details: None, unsent: false, sending: false, applying: false, ended: false };
+        let beat = Beat {
+            last: worker.time().uptime(),
+            details: None,
+            unsent: false,
+            sending: false,
+            applying: false,
+            sent: false,
+            ended: false,
+            hushed: false,
+        };
         Arc::new(Self {
             worker: Arc::downgrade(worker),
             time: worker.time().clone(),
@@ -119,15 +131,32 @@ impl Signals {
             beat.sending = false;
             return false;
         };
-        (beat.unsent, beat.applying) = (false, true);
+        (beat.unsent, beat.applying, beat.sent) = (false, true, true);
         drop(beat);
-        let heartbeat = Heartbeat { instance: self.instance, call: self.call, details: Some(details) };
-        worker
-            .store()
-            .apply(Batch { epoch: Some(worker.epoch()), heartbeats: vec![heartbeat], ..Batch::default() }, Box::new(|_| {}));
-        self.beat().applying = false;
+        self.apply(&worker, Some(details));
+        let hushed = {
+            let mut beat = self.beat();
+            beat.applying = false;
+            beat.hushed
+        };
+        if hushed {
+            // The batch that deletes what was said may have been applied before the one above.
+            self.apply(&worker, None);
+        }
         self.applied.notify_waiters();
         true
+    }
+
+    fn apply(&self, worker: &Worker, details: Option<Payload>) {
+        let heartbeats = vec![Heartbeat { instance: self.instance, call: self.call, details }];
+        worker.store().apply(Batch { epoch: Some(worker.epoch()), heartbeats, ..Batch::default() }, Box::new(|_| {}));
+    }
+
+    /// Sends nothing from now on, because the call is given up. Whether something has been sent.
+    pub(crate) fn hush(&self) -> bool {
+        let mut beat = self.beat();
+        (beat.ended, beat.hushed) = (true, true);
+        beat.sent
     }
 
     /// The attempt has ended; what it said last. What ends the call is applied after all that the attempt has said.
@@ -140,7 +169,8 @@ impl Signals {
                 let mut beat = self.beat();
                 beat.ended = true;
                 if !beat.applying {
-                    return beat.details.take();
+                    let details = beat.details.take();
+                    return details.filter(|_| !beat.hushed);
                 }
             }
             applied.await;

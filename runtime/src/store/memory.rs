@@ -111,6 +111,9 @@ impl Inner {
             && let Some(stored) = self.instances.get_mut(&update.instance)
         {
             stored.instance.state = update.state;
+            if stored.instance.state.status.is_terminal() {
+                stored.heartbeats.clear();
+            }
         }
         for (instance, event) in batch.post {
             self.post(instance, event);

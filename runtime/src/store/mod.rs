@@ -126,7 +126,7 @@ pub struct Batch {
     pub append: Option<Append>,
     /// The orchestrator of the generation that begins with that turn: the turns before it are deleted, and it becomes turn 1.
     pub continues: Option<String>,
-    /// The state of that instance after the turn, if it changed.
+    /// The state of that instance after the turn, if it changed. One that has ended with it has no heartbeats any more.
     pub update: Option<Update>,
     /// Messages for instances that are not run by the writer of this batch.
     pub post: Vec<(InstanceKey, Event)>,

@@ -111,9 +111,6 @@ impl Calls {
     /// What a turn changes of the stored heartbeats: those of an attempt that is followed by another are kept, those of a call
     /// that is over are deleted.
     pub(crate) fn kept_heartbeats(&mut self, key: InstanceKey, events: &[Event], actions: &[Action]) -> Vec<Heartbeat> {
-        if self.heartbeats.is_empty() {
-            return Vec::new();
-        }
         let failed = events.iter().filter_map(|event| match event {
             Event::TaskFailed { id, retry_at: Some(_), .. } => Some((*id, self.heartbeats.get(id)?.clone())),
             _ => None,
@@ -128,7 +125,10 @@ impl Calls {
             Action::Cancel { id } => Some(*id),
             _ => None,
         });
-        let over = ended.chain(dropped).filter(|id| self.heartbeats.remove(id).is_some());
+        let over = ended.chain(dropped).filter(|id| {
+            let says = self.running.get(id).is_some_and(|running| running.signals.hush());
+            self.heartbeats.remove(id).is_some() || says
+        });
         changes.extend(over.map(|call| Heartbeat { instance: key, call, details: None }));
         changes
     }

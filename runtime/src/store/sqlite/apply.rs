@@ -111,6 +111,9 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
             report,
             batch.append.as_ref().map(|append| append.turn.at.0).filter(|_| status.is_terminal()),
         ])?;
+        if status.is_terminal() {
+            connection.prepare_cached(query::PURGE_HEARTBEATS)?.execute([update.instance])?;
+        }
     }
     for ((key, _), event) in batch.post.iter().zip(&request.posted) {
         connection.prepare_cached(query::POST)?.execute(params![key, event])?;
