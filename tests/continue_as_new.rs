@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::future::IntoFuture as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dacapo::store::{Event as Recorded, MemoryStore, Synchronous};
@@ -125,6 +127,37 @@ async fn events_given_to_waits_that_end_with_their_generation_go_back_in_order()
     run.raise(LETTER, 'b').await?;
     run.raise(GO, ()).await?;
     run.raise(LETTER, 'c').await?;
+    assert_eq!(run.result().await?, "abc");
+    Ok(())
+}
+
+/// Whether `spins` is to look at what was raised to it.
+static LOOKS: AtomicBool = AtomicBool::new(false);
+
+/// Waits for nothing: each generation begins the next in its first turn.
+#[orchestrator]
+async fn spins() -> String {
+    if !dacapo::side_effect(|| LOOKS.load(Ordering::SeqCst)) {
+        return dacapo::continue_as_new(spins()).await;
+    }
+    let mut word = String::new();
+    for _ in 0..3 {
+        word.push(LETTER.wait().await);
+    }
+    word
+}
+
+#[tokio::test]
+async fn a_run_that_never_waits_answers_and_keeps_what_is_raised() -> dacapo::Result<()> {
+    let runtime = memory().await;
+    let run = runtime.start(spins()).id("spins").await?;
+    for letter in "abc".chars() {
+        let raised = tokio::time::timeout(Duration::from_secs(20), run.raise(LETTER, letter));
+        raised.await.expect("it is answered")?;
+    }
+    let resumed = tokio::time::timeout(Duration::from_secs(20), runtime.resume("spins", "").into_future()).await;
+    resumed.expect("it is answered").expect_err("it is not suspended");
+    LOOKS.store(true, Ordering::SeqCst);
     assert_eq!(run.result().await?, "abc");
     Ok(())
 }

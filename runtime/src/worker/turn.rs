@@ -90,12 +90,16 @@ impl Instance {
         inner.phase = Phase::Turning;
         let Some(mut execution) = inner.execution.take() else { return };
         let fresh = inner.fresh.take();
+        let is_suspended = inner.state.status == Status::Suspended;
         // The first turn sees the time of the start, and no other event, so that a replay of the start sees the same.
         let (now, mut mailbox): (_, Vec<_>) = match fresh {
             Some(started_at) => {
                 let start = inner.mailbox.remove(0);
                 // What a resumption says of events that are put aside goes with it.
-                let says = |message: &mut Message| message.event.is_none() || !message.without_events().is_empty();
+                let says = |message: &mut Message| {
+                    let is_late = message.is_resume() && !is_suspended;
+                    message.event.is_none() || !message.without_events().is_empty() || is_late
+                };
                 let with = inner.mailbox.extract_if(.., says);
                 (started_at, std::iter::once(start).chain(with).collect())
             }
@@ -113,7 +117,6 @@ impl Instance {
                 None => true,
             },
         });
-        let is_suspended = inner.state.status == Status::Suspended;
         let due = if fresh.is_some() { Due::default() } else { inner.calls.take_due(now) };
         inner.inbox = mailbox.iter().filter_map(|message| message.inbox).fold(inner.inbox, i64::max);
         drop(inner);
@@ -174,11 +177,25 @@ impl Instance {
         worker: &Arc<Worker>,
         execution: Execution,
         mut progress: Progress,
-        acks: Vec<Ack>,
-        consume: Vec<i64>,
+        mut acks: Vec<Ack>,
+        mut consume: Vec<i64>,
     ) {
         let events = std::mem::take(&mut progress.events);
         let mut inner = self.lock();
+        if let Some(next) = &mut progress.next {
+            // Also those that came during the turn, or a run that never waits would take none and answer nobody.
+            let raised = inner.mailbox.extract_if(.., |message| matches!(message.event, Some(Event::EventRaised { .. })));
+            let (mut carried, mut numbers) = (Vec::new(), Vec::new());
+            for message in raised {
+                numbers.extend(message.inbox);
+                acks.extend(message.ack);
+                carried.extend(message.event);
+            }
+            inner.inbox = numbers.iter().copied().fold(inner.inbox, i64::max);
+            next.carry(carried);
+            worker.take(&numbers);
+            consume.extend(numbers);
+        }
         inner.calls.record(&events, &progress.actions);
         let key = inner.key;
         let mut tell = inner.dismissed(&self.id, &progress.actions);

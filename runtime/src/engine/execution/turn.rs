@@ -1,7 +1,7 @@
 //! A turn: what has arrived is delivered, and what the code decides then is collected.
 
 use crate::barrier;
-use crate::engine::event::{Caller, Event, Turn};
+use crate::engine::event::{Caller, Event, Raised, Turn};
 use crate::engine::execution::{Action, Execution};
 use crate::engine::poison::Report;
 use crate::engine::scope::Foreseen;
@@ -38,6 +38,17 @@ pub(crate) struct Next {
     pub(crate) orchestrator: Registration,
     /// Its first event.
     pub(crate) started: Event,
+}
+
+impl Next {
+    /// Hands on events that were raised to the generation before and that it has not seen.
+    pub(crate) fn carry(&mut self, raised: Vec<Event>) {
+        let Event::ExecutionStarted { continued: Some(continued), .. } = &mut self.started else { return };
+        continued.events.extend(raised.into_iter().filter_map(|event| match event {
+            Event::EventRaised { name, input } => Some(Raised { name, input }),
+            _ => None,
+        }));
+    }
 }
 
 impl Execution {
