@@ -532,13 +532,15 @@ fn a_wait_that_was_given_up_swallows_nothing() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_fails_the_orchestration_with_the_event_named() {
+fn a_turn_with_an_event_of_the_wrong_type_is_given_up_with_the_event_named() {
     let (mut run, _) = Run::of(gives_up_then_asks_again());
     let wrong = HistoryEvent::EventRaised { name: "news".into(), input: Payload::encode("text").expect("it is JSON") };
-    let progress = run.turn(vec![wrong]);
-    let Some(HistoryEvent::ExecutionFailed { failure }) = progress.events.last() else { panic!("{progress:?}") };
-    assert_eq!(failure.kind(), FailureKind::Codec);
-    assert!(failure.message().contains("`news`"), "{failure}");
+    let given_up = run.execution.turn(Timestamp(run.clock + 1_000), vec![wrong.clone()]).expect_err("it does not fit");
+    assert_eq!(given_up.incoming, [wrong], "it is kept for the resumption");
+    let report = given_up.report.text("an-id", false);
+    for part in ["`news`", "\"text\"", "--without-event 1"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
 }
 
 // Failures that have no place in a type, panics, and time.
