@@ -7,11 +7,16 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dacapo::{Client, ReuseId, Runtime, Status, activity, orchestrator};
+use dacapo::{Client, Event, ReuseId, Runtime, Status, activity, orchestrator};
 use futures::future::try_join_all;
 
 const FOLDER: &str = "DACAPO_KILLERS";
 const INNOCENTS: &str = "DACAPO_INNOCENTS";
+
+/// Set where the killer begins after the innocent that runs beside it.
+const KILLS_LATE: &str = "DACAPO_KILLS_LATE";
+
+const GO: Event<()> = Event::new("go");
 
 /// How many innocent activities run in this process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -69,12 +74,32 @@ fn innocents() -> u32 {
     std::env::var(INNOCENTS).expect("it is set").parse().expect("a number")
 }
 
+#[orchestrator]
+async fn one_step(n: u32) -> u32 {
+    innocent(n).await
+}
+
+#[orchestrator]
+async fn late_killer() -> usize {
+    GO.wait().await;
+    kill("4111-1111".to_owned()).await
+}
+
 /// One life of the process: it ends well when every run has ended or is parked.
 #[tokio::test]
 async fn child() -> dacapo::Result<()> {
     let Ok(folder) = std::env::var(FOLDER) else { return Ok(()) };
     let folder = PathBuf::from(folder);
     let runtime = Runtime::builder(url(&folder)).state(Folder(folder)).open().await?;
+    if std::env::var(KILLS_LATE).is_ok() {
+        runtime.start(late_killer()).id("killer").reuse_id(ReuseId::UseExisting).await?;
+        runtime.start(one_step(0)).id("good").reuse_id(ReuseId::UseExisting).await?;
+        while RUNNING.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        runtime.raise("killer", GO, ()).await?;
+        return std::future::pending().await;
+    }
     // The backlog is in the order of the starts, so the killer is among the first to be taken up again.
     runtime.start(killer()).id("killer").reuse_id(ReuseId::UseExisting).await?;
     let starts =
@@ -95,8 +120,16 @@ async fn child() -> dacapo::Result<()> {
 
 /// Starts the process; whether it ends well.
 fn lives(folder: &Path, innocents: u32) -> bool {
+    ends_well(&mut life(folder, innocents))
+}
+
+fn life(folder: &Path, innocents: u32) -> Command {
     let mut child = Command::new(std::env::current_exe().expect("the path of this test"));
     child.args(["--exact", "child", "--nocapture"]).env(FOLDER, folder).env(INNOCENTS, innocents.to_string());
+    child
+}
+
+fn ends_well(child: &mut Command) -> bool {
     child.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs").success()
 }
 
@@ -139,6 +172,19 @@ async fn one_that_is_alone_is_set_aside_and_tried_again_when_resumed() -> dacapo
 #[tokio::test]
 async fn a_hundred_innocents_that_ran_beside_it_complete() -> dacapo::Result<()> {
     the_killer_is_found(100).await
+}
+
+/// The killer is the first to be taken up again, but the last that began when the process died.
+#[tokio::test]
+async fn an_innocent_beside_one_instant_killer_completes_after_the_first_restart() -> dacapo::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for _ in 0..2 {
+        assert!(!ends_well(life(folder.path(), 0).env(KILLS_LATE, "1")), "it dies");
+    }
+    let client = Client::connect(&url(folder.path())).await?;
+    assert_eq!(client.status("good").await?.runtime_status(), Status::Completed);
+    assert_eq!(client.status("killer").await?.report(), None);
+    Ok(())
 }
 
 /// Of two that ran at the first death one is tried first; by the second restart the other has had its turn at the latest.

@@ -25,6 +25,8 @@ pub(super) struct Note {
     pub(super) role: Role,
     /// How many processes have died while it ran.
     pub(super) deaths: u32,
+    /// Its place in the order in which the process began what it ran.
+    pub(super) begun: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ impl Note {
         bytes[16..20].copy_from_slice(&self.attempt.to_le_bytes());
         bytes[20..24].copy_from_slice(&(self.role as u32).to_le_bytes());
         bytes[24..28].copy_from_slice(&self.deaths.to_le_bytes());
+        bytes[28..].copy_from_slice(&self.begun.to_le_bytes());
         bytes
     }
 
@@ -57,7 +60,8 @@ impl Note {
             3 => Role::OnTrial,
             _ => return None,
         };
-        Some(Self { instance: long(0)?, call: long(8)?.cast_unsigned(), attempt: number(16)?, role, deaths: number(24)? })
+        let (instance, call) = (long(0)?, long(8)?.cast_unsigned());
+        Some(Self { instance, call, attempt: number(16)?, role, deaths: number(24)?, begun: number(28)? })
     }
 }
 
@@ -90,6 +94,7 @@ pub(super) struct Journal {
 struct Places {
     free: Vec<usize>,
     next: usize,
+    begun: u32,
 }
 
 impl Journal {
@@ -104,9 +109,11 @@ impl Journal {
         Ok(Self { file, suspects: suspects.len(), places: Mutex::default() })
     }
 
-    /// Notes that something runs.
-    pub(super) fn begin(&self, note: Note) -> usize {
+    /// Notes that something runs, and that it was the last to begin.
+    pub(super) fn begin(&self, mut note: Note) -> usize {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.begun = places.begun.saturating_add(1);
+        note.begun = places.begun;
         let place = places.free.pop().unwrap_or_else(|| {
             places.next += 1;
             places.next - 1
@@ -169,14 +176,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("running");
         assert_eq!(read(&path, Epoch(4)), []);
-        let note = |call, role| Note { instance: 7, call, attempt: 1, role, deaths: 2 };
+        let note = |call, role| Note { instance: 7, call, attempt: 1, role, deaths: 2, begun: 0 };
         let journal = Journal::create(&path, Epoch(4), &[note(1, Role::Suspect), note(2, Role::Suspect)]).expect("it is written");
         let (three, _four) = (journal.begin(note(3, Role::Running)), journal.begin(note(4, Role::OnTrial)));
         journal.end(three, false);
         journal.note_suspect(0, None);
-        assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect), note(3, Role::Running), note(4, Role::OnTrial)]);
+        let running = [Note { begun: 1, ..note(3, Role::Running) }, Note { begun: 2, ..note(4, Role::OnTrial) }];
+        assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect), running[0], running[1]]);
         journal.begin(note(5, Role::Running));
-        assert_eq!(read(&path, Epoch(4))[1], note(5, Role::Running), "the place is used again");
+        let again = Note { begun: 3, ..note(5, Role::Running) };
+        assert_eq!(read(&path, Epoch(4))[1], again, "the place is used again");
         drop(journal);
         assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect)], "a process that ends lets nothing run");
         assert_eq!(read(&path, Epoch(1)), [], "the database was replaced");

@@ -1,14 +1,15 @@
 //! Activities that ran when the process died. Which of them has killed it is found out by running them one at a time.
 //!
 //! * What ran at a death becomes a suspect. A suspect that was alone on trial is blamed: its deaths are counted.
-//! * Suspects run one at a time, those with the fewest deaths first, while all others run as ever. So an innocent suspect ends, and is one
-//!   no more, before a guilty one is tried again.
+//! * Suspects run one at a time, those with the fewest deaths first, while all others run as ever. Of those with as many deaths, the one that
+//!   began first goes first: what kills at once is the last that began. So an innocent suspect ends, and is one no more, before a guilty
+//!   one is tried again.
 //! * A suspect that has run for some time is no longer on trial, and the next one begins: what runs for hours keeps nobody waiting.
 //! * One with as many deaths as are allowed parks its run, until that is resumed.
 //!
 //! Invariant: while there are no suspects nothing is locked, and a start of an activity costs one short write.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,7 +20,7 @@ use tokio::sync::Notify;
 use crate::engine::execution::Action;
 use crate::payload::Excerpt;
 use crate::store::kept::Kept;
-use crate::store::{CallId, Epoch, InstanceKey, Lookup};
+use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
 use crate::worker::Worker;
 use crate::worker::journal::{Journal, Note, Role, read};
 use crate::worker::pool::{Job, Pool};
@@ -30,7 +31,11 @@ const TRIAL: Duration = Duration::from_secs(30);
 /// How long a worker waits after its start for the suspects that its instances bring, to begin with the one of the fewest deaths.
 const GATHERING: Duration = Duration::from_millis(20);
 
-/// How much longer, for each death but the first.
+/// How long it waits for those that are less suspect than the next one, and have not come.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
+/// How long others have to do their work before a suspect is tried, for each death but the first, and once more for the most suspect of
+/// several.
 const RESPITE: Duration = Duration::from_millis(150);
 
 /// How many deaths make all calls of an activity be run one at a time.
@@ -55,12 +60,22 @@ struct Inner {
     known: HashMap<Id, Suspect>,
     on_trial: Option<(Id, &'static str)>,
     waiting: Vec<Job>,
+    /// When the last trial ended.
+    tried_at: Option<Instant>,
+    /// Who is tried last.
+    last: Option<Rank>,
 }
+
+/// How suspect one is: its deaths, and when it began.
+type Rank = (u32, u32);
 
 #[derive(Clone, Copy)]
 struct Suspect {
     attempt: u32,
     deaths: u32,
+    begun: u32,
+    /// Whether it is going to be tried by this worker.
+    expected: bool,
     /// Where it stands in the journal.
     place: usize,
 }
@@ -72,10 +87,14 @@ impl Suspects {
         let mut journal = None;
         if let Some(path) = path.filter(|_| limit > 0) {
             let mut suspects = blamed(&read(&path, Epoch(epoch.0 - 1)));
+            let mut expected = HashSet::new();
             for index in (0..suspects.len()).rev() {
-                let found = store.find(Lookup::Key(suspects[index].instance)).await;
-                if found.is_ok_and(|found| found.is_none_or(|found| found.state.status.is_terminal())) {
-                    suspects.swap_remove(index);
+                let instance = suspects[index].instance;
+                match store.find(Lookup::Key(instance)).await {
+                    Ok(None) => drop(suspects.swap_remove(index)),
+                    Ok(Some(found)) if found.state.status.is_terminal() => drop(suspects.swap_remove(index)),
+                    Ok(Some(found)) if found.state.status == Status::Running => drop(expected.insert(instance)),
+                    Ok(Some(_)) | Err(_) => {}
                 }
             }
             journal = Journal::create(&path, epoch, &suspects)
@@ -85,12 +104,14 @@ impl Suspects {
                 })
                 .ok();
             let place = |(place, note): (usize, &Note)| {
-                ((note.instance, note.call), Suspect { attempt: note.attempt, deaths: note.deaths, place })
+                let Note { instance, call, attempt, deaths, begun, .. } = *note;
+                ((instance, call), Suspect { attempt, deaths, begun, expected: expected.contains(&instance), place })
             };
             known = suspects.iter().enumerate().map(place).collect();
         }
         let any = AtomicBool::new(!known.is_empty());
-        let inner = Mutex::new(Inner { known, ..Inner::default() });
+        let last = known.values().map(Suspect::rank).max().filter(|_| known.len() > 1);
+        let inner = Mutex::new(Inner { known, last, ..Inner::default() });
         Arc::new(Self { journal, limit, any, inner, changed: Notify::new() })
     }
 
@@ -108,7 +129,8 @@ impl Suspects {
                 suspect.deaths = 0;
                 if let Some(journal) = &self.journal {
                     let (role, deaths) = (Role::Suspect, 0);
-                    let note = Note { instance, call: *call, attempt: suspect.attempt, role, deaths };
+                    let Suspect { attempt, begun, .. } = *suspect;
+                    let note = Note { instance, call: *call, attempt, role, deaths, begun };
                     journal.note_suspect(suspect.place, Some(note));
                 }
             }
@@ -130,14 +152,40 @@ impl Suspects {
         None
     }
 
-    /// How many deaths the job has that is to be tried next, if one is.
-    fn next_deaths(&self) -> Option<u32> {
+    /// Forgets the calls of an instance that it no longer waits for.
+    fn settle(&self, instance: InstanceKey, pending: &[Action]) {
+        let waits = |call: CallId, number: u32| {
+            pending.iter().any(|action| {
+                matches!(action, Action::StartActivity { id, attempt, not_before: None, .. } if (*id, *attempt) == (call, number))
+            })
+        };
+        let settled: Vec<_> = self
+            .lock()
+            .known
+            .extract_if(|(key, call), suspect| *key == instance && !waits(*call, suspect.attempt))
+            .map(|(_, suspect)| suspect.place)
+            .collect();
+        for place in settled {
+            self.journal.iter().for_each(|journal| journal.note_suspect(place, None));
+            self.changed.notify_one();
+        }
+    }
+
+    /// How long the job that is to be tried next has to wait, if one is.
+    fn next_waits(&self, begun: Instant) -> Option<Duration> {
         let mut inner = self.lock();
         inner.waiting.retain(|job| !job.is_cancelled());
         if inner.on_trial.is_some() {
             return None;
         }
-        inner.waiting.iter().map(|job| inner.deaths(job.id(), job.attempt).unwrap_or(0)).min()
+        let rank = inner.waiting.iter().map(|job| inner.rank(job)).min()?;
+        let comes = |(id, suspect): (&Id, &Suspect)| {
+            suspect.expected && suspect.rank() < rank && inner.waiting.iter().all(|job| job.id() != *id)
+        };
+        let gathering = if inner.known.iter().any(comes) { ARRIVAL } else { GATHERING };
+        let respites = rank.0.saturating_sub(1) + u32::from(inner.last == Some(rank));
+        let quiet = inner.tried_at.unwrap_or(begun).elapsed();
+        Some(gathering.saturating_sub(begun.elapsed()).max((RESPITE * respites).saturating_sub(quiet)))
     }
 
     /// The next job, if none is tried.
@@ -146,10 +194,12 @@ impl Suspects {
         if inner.on_trial.is_some() {
             return None;
         }
-        let deaths = |job: &Job| inner.deaths(job.id(), job.attempt).unwrap_or(0);
-        let (index, _) = inner.waiting.iter().enumerate().min_by_key(|(_, job)| deaths(job))?;
+        let (index, _) = inner.waiting.iter().enumerate().min_by_key(|(_, job)| inner.rank(job))?;
         let mut job = inner.waiting.remove(index);
         let id = job.id();
+        if let Some(suspect) = inner.known.get_mut(&id) {
+            suspect.expected = false;
+        }
         inner.on_trial = Some((id, job.activity.name()));
         job.trial = Some(Trial { suspects: self.clone(), id });
         Some(job)
@@ -160,7 +210,7 @@ impl Suspects {
         let (instance, call) = job.id();
         let is_suspect = self.any.load(Ordering::Relaxed) && (job.trial.is_some() || self.lock().known.contains_key(&job.id()));
         let role = if job.trial.is_some() { Role::OnTrial } else { Role::Running };
-        let note = Note { instance, call, attempt: job.attempt, role, deaths: 0 };
+        let note = Note { instance, call, attempt: job.attempt, role, deaths: 0, begun: 0 };
         let place = self.journal.as_ref().map(|journal| journal.begin(note));
         Noted { suspects: self.clone(), id: (instance, call), place, is_suspect }
     }
@@ -169,6 +219,7 @@ impl Suspects {
     fn release(&self, id: Id) {
         let mut inner = self.lock();
         if inner.on_trial.take_if(|(on_trial, _)| *on_trial == id).is_some() {
+            inner.tried_at = Some(Instant::now());
             drop(inner);
             self.changed.notify_one();
         }
@@ -184,7 +235,18 @@ impl Suspects {
     }
 }
 
+impl Suspect {
+    fn rank(&self) -> Rank {
+        (self.deaths, self.begun)
+    }
+}
+
 impl Inner {
+    /// One that never ran when a process died is of an activity that is tried.
+    fn rank(&self, job: &Job) -> Rank {
+        self.known.get(&job.id()).filter(|suspect| suspect.attempt == job.attempt).map_or((0, 0), Suspect::rank)
+    }
+
     fn deaths(&self, id: Id, attempt: u32) -> Option<u32> {
         self.known.get(&id).filter(|suspect| suspect.attempt == attempt).map(|suspect| suspect.deaths)
     }
@@ -206,6 +268,7 @@ impl Worker {
         if !suspects.any.load(Ordering::Relaxed) {
             return None;
         }
+        suspects.settle(key, pending);
         pending.iter().find_map(|action| {
             let Action::StartActivity { id: call, name, input, attempt, not_before: None, .. } = action else { return None };
             let deaths = suspects.lock().deaths((key, *call), *attempt).filter(|deaths| *deaths >= suspects.limit)?;
@@ -269,7 +332,7 @@ fn blamed(notes: &[Note]) -> Vec<Note> {
             Role::OnTrial => deaths + 1,
         };
         match earlier {
-            Some(suspect) => suspect.deaths = deaths,
+            Some(suspect) => (suspect.deaths, suspect.begun) = (deaths, note.begun),
             None => {
                 suspects.retain(|suspect| !is_same(suspect, note));
                 suspects.push(Note { role: Role::Suspect, deaths, ..*note });
@@ -285,8 +348,7 @@ pub(crate) async fn try_suspects(worker: Weak<Worker>, pool: Arc<Pool>) {
     let begin = Instant::now();
     loop {
         suspects.changed.notified().await;
-        while let Some(deaths) = suspects.next_deaths() {
-            let patience = (GATHERING + RESPITE * deaths.saturating_sub(1)).saturating_sub(begin.elapsed());
+        while let Some(patience) = suspects.next_waits(begin) {
             if !patience.is_zero() {
                 // Those who come meanwhile may go first.
                 let _ = tokio::time::timeout(patience, suspects.changed.notified()).await;
@@ -313,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_death_is_counted_for_the_suspect_on_trial_only() {
-        let note = |call, role, deaths| Note { instance: 1, call, attempt: 1, role, deaths };
+        let note = |call, role, deaths| Note { instance: 1, call, attempt: 1, role, deaths, begun: 0 };
         let deaths = |notes: &[Note]| blamed(notes).iter().map(|note| (note.call, note.deaths)).collect::<Vec<_>>();
         assert_eq!(deaths(&[note(1, Role::Running, 0), note(2, Role::Running, 0)]), [(1, 1), (2, 1)]);
         let suspects = [note(1, Role::Suspect, 1), note(2, Role::Suspect, 3), note(3, Role::Suspect, 4)];
