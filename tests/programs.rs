@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use dacapo::store::{Event, Turn};
 use support::Process;
@@ -383,18 +384,18 @@ fn a_failure_is_told_with_its_causes() {
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_is_spoken_of() {
+fn a_database_that_cannot_be_written_is_spoken_of() {
     let place = Place::of("monitor");
     let said = fs::File::create(place.path("said")).expect("a file");
     let mut process = Process::spawn(place.program(&["report.csv", "--every", "0.05"]).stdout(Stdio::null()).stderr(said));
     let is_begun = || place.path("monitor.db").exists() && !place.recorded(&watch_of(&place, "report.csv"), "size_of").is_empty();
     assert!(process.run_until("the first look", is_begun));
     let database = rusqlite::Connection::open(place.path("monitor.db")).expect("a database");
-    let full = "CREATE TRIGGER full BEFORE INSERT ON turn BEGIN SELECT RAISE(FAIL, 'the disk is full'); END";
-    database.execute_batch(full).expect("a trigger");
-    let told = || fs::read_to_string(place.path("said")).is_ok_and(|text| text.contains("the disk is full"));
-    assert!(process.run_until("a word about the disk", told));
-    database.execute_batch("DROP TRIGGER full").expect("it is there");
+    database.busy_timeout(Duration::from_secs(60)).expect("a timeout");
+    database.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let told = || fs::read_to_string(place.path("said")).is_ok_and(|text| text.contains("database is locked"));
+    assert!(process.run_until("a word about the lock", told));
+    database.execute_batch("ROLLBACK").expect("there is a lock");
     fs::write(place.path("report.csv"), "complete").expect("a file");
     assert!(!process.run_until("the end", || false));
 }
