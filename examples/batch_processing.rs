@@ -26,6 +26,7 @@ use clap::{Parser, Subcommand};
 use dacapo::{Client, Error, Retry, Runtime, activity, orchestrator};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Processes 100 work items and prints the summary, or serves the HTTP API.
 #[derive(Parser)]
@@ -94,7 +95,7 @@ struct ItemFailure {
     error: String,
 }
 
-/// How `RetryingFanOutOrchestrator` retries. What the input leaves out is as published.
+/// How `RetryingFanOutOrchestrator` retries. Members missing from the input have the published values.
 #[derive(Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", remote = "Self")]
 struct RetryPolicy {
@@ -114,7 +115,8 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     fn retry(&self) -> dacapo::Result<Retry> {
-        let first = Duration::try_from_secs_f64(self.first_retry_interval)?;
+        let invalid = |error| Error::msg(format!("invalid `FirstRetryInterval` {}: {error}", self.first_retry_interval));
+        let first = Duration::try_from_secs_f64(self.first_retry_interval).map_err(invalid)?;
         Ok(Retry::exponential(first).backoff(self.backoff_coefficient).max_attempts(self.max_number_of_attempts))
     }
 }
@@ -150,7 +152,6 @@ fn aggregate_results(results: Vec<ProcessingResult>) -> BatchResult {
 
 /// The same under the published spelling.
 #[activity(name = "AggregatResults")]
-#[allow(dead_code, reason = "for runs that were started under that spelling")]
 fn aggregat_results(results: Vec<ProcessingResult>) -> BatchResult {
     aggregate(&results)
 }
@@ -171,24 +172,30 @@ fn named(items: &[WorkItem]) -> impl Iterator<Item = String> {
     items.iter().map(|item| format!("item {}", item.id))
 }
 
+/// Calls `AggregateResults`, or `AggregatResults` if that is the input. Any other input is ignored.
+#[orchestrator(inline)]
+async fn aggregated(input: Value, results: Vec<ProcessingResult>) -> BatchResult {
+    if input == "AggregatResults" { aggregat_results(results).await } else { aggregate_results(results).await }
+}
+
 /// All items at once.
 #[orchestrator(name = "ProcessBatchOrchestrator")]
-async fn process_batch() -> dacapo::Result<BatchResult> {
+async fn process_batch(input: Value) -> dacapo::Result<BatchResult> {
     let items = get_work_items().await;
     tracing::info!("Fanning out to process {} items", items.len());
     let results = join_all(items.iter().cloned().map(process_single_item)).await;
-    Ok(aggregate_results(failures::all_or_named(named(&items), results)?).await)
+    Ok(aggregated(input, failures::all_or_named(named(&items), results)?).await)
 }
 
 /// 50 items at once; the next 50 begin when all of these have ended.
 #[orchestrator(name = "ControlledFanOutOrchestrator")]
-async fn controlled_fan_out() -> dacapo::Result<BatchResult> {
+async fn controlled_fan_out(input: Value) -> dacapo::Result<BatchResult> {
     let items = get_work_items().await;
     let mut results = Vec::new();
     for batch in items.chunks(50) {
         results.extend(join_all(batch.iter().cloned().map(process_single_item)).await);
     }
-    Ok(aggregate_results(failures::all_or_named(named(&items), results)?).await)
+    Ok(aggregated(input, failures::all_or_named(named(&items), results)?).await)
 }
 
 /// All items at once, each with retries. Items that fail all the same do not fail the batch.
@@ -212,7 +219,7 @@ async fn retrying_fan_out(policy: Option<RetryPolicy>) -> dacapo::Result<Partial
 }
 
 async fn start_batch_processing(State(client): State<Client>, request: Parts) -> Response {
-    let started = client.start(process_batch()).await;
+    let started = client.start(process_batch(Value::Null)).await;
     if let Ok(run) = &started {
         tracing::info!("Started orchestration with ID {}", run.id());
     }
@@ -225,7 +232,7 @@ async fn main() -> dacapo::Result<()> {
     let runtime = Runtime::builder(store.url).state(Work { each: Duration::from_millis(work_ms), fail_every });
     let name = match command {
         Some(Command::Serve(listen)) => {
-            let routes = Router::new().route("/api/StartBatchProcessing", post(start_batch_processing));
+            let routes = Router::new().route("/api/startbatchprocessing", post(start_batch_processing));
             return serve::serve(listen, runtime, routes).await;
         }
         Some(Command::Controlled) => "ControlledFanOutOrchestrator",

@@ -32,8 +32,9 @@ fn the_fan_out_recipe_is_followed() {
     let server = place.served(&[]);
     block_on(async {
         let orchestrator = "orchestrators/fan_out_fan_in_orchestrator";
-        for route in ["/api/start-fanout", &format!("/{orchestrator}"), &format!("/api/{orchestrator}")] {
-            let location = accepted(&server, route, None).await;
+        let routes = ["/api/start-fanout".to_owned(), format!("/{orchestrator}"), format!("/api/{orchestrator}")];
+        for route in routes.iter().flat_map(|route| [route.clone(), route.to_uppercase()]) {
+            let location = accepted(&server, &route, None).await;
             let state = completed(&location).await;
             assert_eq!((&state["name"], &state["input"]), (&json!("fan_out_fan_in_orchestrator"), &Value::Null), "{route}");
             assert_eq!(state["output"], json!(five), "{route}");
@@ -126,6 +127,22 @@ fn a_replay_after_a_kill_logs_nothing_again() {
     assert_eq!([fan_outs("first"), fan_outs("second")], [1, 0]);
 }
 
+#[test]
+fn results_are_aggregated_under_the_published_spelling_on_request() {
+    let place = Place::of("batch_processing");
+    let server = logged(&place, &["--work-ms", "0"], "log");
+    block_on(async {
+        for orchestrator in ["ProcessBatchOrchestrator", "ControlledFanOutOrchestrator"] {
+            for (input, name) in [("AggregatResults", "AggregatResults"), ("anything else", "AggregateResults")] {
+                let location = accepted(&server, &format!("/orchestrators/{orchestrator}"), Some(json!(input))).await;
+                assert_aggregated(&completed(&location).await["output"], 100, 0);
+                let calls = calls(&location).await;
+                assert_eq!(counted(&calls), BTreeMap::from([(name, 1), ("GetWorkItems", 1), ("ProcessSingleItem", 100)]));
+            }
+        }
+    });
+}
+
 /// How many calls of `ProcessSingleItem` had been scheduled and how many of those had ended, before each was scheduled.
 fn waves(place: &Place, id: &str) -> Vec<(usize, usize)> {
     let (mut scheduled, mut ended, mut waves) = (Vec::new(), 0, Vec::new());
@@ -194,6 +211,12 @@ fn retries_are_three_attempts_and_partial_failures_are_named() {
         assert_eq!(state["output"]["Failures"], (1..=10).map(|tenth| failure(10 * tenth - 1)).collect::<Value>());
         assert_eq!(members(&state["output"]), [&AGGREGATED[..2], &["Failures"], &AGGREGATED[2..]].concat());
 
+        let negative = accepted(&server, route, Some(json!({ "FirstRetryInterval": -1 }))).await;
+        assert_eq!(
+            exchange::failure(&negative).await,
+            "invalid `FirstRetryInterval` -1: cannot convert float seconds to Duration: value is negative"
+        );
+
         let strict = accepted(&server, "/orchestrators/ProcessBatchOrchestrator", None).await;
         let why = exchange::failure(&strict).await;
         assert!(why.starts_with("10 of 100 items failed: item 9: `item-9` cannot be processed; item 19: "), "{why}");
@@ -236,6 +259,8 @@ fn an_order_batch_is_summarized_and_every_failure_is_named() {
         let waited = send(Method::POST, &format!("{}/api/batches?wait=5", server.host), Some(lines)).await;
         assert_eq!(waited.status(), StatusCode::OK);
         assert_eq!(waited.text().await.expect("text"), summary);
+        let waited = send(Method::POST, &format!("{}/API/Batches?Wait=5", server.host), Some(json!([]))).await;
+        assert_eq!(waited.text().await.expect("text"), r#"{"Processed":0,"Reserved":0,"Total":0.00}"#, "in any letter case");
 
         let bad = |sku: &str| json!({ "Sku": sku, "Quantity": 1 });
         let failing = json!([bad("A"), bad("BAD-1"), bad("B"), bad("BAD-2")]);
@@ -248,9 +273,12 @@ fn an_order_batch_is_summarized_and_every_failure_is_named() {
             let message: Value = refused.json().await.expect("JSON");
             assert!(message["Message"].as_str().is_some_and(|why| why.starts_with("the body must be a JSON array")), "{message}");
         }
-        for wrong in ["soon", "-1", "NaN"] {
+        for wrong in ["soon", "-1", "NaN", ""] {
             let url = format!("{}/api/batches?wait={wrong}", server.host);
-            assert_eq!(send(Method::POST, &url, Some(json!([]))).await.status(), StatusCode::BAD_REQUEST, "{wrong}");
+            let refused = send(Method::POST, &url, Some(json!([]))).await;
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{wrong}");
+            let message: Value = refused.json().await.expect("JSON");
+            assert!(message["Message"].as_str().is_some_and(|why| why.starts_with("`wait` must be a number")), "{message}");
         }
     });
 }

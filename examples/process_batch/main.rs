@@ -25,14 +25,16 @@ mod serve;
 #[path = "../start/mod.rs"]
 mod start;
 
+use std::fmt::Display;
+use std::num::ParseFloatError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::post;
 use clap::{Parser, Subcommand};
@@ -46,7 +48,7 @@ use serde::{Deserialize, Serialize};
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// A JSON file with the order lines; without it, 500 lines are made up
+    /// A JSON file with the order lines; without it, 500 lines are generated
     file: Option<PathBuf>,
     /// How long each line takes, in milliseconds
     #[arg(long, global = true, value_name = "MS", default_value_t = 5)]
@@ -60,7 +62,7 @@ struct Args {
     /// How many activities run at once
     #[arg(long, global = true, value_name = "N", default_value_t = 1000)]
     max_concurrent_activities: usize,
-    /// How many batches work at once; without it, all of them
+    /// How many batches run at once [default: unlimited]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_orchestrators: Option<u32>,
     #[command(flatten)]
@@ -69,7 +71,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measures one by one against all at once, and the database with images against one with references
+    /// Compares one by one with all at once, and images in the history with references to blobs
     Measure {
         /// How many order lines
         #[arg(long, value_name = "N", default_value_t = 500)]
@@ -156,14 +158,17 @@ async fn one_by_one(items: Vec<OrderItem>) -> dacapo::Result<BatchSummary> {
     Ok(summarize_batch(results).await)
 }
 
-#[derive(Deserialize)]
-struct Wait {
-    /// In seconds.
-    wait: Option<f64>,
+/// The time that `?wait=SECONDS` asks to wait for the summary. As in the API, the name of the parameter has any letter case.
+fn wait_of(uri: &Uri) -> Result<Option<Duration>, String> {
+    let invalid = |why: &dyn Display| format!("`wait` must be a number of seconds: {why}");
+    let parameters = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let seconds = parameters.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("wait"));
+    let seconds = seconds.map(|(_, text)| text.parse().map_err(|error: ParseFloatError| invalid(&error))).transpose()?;
+    seconds.map(Duration::try_from_secs_f64).transpose().map_err(|error| invalid(&error))
 }
 
 /// The body is a JSON array of order lines.
-async fn post_batch(State(client): State<Client>, Query(Wait { wait }): Query<Wait>, request: Parts, body: Bytes) -> Response {
+async fn post_batch(State(client): State<Client>, request: Parts, body: Bytes) -> Response {
     let items: Vec<OrderItem> = match serde_json::from_slice(&body) {
         Ok(items) => items,
         Err(error) => {
@@ -171,9 +176,9 @@ async fn post_batch(State(client): State<Client>, Query(Wait { wait }): Query<Wa
             return start::refusal(StatusCode::BAD_REQUEST, &format!("{expected}: {error}"));
         }
     };
-    let wait = match wait.map(Duration::try_from_secs_f64).transpose() {
+    let wait = match wait_of(&request.uri) {
         Ok(wait) => wait,
-        Err(error) => return start::refusal(StatusCode::BAD_REQUEST, &format!("`wait` must be a number of seconds: {error}")),
+        Err(why) => return start::refusal(StatusCode::BAD_REQUEST, &why),
     };
     match (client.start(process_batch(items)).await, wait) {
         (Ok(run), Some(wait)) => http::wait_or_check_status(&run, &request, wait).await,

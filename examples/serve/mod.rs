@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
+use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::map_request;
 use axum_server::{Handle, Server};
@@ -48,7 +49,8 @@ const MAX_BODY: usize = 16 << 20;
 /// Serves `routes` and Durable Functions' HTTP API until Ctrl-C. Unfinished orchestrations continue at the next start.
 ///
 /// `POST /orchestrators/{name}[/{id}]` and `POST /api/orchestrators/{name}[/{id}]`, the routes of Microsoft's samples, are served as well
-/// as those below `/runtime/webhooks/durabletask`. The access check of the API guards `routes` too.
+/// as those below `/runtime/webhooks/durabletask`. The access check of the API guards `routes` too. Paths match in any letter case, as in
+/// Azure Functions, so those of `routes` must be lower-case.
 #[allow(dead_code, reason = "some programs have something to prepare")]
 pub(crate) async fn serve(listen: Listen, runtime: dacapo::Builder, routes: Router<Client>) -> dacapo::Result<()> {
     serve_prepared(listen, runtime, routes, async |_| Ok(())).await
@@ -72,9 +74,8 @@ pub(crate) async fn serve_prepared(
     // replaces that of `routes`.
     let routes = routes.method_not_allowed_fallback(async || StatusCode::NOT_FOUND).with_state(runtime.client());
     let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY)).layer(api.guard(http::Role::Start));
-    let api = api.router();
-    let samples = api.clone().layer(map_request(below_the_base));
-    let app = routes.nest("/orchestrators", samples.clone()).nest("/api/orchestrators", samples).merge(api);
+    // An outer router, because a layer runs after the routing of its own.
+    let app = Router::new().fallback_service(routes.merge(api.router())).layer(map_request(canonical));
     println!("listening on http://{}", listener.local_addr()?);
 
     let handle = Handle::new();
@@ -105,11 +106,22 @@ pub(crate) fn on(listener: TcpListener, header_timeout: Duration) -> Server<Sock
     server
 }
 
-/// Makes the short route the one that the API knows.
-async fn below_the_base(OriginalUri(asked): OriginalUri, mut request: Request) -> Request {
-    let asked = asked.to_string();
-    let route = asked.strip_prefix("/api").unwrap_or(&asked);
-    if let Ok(known) = format!("/runtime/webhooks/durabletask{route}").parse::<Uri>() {
+/// Rewrites the path as the routers know it: generic routes below the base of the API, others below `/api` in lower case.
+async fn canonical(mut request: Request) -> Request {
+    let asked = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+    let below = |prefix: &str| {
+        asked.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix)).map(|_| &asked[prefix.len()..])
+    };
+    let known = if let Some(rest) = below("/api/orchestrators/").or_else(|| below("/orchestrators/")) {
+        format!("/runtime/webhooks/durabletask/orchestrators/{rest}")
+    } else if below("/api/").is_some() {
+        let (path, query) = asked.split_at(request.uri().path().len());
+        format!("{}{query}", path.to_ascii_lowercase())
+    } else {
+        return request;
+    };
+    if let Ok(known) = known.parse::<Uri>() {
+        *request.uri_mut() = known.clone();
         request.extensions_mut().insert(OriginalUri(known));
     }
     request
