@@ -8,10 +8,10 @@
 //! curl -i -X POST localhost:7071/api/drain
 //! ```
 //!
-//! Each batch of up to ten messages is an orchestration of its own: one call a message, and the output is a map of all messages to what
-//! became of them, which is also merged into `results.json`. Rate and concurrency are limits of the activity, so all batches share them.
-//! A call that fails is tried up to five times with growing waits, or as late as a `Retry-After` says. A message leaves the queue when
-//! its result is stored; one that has failed five times stays there with the reason, and is tried again at the next start.
+//! Each batch of up to ten messages is an orchestration of its own: it makes one call per message, and its output maps every message to
+//! its final status, which is also merged into `results.json`. Rate and concurrency are limits of the activity, so all batches share
+//! them. A call is attempted up to five times with exponential backoff, and never earlier than a `Retry-After` asks. A message leaves
+//! the queue once its result is stored; one that failed five times stays there with the reason, and is tried again at the next start.
 //! `api --per-minute 600`, `api --flaky 7` and `api --cut 7` show that nothing is lost.
 
 mod begin;
@@ -40,7 +40,7 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Empties a queue through an API that takes so many calls a minute and no more.
+/// Drains a queue through an API that accepts a limited number of calls a minute.
 #[derive(Parser)]
 struct Args {
     /// The folder of the queue and the results
@@ -56,6 +56,7 @@ struct Args {
 enum Command {
     /// Serves the API until it is stopped
     Api {
+        /// Where to listen
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7099")]
         listen: SocketAddr,
         #[command(flatten)]
@@ -63,18 +64,19 @@ enum Command {
     },
     /// Puts messages into the queue
     Fill {
+        /// How many messages
         #[arg(long, value_name = "N", default_value_t = 1000)]
         count: u32,
     },
     /// Works until the queue is empty
     Work(Calls),
-    /// Empties the queue on a schedule and for `POST /api/drain`, and serves Durable Functions' HTTP API, until Ctrl-C
+    /// Drains the queue on a schedule and on `POST /api/drain`, and serves Durable Functions' HTTP API, until Ctrl-C
     Serve {
         #[command(flatten)]
         listen: serve::Listen,
         #[command(flatten)]
         calls: Calls,
-        /// How often the queue is looked at, in seconds
+        /// How often to drain the queue, in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
         every: u64,
     },
