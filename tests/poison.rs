@@ -120,7 +120,7 @@ async fn an_event_that_was_kept_for_a_later_wait_is_put_aside(kept: Kept) -> dac
     assert!(refused.to_string().contains("a wait has taken it already"), "{refused}");
     assert_eq!(runtime.status("w").await?.runtime_status(), Status::Suspended);
     let refused = runtime.resume("w", "").without_event(1).await.expect_err("it is put aside");
-    assert!(refused.to_string().contains("put aside already"), "{refused}");
+    assert!(refused.to_string().contains("already been put aside"), "{refused}");
     runtime.resume("w", "").await?;
     run_ends(&runtime, "w", 1, 2).await;
     Ok(())

@@ -178,7 +178,7 @@ async fn what_does_not_fit_the_state_is_refused_and_changes_nothing(kept: Kept) 
     refused(runtime.resume("c", "").await, ErrorKind::Invalid, "`c`: it is not suspended").await;
     refused(runtime.suspend("nobody", "").await, ErrorKind::NotFound, "`nobody`").await;
     runtime.suspend("c", "incident").await?;
-    refused(runtime.suspend("c", "again").await, ErrorKind::Invalid, "`c`: it is suspended already").await;
+    refused(runtime.suspend("c", "again").await, ErrorKind::Invalid, "`c`: it is already suspended").await;
     runtime.resume("c", "over").await?;
     for n in [1, 2] {
         run.raise(GO, n).await?;

@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Resume {
         #[command(flatten)]
         target: Target,
-        /// Put aside the external event with this number, which the report of a parked run names: no wait takes it, and it stays in the
+        /// Skip the external event with this number, which is in the report of a parked run; the event stays in the
         /// history (repeatable)
         #[arg(long, value_name = "N")]
         without_event: Vec<u64>,
@@ -332,7 +332,7 @@ impl From<ReuseArg> for ReuseId {
 }
 
 fn parse_tag(text: &str) -> Result<(String, String), String> {
-    let wrong = "write NAME=VALUE, as in tenant=acme";
+    let wrong = "expected NAME=VALUE, e.g. tenant=acme";
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(wrong)?;
     Ok((name.to_owned(), value.to_owned()))
 }

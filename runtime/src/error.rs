@@ -44,11 +44,11 @@ impl Error {
         Self { message: message.to_string(), causes: Vec::new(), failure: None, retry_after: None }
     }
 
-    /// Asks for a wait before the next attempt: it starts no earlier than `wait` after the failure, as a `Retry-After` header wants it.
+    /// Asks for a wait before the next attempt: it starts no earlier than `wait` after the failure, as a `Retry-After` header asks.
     ///
-    /// It counts where an activity or a sub-orchestration fails with this error and its [`Retry`](crate::Retry) policy has an attempt
-    /// left. The wait of the policy still holds, so the longer of the two is waited; an attempt that would then start after the
-    /// policy's `retry_timeout` is not made. No place of the worker is held meanwhile.
+    /// It applies when an activity or a sub-orchestration fails with this error and its [`Retry`](crate::Retry) policy has an attempt
+    /// left. The longer of this wait and the policy's own is used; if the next attempt would start after the policy's `retry_timeout`,
+    /// there is none. The wait takes no place in the worker's limits.
     ///
     /// ```
     /// use std::time::Duration;
@@ -65,7 +65,7 @@ impl Error {
     /// }
     /// ```
     ///
-    /// An error type of your own asks by what it holds: [`Failure::retry_after`].
+    /// For an error type of your own, see [`Failure::retry_after`].
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(Box::new(wait));

@@ -150,8 +150,8 @@ impl Failure {
         self
     }
 
-    /// Asks for a wait before the next attempt, as [`Error::retry_after`] does, from an error type of your own. The type need only keep
-    /// the failure, or an [`Error`], as a part of what is recorded of it.
+    /// Asks for a wait before the next attempt, as [`Error::retry_after`] does, from an error type of your own. It is enough
+    /// that the type contains the failure, or an [`Error`], when it is serialized.
     ///
     /// ```
     /// use std::time::Duration;

@@ -25,7 +25,7 @@ use crate::worker::{Retention, Settings, Worker};
 ///
 /// A panic of an orchestrator, an activity, an operation of an entity, a codec or a store of your own fails that call, that run or that
 /// request, and nothing else. A panic in a `Drop` is logged where there is nothing it could fail. Only a panic in a `Drop` while another
-/// panic unwinds cannot be caught: Rust aborts the process then. So a `Drop` that may panic asks `std::thread::panicking()` first.
+/// panic unwinds cannot be caught: Rust aborts the process then. A `Drop` that may panic should check `std::thread::panicking()` first.
 ///
 /// ```standalone_crate
 /// use dacapo::{Runtime, activity, orchestrator};
@@ -96,7 +96,7 @@ impl Runtime {
     }
 
     /// Stops: no activity is started any more, those that run get the grace period to end and be recorded, the rest is left
-    /// for the next runtime on the store. How many activities were cut off is logged, and no error: they run again.
+    /// for the next runtime on the store. The number of activities that were cut off is logged; it is not an error, because they run again.
     ///
     /// # Errors
     /// [`Store`](crate::ErrorKind::Store) when something could not be written: the database was removed or replaced, or the disk refused
@@ -207,11 +207,11 @@ impl Builder {
     /// How many orchestrations work at once. Default: unlimited; 0 counts as 1.
     ///
     /// An orchestration counts while its code runs, and while one of its activities runs or waits to run. One that waits only for
-    /// timers, a retry, events, locks or sub-orchestrations does not count, so a parent and its child get by with a limit of 1. Whatever
-    /// is over the limit waits in the order in which it could have gone on; a status then still shows what it was before. A
-    /// message for an orchestration that waits is stored and answered at once, and a suspension or termination takes effect at once.
+    /// timers, a retry, events, locks or sub-orchestrations does not count, so a parent and its child can run with a limit of 1. Others
+    /// wait in line, first come, first served, and keep their status meanwhile. A message for an orchestration in line is stored
+    /// and acknowledged at once, and a suspension or termination takes effect at once.
     ///
-    /// An activity that itself waits for another orchestration keeps the place of its own one: at a limit of 1 it waits for ever.
+    /// An activity that itself waits for another orchestration keeps the place of its own orchestration: at a limit of 1 it waits forever.
     ///
     /// ```standalone_crate
     /// # #[tokio::main(flavor = "current_thread")]
@@ -229,8 +229,8 @@ impl Builder {
     /// How many times the process may die while one call of an activity runs, before the run that made the call is parked with a report.
     /// Resuming it tries the call again. Default: 5; 0 means any number of times.
     ///
-    /// After a death, the activities that ran are run again one at a time, so that only the one that ends the process is counted; all others
-    /// run as usual. It needs a store that offers a [`journal`](crate::store::Store::journal), as SQLite does.
+    /// After a death, the activities that were running run again one at a time, so that deaths are counted only for the one that causes
+    /// them; all others run as usual. This needs a store with a [`journal`](crate::store::Store::journal), such as SQLite.
     pub fn max_process_deaths(mut self, deaths: u32) -> Self {
         self.settings.max_process_deaths = deaths;
         self

@@ -99,7 +99,7 @@ fn wrappers_without_brackets_are_bounded() {
 
     let deep = (0..3_000).fold(Wrapped(None), |inner, _| Wrapped(Some(Box::new(inner))));
     let failure = Payload::encode(&deep).expect_err("it is refused");
-    assert!(failure.to_string().contains("wrapped in each other"), "{failure}");
+    assert!(failure.to_string().contains("nested wrappers"), "{failure}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ async fn an_export_that_fails_leaves_what_was_there() -> dacapo::Result<()> {
     assert!(emptied > 0);
     let before = std::fs::read_dir(place.folder.path())?.count();
     let (code, said) = place.refused(&["export", "-o", &file]).await;
-    assert!(code == 1 && said.contains("is missing in the store"), "{said}");
+    assert!(code == 1 && said.contains("is missing from the store"), "{said}");
     assert_eq!(std::fs::read_to_string(&file)?, "what was there");
     assert_eq!(std::fs::read_dir(place.folder.path())?.count(), before);
     Ok(())

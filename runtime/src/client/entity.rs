@@ -137,7 +137,7 @@ impl Client {
             && let Some(failure) =
                 worker.registry().entity(entity_name(&entity)).and_then(|known| known.refuses(operation, &input))
         {
-            let message = format!("`{operation}` cannot be signalled to `{entity}`: {failure}");
+            let message = format!("cannot signal `{operation}` to `{entity}`: {failure}");
             return Err(RuntimeError::new(ErrorKind::Invalid, message));
         }
         self.check_length(format_args!("the input of `{operation}`"), &input)?;

@@ -317,7 +317,7 @@ impl Client {
                 let is_suspended = instance.state.status == Status::Suspended;
                 match event {
                     HistoryEvent::ExecutionSuspended { .. } if is_suspended => {
-                        return Err(wrong_state(id, "it is suspended already"));
+                        return Err(wrong_state(id, "it is already suspended"));
                     }
                     HistoryEvent::ExecutionResumed { .. } if !is_suspended => {
                         return Err(wrong_state(id, "it is not suspended"));

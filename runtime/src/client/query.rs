@@ -185,7 +185,7 @@ impl Query {
             return refused(&format!("the query asks for runs that are {status}, and {asks}"));
         }
         if self.query.id_prefix.as_deref() == Some("") {
-            return refused("the id prefix is empty, which every id begins with; leave it out if that is meant");
+            return refused("the id prefix is empty and matches every id; leave it out to purge all");
         }
         let mut purged = 0;
         loop {

@@ -201,7 +201,7 @@ impl InstanceStatus {
         self.outcome.as_ref()?.as_ref().ok().filter(|output| !output.is_sealed())
     }
 
-    /// Which of `input`, `output` and `custom status` there are but cannot be decoded here, because they were encoded by a codec that this
+    /// Which of `input`, `output` and `custom status` are present but cannot be decoded, because they were encoded by a codec that this
     /// client does not have.
     #[must_use]
     pub fn unreadable(&self) -> Vec<&'static str> {
@@ -217,8 +217,8 @@ impl InstanceStatus {
         self.outcome.as_ref()?.as_ref().err()
     }
 
-    /// External events that were raised to it and that no wait has taken, when it has ended in a turn of its own. An orchestration that is
-    /// terminated while it is suspended does not tell them.
+    /// External events that were raised to it but not taken by any wait before it ended. They are not known of an orchestration that was
+    /// terminated while it was suspended.
     #[must_use]
     pub fn events_not_taken(&self) -> &[NotTaken] {
         &self.not_taken

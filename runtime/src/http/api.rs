@@ -104,10 +104,10 @@ impl Api {
         self
     }
 
-    /// How many bytes of request bodies and answers are in memory at once. Default: 256 MiB.
+    /// How many bytes of request bodies and responses may be in memory at once. Default: 256 MiB.
     ///
-    /// What would exceed the bound waits until others have been read or sent, first come, first served, and is then answered as ever; up
-    /// to 64 KiB never wait. One that is longer than the bound waits until it is the only one. Clones of the API share the bound.
+    /// A body or response that would exceed the bound waits until others have been read or sent, first come, first served; up to 64 KiB
+    /// never wait. One that is larger than the bound waits until it is the only one. Clones of the API share the bound.
     pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.flight = Arc::new(Flight::new(bytes));
         self
@@ -133,9 +133,9 @@ impl Api {
     }
 
     /// Protects routes of the application with the API's own access check: keys, roles, and without a key only direct requests from
-    /// programs on this machine. A request that may not do what `role` may is answered 401 or 403 and never reaches the handler.
+    /// programs on this machine. A request without the rights of `role` is answered with 401 or 403 and never reaches the handler.
     ///
-    /// What is set on the API before the call applies. Handlers behind it find the API's [`links`](Self::links) in the extensions of the
+    /// It uses the settings made on the API before this call. Handlers behind it find the API's [`links`](Self::links) in the extensions of the
     /// request, unless the application has put others there.
     ///
     /// ```standalone_crate

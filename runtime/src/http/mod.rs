@@ -48,13 +48,13 @@
 //! query (`?code=`) and the header `x-functions-key`, never from a cookie, which a browser would send for every page. The API sends no CORS
 //! headers; an application that wants browsers to let other origins read its answers adds a layer of its own.
 //!
-//! The URLs in an answer carry the key of the request, as the original's do: anyone holding such a URL can perform its action. Keys and URLs
-//! are not logged. What went wrong inside the server is in the log, not in the answer.
+//! The URLs in an answer contain the key of the request, as in Durable Functions: anyone holding such a URL can perform its action. Keys and
+//! URLs are not logged. Internal errors are logged, not returned.
 //!
 //! # Memory
 //!
-//! Request bodies and answers above 64 KiB share [a bound](Api::max_bytes_in_flight) on the bytes that are in memory at once. What does
-//! not fit waits, and is then answered as ever.
+//! Request bodies and responses above 64 KiB share [a bound](Api::max_bytes_in_flight) on the bytes that are in memory at once. Requests
+//! that do not fit wait for others to finish.
 //!
 //! # Ending
 //!

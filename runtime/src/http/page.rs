@@ -15,9 +15,9 @@ const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-toke
 pub(super) fn token(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(token) = headers.get(&CONTINUATION).filter(|token| !token.is_empty()) else { return Ok(None) };
     let decoded = percent_decode(token.as_bytes()).decode_utf8().map(Cow::into_owned);
-    decoded
-        .map(Some)
-        .map_err(|_| bad_argument(&format!("`{CONTINUATION}` is not what a page of this list returned in its header")))
+    decoded.map(Some).map_err(|_| {
+        bad_argument(&format!("invalid `{CONTINUATION}`; pass the value of that header from the previous page of this list"))
+    })
 }
 
 /// A page. The header is there on the last one, too, and empty.

@@ -77,7 +77,7 @@ pub struct EventWait<T> {
 }
 
 impl<T: Storable> EventWait<T> {
-    /// The same wait with an unreadable value as a failure, instead of a parked orchestration.
+    /// The same wait, but an unreadable value is a failure instead of parking the orchestration.
     pub fn checked(self) -> CheckedWait<T> {
         CheckedWait(self)
     }

@@ -67,7 +67,7 @@ pub fn timeout<F: Durable>(duration: Duration, future: F) -> Timeout<F> {
 /// A timer, from [`sleep`] or [`sleep_until`].
 ///
 /// # Cancel safety
-/// This future is cancel safe in that nothing but the timer ends when it is dropped; a new one begins anew.
+/// This future is cancel safe: dropping it cancels only the timer. A new timer starts from the beginning.
 #[must_use = "a timer does nothing until it is awaited"]
 pub struct Sleep {
     due: Due,

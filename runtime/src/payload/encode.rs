@@ -81,7 +81,7 @@ impl At<'_> {
     /// The place of what a call of `serialize` holds.
     fn called<E: ser::Error>(self) -> Result<Self, E> {
         if self.calls == MAX_CALLS {
-            return Err(E::custom(format!("more than {MAX_CALLS} values are wrapped in each other; flatten it")));
+            return Err(E::custom(format!("the value has more than {MAX_CALLS} nested wrappers; flatten it")));
         }
         Ok(Self { calls: self.calls + 1, ..self })
     }
@@ -117,7 +117,7 @@ impl At<'_> {
         }
         let name = if value.is_nan() { "NaN" } else { "infinity" };
         let sign = if value == f64::NEG_INFINITY { "-" } else { "" };
-        Err(E::custom(format!("{sign}{name} has no JSON form; use `None` of an `Option`, or an enum that names the cases")))
+        Err(E::custom(format!("{sign}{name} has no JSON form; use an `Option` with `None`, or an enum that names the cases")))
     }
 }
 

@@ -294,9 +294,8 @@ impl PlanSchedule {
 
     async fn apply(self) -> Result<(), RuntimeError> {
         let Self { schedule, orchestrator, input, id, timetable, overlap, catch_up, update } = self;
-        let invalid = |why: String| {
-            RuntimeError::new(ErrorKind::Invalid, format!("the schedule `{}` cannot be: {why}", visible(&schedule.name)))
-        };
+        let invalid =
+            |why: String| RuntimeError::new(ErrorKind::Invalid, format!("invalid schedule `{}`: {why}", visible(&schedule.name)));
         let input = input.map_err(|failure| invalid(failure.to_string()))?;
         if let Some(id) = id {
             return Err(invalid(format!(

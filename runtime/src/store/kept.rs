@@ -330,7 +330,7 @@ impl Unread {
 }
 
 fn missing() -> RuntimeError {
-    let message = "a large value that the history refers to is missing in the store; restore the store from a backup";
+    let message = "a large value that the history refers to is missing from the store; restore the store from a backup";
     RuntimeError::new(ErrorKind::Unreadable, message)
 }
 

@@ -417,8 +417,8 @@ pub trait Store: Send + Sync + 'static {
     /// any progress for a client. At least once per change, perhaps more often.
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()>;
 
-    /// A file of this store in which its worker may note what runs, to be read after the process has died. Nothing by default: then an
-    /// activity that ends the process again and again goes unnoticed.
+    /// The path of a file in which the worker notes what it runs, to be read after the process has died. `None` by default; then an
+    /// activity that keeps killing the process is not detected.
     fn journal(&self) -> Option<std::path::PathBuf> {
         None
     }

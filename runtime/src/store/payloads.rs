@@ -185,7 +185,7 @@ impl Payloads {
     /// The text that a codec has encoded. Without one it is not guessed at: what a codec writes may be text, too.
     pub(super) fn secret_of(&self, encoded: &str) -> Result<String, RuntimeError> {
         if self.codec.is_none() {
-            return Err(unreadable("a stored payload was encoded by a codec, and none is set here"));
+            return Err(unreadable("a stored payload was encoded by a codec, but none is set here"));
         }
         self.text_of(encoded)
     }

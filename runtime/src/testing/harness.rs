@@ -221,7 +221,7 @@ impl Harness {
     /// ```
     #[track_caller]
     pub fn settings(&self, change: impl Fn(Builder) -> Builder + Send + Sync + 'static) {
-        assert!(!self.driver.is_open(), "`harness.settings(..)` comes before the first orchestration is started");
+        assert!(!self.driver.is_open(), "`harness.settings(..)` must be called before the first orchestration is started");
         self.driver.set(Arc::new(change));
     }
 

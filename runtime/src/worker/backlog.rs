@@ -120,7 +120,7 @@ impl Worker {
         loop {
             let (room, loaded) = self.room();
             let Some(which) = self.backlog.next(self.now(), room, loaded) else { return Ok(()) };
-            let page = self.patiently("look for what is to be run", || self.store.runnable(which)).await?;
+            let page = self.patiently("look for runnable orchestrations", || self.store.runnable(which)).await?;
             let read = page.len();
             let last = page.last().map(|(key, _)| *key);
             // One that is in the map is told as well: it may be a start that is about to be refused because the id exists.
@@ -159,7 +159,7 @@ pub(crate) async fn keep_filled(worker: Weak<Worker>, backlog: Arc<Backlog>) {
         if let Err(error) = worker.refill().await
             && error.class() == ErrorClass::Permanent
         {
-            tracing::error!(%error, "failed to read what is to be run; trying again in a minute");
+            tracing::error!(%error, "failed to look for runnable orchestrations; retrying in a minute");
             drop(worker);
             tokio::time::sleep(Duration::from_secs(60)).await;
             backlog.changed.notify_one();

@@ -106,6 +106,6 @@ impl Worker {
 /// The end of a worker is told elsewhere.
 fn unread(instance: &str, error: &RuntimeError) {
     if error.class() == ErrorClass::Permanent {
-        tracing::error!(instance, %error, "failed to read an orchestration; its caller goes on waiting, and looks again when it is resumed");
+        tracing::error!(instance, %error, "failed to read an orchestration; its caller keeps waiting, and looks again when it is resumed");
     }
 }

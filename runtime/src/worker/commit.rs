@@ -137,8 +137,9 @@ impl Instance {
     /// Parks an instance whose turn the store cannot keep. Nothing of the turn has happened: what it took from the inbox is there still, and
     /// whoever else asked for something is refused.
     fn park_unwritten(self: &Arc<Self>, worker: &Arc<Worker>, error: &RuntimeError, commit: Commit) {
-        let report =
-            format!("{error}\n  nothing is lost: the run is parked; resume it with code, or settings, that can be written");
+        let report = format!(
+            "{error}\n  nothing is lost: the run is parked; resume it with code or settings that produce a turn the store can keep"
+        );
         worker.retire(commit.execution);
         commit.acks.into_iter().for_each(|ack| drop(ack.send(Err(error.clone()))));
         self.park(worker, report, Waiting::default());

@@ -125,7 +125,7 @@ impl Entity {
         let mut messages = Vec::new();
         for store::Message { number, event, .. } in worker.store().messages(Some(stored.instance.key), 0).await? {
             let event = event.map_err(|error| {
-                let message = format!("what `{}` is asked for cannot be decoded", self.id);
+                let message = format!("a message for `{}` cannot be decoded", self.id);
                 RuntimeError::new(ErrorKind::Unreadable, message).caused_by(&error)
             })?;
             messages.push((number, event));
@@ -182,7 +182,7 @@ impl Entity {
                 Ok(true) => drop(this.try_deliver(&owner, released(&lock))),
                 Ok(false) => {}
                 Err(error) if error.class() == ErrorClass::Permanent => {
-                    tracing::error!(entity = %this.id, %error, "failed to look for the holder of a lock, which stays locked");
+                    tracing::error!(entity = %this.id, %error, "failed to look for the holder of a lock; it stays locked");
                 }
                 Err(_) => {}
             }

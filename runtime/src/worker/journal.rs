@@ -139,13 +139,13 @@ impl Journal {
     /// Nothing runs any more.
     pub(super) fn clear(&self) {
         if let Err(error) = self.file.set_len((HEADER + self.suspects * LENGTH) as u64) {
-            tracing::warn!(%error, "failed to clear the notes of running activities");
+            tracing::warn!(%error, "failed to clear the journal of running activities");
         }
     }
 
     fn write(&self, place: usize, bytes: &[u8; LENGTH]) {
         if let Err(error) = write_at(&self.file, bytes, (HEADER + place * LENGTH) as u64) {
-            tracing::warn!(%error, "failed to note a running activity; its part in a death of the process would stay unknown");
+            tracing::warn!(%error, "failed to note a running activity; if it kills the process, that will not be counted");
         }
     }
 }

@@ -181,7 +181,7 @@ impl Instance {
             let why = match number {
                 0 => "events are counted from 1".to_owned(),
                 number if *number > raised => format!("only {raised} events have been raised to this run"),
-                number if put_aside.contains(number) => "it has been put aside already".to_owned(),
+                number if put_aside.contains(number) => "it has already been put aside".to_owned(),
                 number if replayed.has_taken(*number) => "a wait has taken it already".to_owned(),
                 _ => return None,
             };
@@ -313,7 +313,7 @@ impl Worker {
         };
         let messages = self.store.messages(Some(stored.instance.key), 0).await?;
         if let Some(error) = messages.iter().find_map(|message| message.event.as_ref().err()) {
-            let message = "an event that waits for it cannot be decoded";
+            let message = "a pending event cannot be decoded";
             unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message).caused_by(error));
         }
         Ok(Some((stored, messages, unreadable)))

@@ -50,7 +50,7 @@ impl Instance {
         let consume = resumes.iter().filter_map(|message| message.inbox).collect();
         let state = inner.state.clone();
         self.set_aside(worker, inner, state, None, Waiting { consume, ..Waiting::default() });
-        let error = RuntimeError::new(ErrorKind::Invalid, format!("`{}` was not resumed: {why}", self.id()));
+        let error = RuntimeError::new(ErrorKind::Invalid, format!("cannot resume `{}`: {why}", self.id()));
         resumes.into_iter().for_each(|message| message.refuse(error.clone()));
     }
 
@@ -222,8 +222,8 @@ impl Inner {
             None if self.state.status == Status::Pending && self.state.is_due(now) => return Some(Change::Resume(None)),
             Some(Event::ExecutionSuspended { .. }) if is_suspended => {
                 let why = match &self.state.report {
-                    Some(report) => format!("it is suspended already, because it cannot be run: {report}"),
-                    None => "it is suspended already".to_owned(),
+                    Some(report) => format!("it is already suspended, because it cannot be run: {report}"),
+                    None => "it is already suspended".to_owned(),
                 };
                 kept.decline(message, wrong_state(id, &why));
             }
@@ -320,7 +320,7 @@ impl Waiting {
 
 /// What the caller of a resumption is told of a run that stays parked.
 pub(super) fn cannot_resume(id: &str, report: &str) -> RuntimeError {
-    RuntimeError::new(ErrorKind::Invalid, format!("`{id}` cannot be resumed: {report}"))
+    RuntimeError::new(ErrorKind::Invalid, format!("cannot resume `{id}`: {report}"))
 }
 
 /// What the caller of a request is told that does not fit the state of an instance.

@@ -105,7 +105,7 @@ pub(crate) async fn retain(worker: Weak<Worker>, ended: Arc<Ended>) {
             let purge = || worker.purge_due(ended.retention);
             worker.patiently("purge expired orchestrations", purge).await.unwrap_or_else(|error| {
                 if error.class() == ErrorClass::Permanent {
-                    tracing::error!(%error, "retention failed to purge expired orchestrations; trying again in a minute");
+                    tracing::error!(%error, "retention failed to purge expired orchestrations; retrying in a minute");
                 }
                 Some(time.now().after(AGAIN))
             })

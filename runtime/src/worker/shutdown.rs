@@ -25,7 +25,7 @@ impl Worker {
         if cut_off > 0 {
             tracing::warn!(
                 activities = cut_off,
-                "activities were still running after the grace period; the next runtime runs them again"
+                "activities were still running after the grace period; the next runtime will run them again"
             );
         }
         // What ended within the grace is on its way into the history.

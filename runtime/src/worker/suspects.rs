@@ -99,7 +99,7 @@ impl Suspects {
             }
             journal = Journal::create(&path, epoch, &suspects)
                 .inspect_err(|error| {
-                    tracing::warn!(%error, path = %path.display(), "failed to open the notes of running activities; \
+                    tracing::warn!(%error, path = %path.display(), "failed to open the journal of running activities; \
                         an activity that ends the process again and again will not be noticed");
                 })
                 .ok();

@@ -167,7 +167,7 @@ impl Instance {
     /// What is told to whoever raises an event of another type than the instance waits for.
     pub(super) fn wrong_type(&self, worker: &Worker, failure: &Failure) -> RuntimeError {
         let why = worker.store().payloads().values().told(failure);
-        let text = format!("the event was not raised: `{}` waits for another type: {why}", self.id);
+        let text = format!("cannot raise the event: `{}` waits for another type: {why}", self.id);
         RuntimeError::new(ErrorKind::Invalid, text)
     }
 

@@ -83,7 +83,7 @@ impl Answer {
     fn give(mut self, result: Result<Applied, Box<Refused>>) {
         let Some(reply) = self.0.take() else { return };
         if catch_unwind(AssertUnwindSafe(|| reply(result))).is_err() {
-            tracing::error!("whoever waited for an answer of the store panicked when it came");
+            tracing::error!("a callback panicked on an answer of the store");
         }
     }
 }

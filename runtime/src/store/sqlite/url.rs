@@ -40,7 +40,7 @@ pub(super) fn parse(rest: &str, given: SqliteSettings) -> StoreResult<(PathBuf, 
     settings.synchronous = given.synchronous.unwrap_or(settings.synchronous);
     settings.readers = given.readers.unwrap_or(settings.readers);
     if !(1..=MOST_READERS).contains(&settings.readers) {
-        return Err(invalid(format!("a store cannot have {} readers; give 1 to {MOST_READERS}", settings.readers)));
+        return Err(invalid(format!("invalid number of readers {}; must be 1 to {MOST_READERS}", settings.readers)));
     }
     Ok((PathBuf::from(path), settings))
 }
