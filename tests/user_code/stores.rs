@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, ready};
 
 use crate::both::reaches;
 use crate::through::{Between, Read, Through};
-use crate::{in_time, still_works};
+use crate::{in_time, still_works, two_steps};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -68,6 +68,45 @@ async fn a_store_that_panics_answers_with_an_error() -> dacapo::Result<()> {
     }
     assert_eq!(in_time("the end", run.result()).await?, 5);
     Ok(runtime.shutdown().await?)
+}
+
+/// Spoils the first batch that ends a run.
+#[derive(Default)]
+struct Spoils {
+    panics: bool,
+    done: AtomicBool,
+}
+
+impl Between for Spoils {
+    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+        let ends = batch.update.as_ref().is_some_and(|update| update.state.status == Status::Completed);
+        if !ends || self.done.swap(true, Ordering::SeqCst) {
+            return store.apply(batch, reply);
+        }
+        assert!(!self.panics, "a bad mood");
+        drop(reply);
+    }
+}
+
+async fn a_last_turn_is_parked_and_resumed(panics: bool) -> dacapo::Result<()> {
+    let between = Arc::new(Spoils { panics, ..Spoils::default() });
+    let runtime = Runtime::with_store(Through { inner: MemoryStore::new(), between }).open().await?;
+    let run = runtime.start(two_steps(1)).id("t").await?;
+    let status = reaches(&runtime, "t", Status::Suspended).await;
+    assert!(status.report().is_some_and(|report| report.contains("the store")), "{status:?}");
+    runtime.resume("t", "the store is well again").await?;
+    assert_eq!(in_time("the end", run.result()).await?, 3);
+    Ok(runtime.shutdown().await?)
+}
+
+#[tokio::test]
+async fn a_last_turn_at_which_the_store_panics_parks_its_run() -> dacapo::Result<()> {
+    a_last_turn_is_parked_and_resumed(true).await
+}
+
+#[tokio::test]
+async fn a_last_turn_that_the_store_never_answers_parks_its_run() -> dacapo::Result<()> {
+    a_last_turn_is_parked_and_resumed(false).await
 }
 
 impl Codec for Mood {

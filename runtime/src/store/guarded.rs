@@ -34,7 +34,7 @@ fn panicked(panic: &Failure) -> RuntimeError {
     RuntimeError::new(ErrorKind::Store, message).with_class(ErrorClass::Permanent)
 }
 
-/// The answer to a batch. A store that panics drops it.
+/// The answer to a batch. A store that panics, or forgets about it, drops it.
 struct Answer(Option<Reply>);
 
 impl Answer {
@@ -47,10 +47,11 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let message = "the store panicked before it answered";
-            self.refuse(RuntimeError::new(ErrorKind::Store, message).with_class(ErrorClass::Permanent));
-        }
+        let message = match std::thread::panicking() {
+            true => "the store panicked before it answered",
+            false => "the store dropped a batch without an answer",
+        };
+        self.refuse(RuntimeError::new(ErrorKind::Store, message).with_class(ErrorClass::Permanent));
     }
 }
 

@@ -115,7 +115,7 @@ impl Instance {
                     this.commit(&owner, batch, commit, tries);
                 });
             }
-            ErrorClass::Permanent if !is_start && commit.execution.is_some() && cannot_be_kept(error.kind()) => {
+            ErrorClass::Permanent if !is_start && !commit.sets_aside && cannot_be_kept(error.kind()) => {
                 return self.park_unwritten(worker, &error, commit);
             }
             ErrorClass::Permanent if !is_start => {
