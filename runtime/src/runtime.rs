@@ -9,7 +9,6 @@ use crate::client::Client;
 use crate::entity::{Entity, EntityRegistration};
 use crate::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
-use crate::store::guarded::GuardedStore;
 use crate::store::kept::Kept;
 use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]
@@ -323,10 +322,9 @@ impl Builder {
         let registry = Registry::collect(self.automatic, &registrations, &self.entities)?;
         registry.check_limits()?;
         let store = match self.source {
-            Source::Url(url) => store::open(&url, self.url_settings).await?,
-            Source::Store(store) => Arc::new(GuardedStore(store)),
+            Source::Url(url) => Kept::new(store::open(&url, self.url_settings).await?, self.payloads),
+            Source::Store(store) => Kept::of_a_user(store, self.payloads),
         };
-        let store = Kept::new(store, self.payloads);
         let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
         Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }

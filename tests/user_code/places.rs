@@ -4,16 +4,21 @@ use std::fmt::Display;
 use std::future::IntoFuture as _;
 use std::sync::Mutex;
 
-use dacapo::{Client, Event, Status, activity, orchestrator};
+use dacapo::store::{Batch, MemoryStore, Reply, Store as _};
+use dacapo::{Client, Codec, EntityId, Event, Payloads, ReuseId, Runtime, Status, activity, entity, orchestrator};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use serde::{Deserialize, Serialize};
 
 use crate::both::{Kept, on_both_stores, reaches, until};
 use crate::in_time;
+use crate::through::{Between, Read, Through};
 
 on_both_stores! {
     orchestrators_run_in_no_task_of_a_client
     values_are_dropped_in_no_task_of_a_client
     limit_keys_are_found_in_no_task_of_a_client
+    codecs_run_in_no_task_of_a_client
 }
 
 /// A place that user code was seen at.
@@ -147,6 +152,108 @@ async fn limit_keys_are_found_in_no_task_of_a_client(kept: Kept) -> dacapo::Resu
         runtime.raise(run.id(), GO, 1).await.expect("it is taken");
         assert_eq!(in_time("the end", run.result()).await.expect("it ends well"), id.len());
         assert!(elsewhere(&id).contains(&"key".into()));
+    })
+    .await
+}
+
+/// Notes where it encodes and decodes.
+struct Noting(String);
+
+impl Codec for Noting {
+    fn encode(&self, plain: &[u8]) -> Vec<u8> {
+        seen("encode", &self.0);
+        plain.iter().rev().copied().collect()
+    }
+
+    fn decode(&self, encoded: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+        seen("decode", &self.0);
+        Ok(encoded.iter().rev().copied().collect())
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Total(u32);
+
+#[entity]
+impl Total {
+    fn add(&mut self, n: u32) -> u32 {
+        self.0 += n;
+        self.0
+    }
+}
+
+#[orchestrator]
+async fn fails_once_told() -> dacapo::Result<()> {
+    dacapo::set_custom_status(&"soon");
+    let n = GO.wait().await;
+    Err(dacapo::Error::msg(format!("told {n}")))
+}
+
+/// Asks a client for everything it can be asked for.
+async fn ask_for_everything(runtime: &Runtime) -> dacapo::Result<()> {
+    let run = runtime.start(fails_once_told()).id("all").await?;
+    runtime.start(fails_once_told()).id("all").reuse_id(ReuseId::UseExisting).await?;
+    runtime.start(fails_once_told()).id("later").after(std::time::Duration::from_secs(3_600)).await?;
+    run.started().await?;
+    (run.status().await?, run.custom_status::<String>().await?, runtime.history("all").await?);
+    (runtime.query().await?, runtime.counts().await?, runtime.census().await?);
+    runtime.suspend("all", "a break").await?;
+    runtime.raise("all", GO, 1).await?;
+    runtime.resume("all", "go on").await?;
+    in_time("the end", run.result()).await.expect_err("it fails");
+    runtime.rewind("all", "again").await?;
+    runtime.watch("all").next().await?;
+    runtime.terminate("later", "enough").await?;
+    runtime.restart("later").new_id().await?;
+    runtime.purge("later").await?;
+    runtime.signal(Total::at("t").add(1)).await?;
+    runtime.call(Total::at("t").add(1)).await?;
+    (
+        runtime.state_of::<Total>("t").await?,
+        runtime.state_named(&EntityId::named("total", "t")).await?,
+        runtime.entities().await?,
+    );
+    runtime.start(fails_once_told()).id("all").reuse_id(ReuseId::ReplaceAny).await?;
+    runtime.query().finished().purge().await?;
+    Ok(())
+}
+
+async fn codecs_run_in_no_task_of_a_client(kept: Kept) -> dacapo::Result<()> {
+    as_task(async move {
+        let id = named(&kept, "codec");
+        let runtime = kept.runtime().payloads(Payloads::default().codec(Noting(id.clone()))).open().await.expect("it opens");
+        in_time("the answers", ask_for_everything(&runtime)).await.expect("it is answered");
+        in_time("the shutdown", runtime.shutdown()).await.expect("it closes");
+        let what = elsewhere(&id);
+        assert!(["encode", "decode"].iter().all(|wanted| what.iter().any(|what| what == wanted)), "{what:?}");
+    })
+    .await
+}
+
+/// Notes where a store is asked.
+#[derive(Default)]
+struct Asked;
+
+impl Between for Asked {
+    fn apply(self: std::sync::Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+        seen("apply", "a store");
+        store.apply(batch, reply);
+    }
+
+    fn read(&self, what: Read) -> BoxFuture<'_, ()> {
+        seen(&format!("{what:?}"), "a store");
+        ready(()).boxed()
+    }
+}
+
+#[tokio::test]
+async fn stores_are_asked_in_no_task_of_a_client() -> dacapo::Result<()> {
+    as_task(async {
+        let runtime = Runtime::with_store(Through::<Asked>::default()).open().await.expect("it opens");
+        in_time("the answers", ask_for_everything(&runtime)).await.expect("it is answered");
+        in_time("the shutdown", runtime.shutdown()).await.expect("it closes");
+        let what = elsewhere("a store");
+        assert!(["apply", "Instance", "History", "Turn", "List"].iter().all(|wanted| what.iter().any(|what| what == wanted)));
     })
     .await
 }

@@ -108,14 +108,16 @@ impl EntityQuery {
         };
         let mut entities = Vec::new();
         loop {
-            let found = self.client.store().query(query.clone()).await?;
+            let asked = query.clone();
+            let found = self.client.ask(async move |store| store.query(asked).await).await?;
             let is_last = found.len() < query.limit;
             for instance in found {
                 let place = After { key: instance.key, id: instance.id };
                 let at = instance.updated_at;
                 let is_wanted = self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to);
                 if let Some(id) = EntityId::of(&place.id).filter(|_| is_wanted)
-                    && let Some(state) = state_in(self.client.store().turn_to_show(place.key, End::Last).await?)
+                    && let Some(state) =
+                        state_in(self.client.ask(async move |store| store.turn_to_show(place.key, End::Last).await).await?)
                 {
                     let state = Some(state).filter(|state| !state.is_sealed());
                     entities.push(EntityStatus { id, last_operation_at: at.into(), state });

@@ -12,6 +12,7 @@ use crate::function::{Recorded, Returned};
 use crate::instance_id::entity_name;
 use crate::orchestration::entity::EntityCall;
 use crate::payload::Payload;
+use crate::store::kept::Kept;
 use crate::store::{Batch, End, Lookup, StoreResult, Timestamp, Turn};
 use crate::worker::entities::new_entity;
 
@@ -191,8 +192,11 @@ impl Client {
     }
 
     async fn recorded_state(&self, id: String) -> StoreResult<Option<Payload>> {
-        let Some(found) = self.store().find(Lookup::Id(id)).await? else { return Ok(None) };
-        Ok(state_in(self.store().turn(found.key, End::Last).await?))
+        let read = async move |store: Kept| {
+            let Some(found) = store.find(Lookup::Id(id)).await? else { return Ok(None) };
+            store.turn(found.key, End::Last).await
+        };
+        Ok(state_in(self.ask(read).await?))
     }
 }
 

@@ -110,7 +110,7 @@ impl<F> Handle<F> {
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
     pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
-        let instance = self.run.find(self.client.store()).await?;
+        let instance = self.client.find_run(&self.run).await?;
         let status = instance.state.custom_status.map(|status| status.decode()).transpose();
         status.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
     }

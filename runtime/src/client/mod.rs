@@ -29,7 +29,6 @@ use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::payload::Payload;
 use crate::registry::Callable;
-use crate::store::guarded::GuardedStore;
 use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, ErrorClass, Lookup, Payloads, Role, Status, Store, StoreResult};
 use crate::time::Timestamp;
@@ -101,10 +100,9 @@ impl Client {
     /// # Errors
     /// When the store cannot tell of changes.
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
-        let store: Arc<dyn Store> = Arc::new(GuardedStore(store));
         let (change, changed) = notice::channel(());
+        let store = Kept::of_a_user(store, Payloads::default());
         store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
-        let store = Kept::new(store, Payloads::default());
         Ok(Self { backend: Backend::Store(Arc::new(Remote { store, changed })) })
     }
 
@@ -230,7 +228,7 @@ impl Client {
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
     pub async fn census(&self) -> Result<Vec<Census>, RuntimeError> {
-        self.store().census().await
+        self.ask(async move |store| store.census().await).await
     }
 
     /// The history of an orchestration: its turns, from the first on. A value that cannot be decoded here, for want of its
@@ -242,7 +240,9 @@ impl Client {
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
     pub async fn history(&self, id: &str) -> Result<Vec<Turn>, RuntimeError> {
-        let stored = self.store().load_to_show(Lookup::Id(id.to_owned())).await?.ok_or_else(|| not_found(id))?;
+        let which = Lookup::Id(id.to_owned());
+        let found = self.ask(async move |store| store.load_to_show(which).await).await?;
+        let stored = found.ok_or_else(|| not_found(id))?;
         stored.unreadable.map_or(Ok(stored.history), Err)
     }
 
@@ -259,7 +259,26 @@ impl Client {
     }
 
     pub(crate) async fn find_any(&self, id: &str) -> StoreResult<Option<store::Instance>> {
-        self.store().find(Lookup::Id(id.to_owned())).await
+        let which = Lookup::Id(id.to_owned());
+        self.ask(async move |store| store.find(which).await).await
+    }
+
+    async fn find_run(&self, run: &Run) -> StoreResult<store::Instance> {
+        let run = run.clone();
+        self.ask(async move |store| run.find(&store).await).await
+    }
+
+    /// Asks the store. Nothing else here may, because user code, as in a codec, must not run in the task of a caller where there is a worker.
+    async fn ask<T, F>(&self, ask: impl FnOnce(Kept) -> F) -> StoreResult<T>
+    where
+        F: Future<Output = StoreResult<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let asked = ask(self.store().clone());
+        match &self.backend {
+            Backend::Worker(worker) => worker.aside(asked).await,
+            Backend::Store(_) => asked.await,
+        }
     }
 
     fn store(&self) -> &Kept {
@@ -273,7 +292,10 @@ impl Client {
         self.check_length(format_args!("the input of `{}`", request.name), &request.input)?;
         let id = request.id.clone();
         let key = match &self.backend {
-            Backend::Worker(worker) => Some(worker.create(request).await?),
+            Backend::Worker(worker) => {
+                let asked = worker.clone();
+                Some(worker.aside(async move { asked.create(request).await }).await?)
+            }
             Backend::Store(_) => self.apply(request.into_batch(0, self.now())).await?.created,
         };
         Ok(Run { id, key })
@@ -284,9 +306,12 @@ impl Client {
         if let Backend::Worker(worker) = &self.backend {
             batch.epoch = Some(worker.epoch());
         }
-        let (sender, answer) = tokio::sync::oneshot::channel();
-        self.store().apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
-        answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        let apply = async move |store: Kept| {
+            let (sender, answer) = tokio::sync::oneshot::channel();
+            store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
+            answer.await.unwrap_or_else(|_| Err(shutting_down()))
+        };
+        self.ask(apply).await
     }
 
     fn check_length(&self, what: fmt::Arguments<'_>, payload: &Payload) -> StoreResult<()> {
@@ -333,7 +358,10 @@ impl Client {
 
     pub(crate) async fn outcome(&self, run: &Run) -> StoreResult<Recorded> {
         match &self.backend {
-            Backend::Worker(worker) => worker.wait(run).await,
+            Backend::Worker(worker) => {
+                let (asked, run) = (worker.clone(), run.clone());
+                worker.aside(async move { asked.wait(&run).await }).await
+            }
             Backend::Store(remote) => remote.look_until(|| outcome_of(&remote.store, run).boxed()).await,
         }
     }

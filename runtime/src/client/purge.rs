@@ -41,7 +41,7 @@ impl Client {
         let mut parent = id.to_owned();
         loop {
             let query = Query { parent: Some(parent.clone()), limit: u32::MAX as usize, ..Query::default() };
-            found.extend(self.store().query(query).await?);
+            found.extend(self.ask(async move |store| store.query(query).await).await?);
             let Some(instance) = found.get(next) else { return Ok(found) };
             parent.clone_from(&instance.id);
             next += 1;

@@ -51,7 +51,7 @@ impl Client {
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
     pub async fn counts(&self) -> Result<Counts, RuntimeError> {
-        self.store().counts().await.map(Counts)
+        self.ask(async move |store| store.counts().await).await.map(Counts)
     }
 }
 
@@ -206,7 +206,7 @@ impl Query {
         if let Some(token) = &self.after {
             query.after = Some(place(token)?);
         }
-        self.client.store().query(query).await
+        self.client.ask(async move |store| store.query(query).await).await
     }
 }
 

@@ -58,7 +58,7 @@ impl Client {
         while let Some(instance) = family.get(next) {
             let statuses = vec![Status::Failed, Status::Terminated];
             let query = Query { parent: Some(instance.id.clone()), statuses, limit: u32::MAX as usize, ..Query::default() };
-            family.extend(self.store().query(query).await?);
+            family.extend(self.ask(async move |store| store.query(query).await).await?);
             next += 1;
         }
         // Callers last: until then a crash leaves the root failed, to be rewound once more.
@@ -69,7 +69,8 @@ impl Client {
     }
 
     async fn rewind_one(&self, instance: &Instance, reason: &str) -> StoreResult<()> {
-        let stored = self.store().load(Lookup::Key(instance.key)).await?.ok_or_else(|| not_found(&instance.id))?;
+        let which = Lookup::Key(instance.key);
+        let stored = self.ask(async move |store| store.load(which).await).await?.ok_or_else(|| not_found(&instance.id))?;
         if stored.instance.state.status != instance.state.status {
             return Err(rewound_meanwhile(&instance.id));
         }

@@ -317,7 +317,7 @@ impl IntoFuture for Restart {
 impl Restart {
     pub(crate) async fn make(self) -> StoreResult<Run> {
         let earlier = self.client.find(&self.id).await?;
-        let first = self.client.store().turn(earlier.key, End::First).await?;
+        let first = self.client.ask(async move |store| store.turn(earlier.key, End::First).await).await?;
         let started = first.into_iter().flat_map(|turn| turn.events).find_map(|event| match event {
             Event::ExecutionStarted { input, version, .. } => Some((input, version)),
             _ => None,

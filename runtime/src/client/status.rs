@@ -13,6 +13,7 @@ use crate::error::RuntimeError;
 use crate::failure::Failure;
 use crate::function::Recorded;
 use crate::payload::Payload;
+use crate::store::kept::Kept;
 use crate::store::{End, ErrorClass, Instance, NotTaken, Status, StoreResult, Stored, Timestamp};
 use crate::worker::run::Run;
 
@@ -48,18 +49,22 @@ impl Client {
     /// What is known of the instance that was found for `run` a moment ago. When it is another one meanwhile, it is read anew, as it is at
     /// one time.
     pub(crate) async fn completed(&self, run: &Run, instance: Instance, show_input: bool) -> StoreResult<InstanceStatus> {
-        let store = self.store();
-        let first = match show_input {
-            true => store.turn_to_show(instance.key, End::First).await?,
-            false => store.closed_turn(instance.key, End::First).await.or_else(|error| match error.class() {
-                ErrorClass::Permanent => Ok(None),
-                _ => Err(error),
-            })?,
+        let (key, has_ended) = (instance.key, instance.state.status.is_terminal());
+        let read = async move |store: Kept| {
+            let first = match show_input {
+                true => store.turn_to_show(key, End::First).await?,
+                false => store.closed_turn(key, End::First).await.or_else(|error| match error.class() {
+                    ErrorClass::Permanent => Ok(None),
+                    _ => Err(error),
+                })?,
+            };
+            let last = match has_ended {
+                true => store.turn_to_show(key, End::Last).await?,
+                false => None,
+            };
+            Ok((first, last))
         };
-        let last = match instance.state.status.is_terminal() {
-            true => store.turn_to_show(instance.key, End::Last).await?,
-            false => None,
-        };
+        let (first, last) = self.ask(read).await?;
         let status = first.map(|first| InstanceStatus::new(instance, first, last, self.now()));
         let is_sound = |status: &InstanceStatus| status.outcome.is_some() || !status.runtime_status().is_terminal();
         let status = match status.filter(is_sound) {
@@ -72,7 +77,9 @@ impl Client {
     /// What is known of an orchestration, and its history, as both were at one time. A value that cannot be decoded here is left encoded in
     /// the history.
     pub(crate) async fn status_with_history(&self, run: &Run) -> StoreResult<(InstanceStatus, Vec<Turn>)> {
-        let Stored { instance, history, .. } = self.store().load_to_show(run.lookup()).await?.ok_or_else(|| run.missing())?;
+        let which = run.lookup();
+        let found = self.ask(async move |store| store.load_to_show(which).await).await?;
+        let Stored { instance, history, .. } = found.ok_or_else(|| run.missing())?;
         let ends = [history.first(), history.last()].map(Option::<&Turn>::cloned);
         let [Some(first), last] = ends else { return Ok((InstanceStatus::listed(instance, self.now()), history)) };
         Ok((InstanceStatus::new(instance, first, last, self.now()), history))
@@ -98,7 +105,7 @@ impl StatusRequest {
     }
 
     async fn ask(self) -> Result<InstanceStatus, RuntimeError> {
-        let instance = self.run.find(self.client.store()).await?;
+        let instance = self.client.find_run(&self.run).await?;
         self.client.completed(&self.run, instance, self.show_input).await
     }
 }

@@ -13,6 +13,7 @@ use crate::barrier;
 use crate::engine::event::{Part, Turn};
 use crate::error::{ErrorKind, RuntimeError};
 use crate::payload::{Envelope, Payload};
+use crate::store::guarded::GuardedStore;
 use crate::store::payloads::value;
 use crate::store::{
     Batch, Beside, End, ErrorClass, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Refused, Reply, Store,
@@ -24,6 +25,8 @@ use crate::store::{
 pub(crate) struct Kept {
     store: Arc<dyn Store>,
     payloads: Payloads,
+    /// Whether the store is the user's own.
+    is_foreign: bool,
 }
 
 impl Deref for Kept {
@@ -53,12 +56,22 @@ const SEALED: &str = "dacapo:sealed:";
 
 impl Kept {
     pub(crate) fn new(store: Arc<dyn Store>, payloads: Payloads) -> Self {
-        Self { store, payloads }
+        Self { store, payloads, is_foreign: false }
+    }
+
+    /// A store of the user's, behind the barrier.
+    pub(crate) fn of_a_user(store: Arc<dyn Store>, payloads: Payloads) -> Self {
+        Self { store: Arc::new(GuardedStore(store)), payloads, is_foreign: true }
+    }
+
+    /// Whether to ask it runs code of the user's.
+    pub(crate) fn runs_user_code(&self) -> bool {
+        self.is_foreign || self.payloads.is_encrypted()
     }
 
     /// The same store with other settings.
     pub(crate) fn with(&self, payloads: Payloads) -> Self {
-        Self { store: self.store.clone(), payloads }
+        Self { store: self.store.clone(), payloads, ..*self }
     }
 
     pub(crate) fn payloads(&self) -> &Payloads {

@@ -44,6 +44,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::activity::States;
 use crate::engine::event::Event;
@@ -130,8 +131,9 @@ impl Worker {
         states: States,
         settings: Settings,
     ) -> StoreResult<Arc<Self>> {
-        let epoch = store.claim(standby, registry.registered()).await?;
         let handle = Handle::current();
+        let (claimed, registered) = (store.clone(), registry.registered());
+        let epoch = aside(&handle, &store, async move { claimed.claim(standby, registered).await }).await?;
         let suspects = Suspects::open(&store, epoch, store.journal(), settings.max_process_deaths).await;
         let activities = registry.activities().copied().collect::<Vec<_>>().into_iter();
         let worker = Arc::new(Self {
@@ -170,7 +172,8 @@ impl Worker {
             }
         };
         worker.store.listen(Role::Worker, Arc::new(rung))?;
-        worker.clock.set_stored(worker.store.next_wake().await?);
+        let store = worker.store.clone();
+        worker.clock.set_stored(worker.aside(async move { store.next_wake().await }).await?);
         let scanner = worker.clone();
         let _ = worker.handle.spawn(async move { scanner.scan().await }).await;
         worker.spawn(keep_time(Arc::downgrade(&worker), worker.clock.clone()));
@@ -222,6 +225,14 @@ impl Worker {
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
+    }
+
+    /// Asks the store for a caller outside the worker, whose task runs no user code.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        asked: impl Future<Output = StoreResult<T>> + Send + 'static,
+    ) -> StoreResult<T> {
+        aside(&self.handle, &self.store, asked).await
     }
 
     fn instances(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Instance>>> {
@@ -343,6 +354,24 @@ async fn keep_time(worker: Weak<Worker>, clock: Arc<Clock>) {
         && let Some(worker) = worker.upgrade()
     {
         worker.ring(ring);
+    }
+}
+
+/// Runs a question to the store, in a task of its own where a codec or a store of the user's takes part. The task ends with its caller.
+async fn aside<T: Send + 'static>(
+    executor: &Handle,
+    store: &Kept,
+    asked: impl Future<Output = StoreResult<T>> + Send + 'static,
+) -> StoreResult<T> {
+    if !store.runs_user_code() {
+        return asked.await;
+    }
+    let mut task = JoinSet::new();
+    task.spawn_on(asked, executor);
+    match task.join_next().await {
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        _ => Err(shutting_down()),
     }
 }
 

@@ -38,7 +38,8 @@ impl Worker {
         };
         let settled = tokio::time::timeout(SETTLING, settled).await;
         let unwritten = if settled.is_ok() { Ok(()) } else { self.unwritten() };
-        let closed = self.store.close().await;
+        let store = self.store.clone();
+        let closed = self.aside(async move { store.close().await }).await;
         self.stop();
         if tokio::time::timeout(SETTLING, self.retired.dropped()).await.is_err() {
             tracing::warn!("values of unloaded orchestrations or entities are still being dropped after the shutdown");
