@@ -215,3 +215,22 @@ async fn a_client_without_a_worker_reads_and_signals() {
     let refused = server.delete("/instances/@counter@a").await.expect(400);
     assert!(refused.text.contains("only the process of the worker can purge"), "{}", refused.text);
 }
+
+/// A page takes no more memory than its part of the bound on bytes in flight, which is 32 KiB here.
+#[tokio::test]
+async fn a_page_of_long_states_ends_early() {
+    let server = Server::with(|api| api.max_bytes_in_flight(1 << 20), |api| api.router()).await;
+    for key in ["a", "b", "c", "d", "e"] {
+        server.post(&format!("/entities/counter/{key}?op=note"), &format!("\"{}\"", "x".repeat(20_000))).await.expect_bare(202);
+    }
+    let (mut seen, mut token) = (Vec::new(), String::new());
+    while seen.is_empty() || !token.is_empty() {
+        let page = server.http.get(server.url("/entities?fetchState=true")).header("x-ms-continuation-token", &token);
+        let page = server.send(page).await.expect(200);
+        assert!(page.text.len() < 50_000, "{} bytes", page.text.len());
+        seen.extend(keys(&page));
+        page.header("x-ms-continuation-token").expect("it is always there").clone_into(&mut token);
+    }
+    assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    assert_eq!(keys(&server.get("/entities").await).len(), 5, "without states they are on one page");
+}

@@ -39,7 +39,16 @@ impl Client {
     /// # }
     /// ```
     pub fn entities(&self) -> EntityQuery {
-        EntityQuery { client: self.clone(), name: None, from: None, to: None, page_size: 100, after: None }
+        EntityQuery {
+            client: self.clone(),
+            name: None,
+            from: None,
+            to: None,
+            page_size: 100,
+            longest: usize::MAX,
+            show_state: true,
+            after: None,
+        }
     }
 }
 
@@ -57,6 +66,9 @@ pub struct EntityQuery {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     page_size: usize,
+    /// How many bytes of states a page has at most, but for its last one.
+    longest: usize,
+    show_state: bool,
     after: Option<String>,
 }
 
@@ -85,6 +97,19 @@ impl EntityQuery {
         self
     }
 
+    /// Whether to tell the states. Without them a page takes little memory, however large they are. Default: yes.
+    pub fn show_state(mut self, show: bool) -> Self {
+        self.show_state = show;
+        self
+    }
+
+    /// Ends a page after so many bytes of states.
+    #[cfg(feature = "http")]
+    pub(crate) fn longest_page(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
+        self
+    }
+
     /// Goes on after a page, by its [`next`](EntityPage::next).
     pub fn after(mut self, token: impl Into<String>) -> Self {
         self.after = Some(token.into());
@@ -106,7 +131,7 @@ impl EntityQuery {
             limit: self.page_size.max(100),
             ..Query::default()
         };
-        let mut entities = Vec::new();
+        let (mut entities, mut bytes) = (Vec::new(), 0);
         loop {
             let asked = query.clone();
             let found = self.client.ask(async move |store| store.query(asked).await).await?;
@@ -119,10 +144,11 @@ impl EntityQuery {
                     && let Some(state) =
                         state_in(self.client.ask(async move |store| store.turn_to_show(place.key, End::Last).await).await?)
                 {
-                    let state = Some(state).filter(|state| !state.is_sealed());
+                    let state = Some(state).filter(|state| self.show_state && !state.is_sealed());
+                    bytes += state.as_ref().map_or(0, |state| state.as_str().len());
                     entities.push(EntityStatus { id, last_operation_at: at.into(), state });
                 }
-                if entities.len() == self.page_size {
+                if entities.len() == self.page_size || bytes > self.longest {
                     return Ok(EntityPage { entities, next: Some(query::token(&place)) });
                 }
                 query.after = Some(place);
@@ -185,7 +211,8 @@ impl EntityStatus {
         self.last_operation_at
     }
 
-    /// Its state, as it is recorded; nothing when it cannot be decoded here, as where the key of a codec is missing.
+    /// Its state, as it is recorded; nothing when it was [not asked for](EntityQuery::show_state) or cannot be decoded here, as where the
+    /// key of a codec is missing.
     #[must_use]
     pub fn state(&self) -> Option<&Payload> {
         self.state.as_ref()

@@ -47,15 +47,16 @@ pub(super) async fn state(client: &Client, name: &str, key: &str) -> Response {
     }
 }
 
-/// `GET /entities` and `GET /entities/{name}`.
+/// `GET /entities` and `GET /entities/{name}`. A page with more than `longest_page` bytes of states ends early.
 pub(super) async fn list(
     client: &Client,
     headers: &HeaderMap,
     parameters: &Parameters,
     name: Option<&str>,
+    longest_page: usize,
 ) -> Result<Response, Refusal> {
     let fetch_state = parameters.flag("fetchState", false)?;
-    let mut query = client.entities();
+    let mut query = client.entities().show_state(fetch_state).longest_page(longest_page);
     if let Some(name) = name {
         query = query.name(name);
     }
@@ -75,7 +76,7 @@ pub(super) async fn list(
     let bodies = found.entities().iter().map(|entity| Listed {
         entity_id: Id { name: entity.id().name(), key: entity.id().key() },
         last_operation_time: to_ticks(entity.last_operation_at().into()),
-        state: entity.state().filter(|_| fetch_state),
+        state: entity.state(),
     });
     Ok(page::answer(&bodies.collect::<Vec<_>>(), found.next()))
 }

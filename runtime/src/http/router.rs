@@ -171,7 +171,9 @@ impl Api {
             Route::Resume(id) => manage::resume(client, id, reason, &parameters.numbers("withoutEvent")?).await,
             Route::Rewind(id) => manage::rewind(client, id, reason).await,
             Route::Entity(name, key) => flight.answer(async || Ok::<_, Refusal>(entity::state(client, name, key).await)).await?,
-            Route::Entities(name) => flight.answer(|| entity::list(client, &parts.headers, parameters, name)).await?,
+            Route::Entities(name) => {
+                flight.answer(|| entity::list(client, &parts.headers, parameters, name, flight.longest_page())).await?
+            }
             Route::Signal(name, key) => entity::signal(client, &parts.headers, (name, key), operation, &body).await?,
             Route::DeleteEntity(name, key) => entity::delete(client, &parts.headers, (name, key), &body).await?,
             Route::MakePrimary => empty(StatusCode::OK),
