@@ -114,7 +114,7 @@ async fn line_of(client: &Client, instance: &InstanceStatus) -> dacapo::Result<O
     };
     match found {
         Ok((status, history)) => {
-            let line = Exported { instance: View::whole(&status), history: recorded::turns(&history)? };
+            let line = Exported { instance: View::whole(&status)?, history: recorded::turns(&history)? };
             Ok(Some(recorded::on_one_line(&serde_json::to_string(&line)?)))
         }
         Err(error) if error.is_not_found() => Ok(None),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use dacapo::store::{Event, RegisteredKind, Timestamp, Turn};
-use dacapo::{Census, Client, EntityId, ErrorKind, InstanceStatus, Payload, Status};
+use dacapo::{Census, Client, EntityId, ErrorKind, InstanceStatus, Payload, RuntimeError, Status};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -75,9 +75,9 @@ fn table_of(found: &[InstanceStatus]) -> Table {
 
 pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Result<End> {
     let status = client.status(&show.id).await?;
-    let history = client.history(&show.id).await?;
+    let (history, unreadable) = readable(client, &show.id).await?;
     let timeline = Timeline::of(&status, &history);
-    let state = state_of(client, &show.id).await?;
+    let state = if unreadable.is_none() { state_of(client, &show.id).await? } else { None };
     if let Some(file) = &show.svg {
         let unwritable = |error| dacapo::Error::msg(format!("could not write the picture `{}`: {error}", file.display()));
         std::fs::write(file, svg::draw(&timeline, show.rows.unwrap_or(ROWS))).map_err(unwritable)?;
@@ -91,17 +91,31 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
             /// Of an entity.
             #[serde(skip_serializing_if = "Option::is_none")]
             state: Option<Payload>,
+            /// Why there is no timeline, where the history is damaged.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            unreadable: Option<String>,
             timeline: &'a Timeline,
         }
-        output::print_json(&Shown { instance: View::whole(&status), state, timeline: &timeline })?;
+        output::print_json(&Shown { instance: View::whole(&status)?, state, unreadable, timeline: &timeline })?;
     } else {
         let columns = show.width.map_or_else(text::width_of_terminal, usize::from);
-        let summary = summary(&status, &history, state.as_ref()) + "\n";
+        let mut summary = summary(&status, &history, state.as_ref()) + "\n";
+        if let Some(why) = unreadable {
+            let _ = writeln!(summary, "  {}\n{}\n", styled("the history cannot be read", WAITING), harmless(why));
+        }
         let fitting = || text::height_of_terminal().map_or(ROWS, |height| text::rows_in(height, summary.lines().count()));
         let drawn = text::draw(&timeline, show.rows.unwrap_or_else(fitting), columns);
         output::print(&(summary + &drawn))?;
     }
     Ok(End::Done)
+}
+
+/// A history, or why it cannot be read: what else is known is shown all the same.
+async fn readable(client: &Client, id: &str) -> Result<(Vec<Turn>, Option<String>), RuntimeError> {
+    match client.history(id).await {
+        Err(error) if error.kind() == ErrorKind::Unreadable => Ok((Vec::new(), Some(error.to_string()))),
+        history => Ok((history?, None)),
+    }
 }
 
 /// The state of the entity whose instance id, `@name@key`, this is.

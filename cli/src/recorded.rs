@@ -35,6 +35,13 @@ pub(crate) fn named(event: &Event, time: fn(Timestamp) -> String) -> serde_json:
     Ok(event)
 }
 
+/// The fields of a failure.
+pub(crate) fn failure(failure: &dacapo::Failure) -> serde_json::Result<Fields> {
+    let mut fields = serde_json::from_str(&serde_json::to_string(failure)?)?;
+    hide_encrypted(&mut fields)?;
+    Ok(fields)
+}
+
 /// What stands in the place of a value that was encoded by the codec of the worker.
 pub(crate) const ENCRYPTED: &str = "encrypted, not readable here";
 

@@ -76,7 +76,7 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
     };
     let status = ended?;
     if json {
-        output::print_json(&View::whole(&status))?;
+        output::print_json(&View::whole(&status)?)?;
     } else if let Some(said) = status.output() {
         output::print_json_text(said.as_str())?;
     }
@@ -126,10 +126,10 @@ pub(crate) async fn wait(client: &Client, ids: Vec<String>, timeout: Option<Dura
     in_time.transpose()?;
     if json {
         let rows = answers.iter().map(|(id, answer)| match answer {
-            Ok(status) => Waited::Ended(Box::new(View::whole(status))),
-            Err(error) => Waited::Refused { instance_id: id, error: error.to_string() },
+            Ok(status) => Ok(Waited::Ended(Box::new(View::whole(status)?))),
+            Err(error) => Ok(Waited::Refused { instance_id: id, error: error.to_string() }),
         });
-        output::print_json(&rows.collect::<Vec<_>>())?;
+        output::print_json(&rows.collect::<serde_json::Result<Vec<_>>>()?)?;
     }
     if !missing.is_empty() {
         for id in &mut missing {

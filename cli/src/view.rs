@@ -6,6 +6,7 @@ use dacapo::store::NotTaken;
 use dacapo::{Failure, InstanceStatus, Payload, Status};
 use serde::Serialize;
 
+use crate::recorded::{self, Fields};
 use crate::time::rfc3339;
 
 #[derive(Serialize)]
@@ -40,7 +41,7 @@ struct Whole<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     encrypted: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'a Failure>,
+    failure: Option<Fields>,
     /// What was raised and never taken.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     events_not_taken: &'a [NotTaken],
@@ -63,17 +64,17 @@ impl<'a> View<'a> {
         }
     }
 
-    pub(crate) fn whole(status: &'a InstanceStatus) -> Self {
+    pub(crate) fn whole(status: &'a InstanceStatus) -> serde_json::Result<Self> {
         let whole = Whole {
             version: status.version(),
             execution: status.execution(),
             input: status.input(),
             output: status.output(),
             encrypted: status.unreadable(),
-            failure: status.failure(),
+            failure: status.failure().map(recorded::failure).transpose()?,
             events_not_taken: status.events_not_taken(),
         };
-        Self { whole: Some(whole), ..Self::listed(status) }
+        Ok(Self { whole: Some(whole), ..Self::listed(status) })
     }
 }
 

@@ -227,6 +227,20 @@ async fn what_only_a_key_opens_is_shown_closed() -> dacapo::Result<()> {
     Ok(())
 }
 
+/// One run of which the disk has kept half a turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_history_hides_nothing_else() -> dacapo::Result<()> {
+    let place = Place::new().await;
+    place.runtime.start(sum(1, 2)).id("damaged").await?.result().await?;
+    let database = rusqlite::Connection::open(place.folder.path().join("test.db"))?;
+    let cut = "UPDATE turn SET events = '[{' WHERE instance = (SELECT key FROM instance WHERE id = 'damaged')";
+    assert!(database.execute(cut, [])? > 0);
+    let text = place.text(&["show", "damaged"]).await;
+    assert!(text.contains("damaged") && text.contains("the history cannot be read"), "{text}");
+    assert!(place.json(&["show", "damaged"]).await["unreadable"].is_string());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_stops_is_no_error() -> dacapo::Result<()> {
     let place = Place::new().await;
@@ -400,6 +414,12 @@ async fn what_is_encrypted_is_said_to_be() -> dacapo::Result<()> {
     assert!(shown.lines().any(|line| line.contains("failure") && line.contains("encrypted, not readable here")), "{shown}");
     assert!(said(&["show", "@tally@counted"]).await.contains("encrypted, not readable here"));
     assert!(said(&["show", "finished", "--json"]).await.contains("\"encrypted\""));
+    let picture = folder.path().join("failed.svg");
+    let shown: serde_json::Value =
+        serde_json::from_str(&said(&["show", "failed", "--json", "--svg", &picture.display().to_string()]).await)?;
+    assert_eq!(shown["failure"]["payload"], "encrypted, not readable here", "{shown}");
+    assert!(!std::fs::read_to_string(picture)?.contains("dacapo:sealed"));
+    assert!(said(&["export"]).await.contains(r#""payload":"encrypted, not readable here""#));
     for id in ["finished", "failed", "eternal", "counts"] {
         assert!(said(&["history", id]).await.contains("encrypted, not readable here"), "{id}");
     }
