@@ -88,6 +88,21 @@ async fn is_long(secret: String) -> String {
     secret.repeat(10_000)
 }
 
+/// Reads what it said before as a number, which it was not.
+#[activity(retry = dacapo::Retry::fixed(Duration::ZERO).max_attempts(2), heartbeat_timeout = Duration::from_secs(60))]
+async fn beats(secret: String) -> dacapo::Result<u32> {
+    if dacapo::activity::attempt() == 1 {
+        dacapo::activity::heartbeat(&secret);
+        return Err(dacapo::Error::msg(secret));
+    }
+    Ok(dacapo::activity::last_heartbeat::<u32>().unwrap_or(0))
+}
+
+#[activity(retry = dacapo::Retry::fixed(Duration::ZERO).max_attempts(2))]
+async fn refuses(secret: String) -> Result<(), Failure> {
+    Err(Failure::new(dacapo::FailureKind::Application, secret))
+}
+
 /// Returns its error.
 #[orchestrator]
 async fn calls(which: String, secret: String) -> Result<String, Failure> {
@@ -97,6 +112,8 @@ async fn calls(which: String, secret: String) -> Result<String, Failure> {
         "panics" => drop(panics(secret).checked().await?),
         "is long" => drop(is_long(secret).checked().await?),
         "hands on" => drop(echo(secret.repeat(10_000)).checked().await?),
+        "beats" => drop(beats(secret).await.map_err(|error| Failure::new(dacapo::FailureKind::Application, error.to_string()))?),
+        "asks" => refuses(secret).retry_if(|failure: &Failure| panic!("with {failure}")).await?,
         "returns" => return Ok(secret.repeat(10_000)),
         "panics itself" => panic!("with {secret}"),
         "drops" => drop(Brittle(secret)),
@@ -197,7 +214,20 @@ async fn no_failure_shows_a_value() -> dacapo::Result<()> {
     log_everything();
     let (kept, secret) = (Kept::file(), MARK.to_owned());
     let runtime = open(&kept).await?;
-    let ways = ["fails", "panics", "is long", "hands on", "returns", "panics itself", "drops", "calls", "breaks", "signals"];
+    let ways = [
+        "fails",
+        "panics",
+        "beats",
+        "asks",
+        "is long",
+        "hands on",
+        "returns",
+        "panics itself",
+        "drops",
+        "calls",
+        "breaks",
+        "signals",
+    ];
     for which in ways {
         let _ended = runtime.start(calls(which.into(), secret.clone())).id(which).await?.result().await;
         is_hidden(&kept, which);
@@ -210,8 +240,47 @@ async fn no_failure_shows_a_value() -> dacapo::Result<()> {
     runtime.signal(Vault::at("v").refuse(secret.clone())).await?;
     let _refused = runtime.call(Vault::at("v").refuse(secret.clone())).await;
     is_hidden(&kept, "operations that fail");
+    let unread = runtime.attach(calls, "fails").custom_status::<u32>().await.expect_err("it is no number");
+    assert!(!format!("{unread} {unread:?}").contains(MARK), "{unread}");
+    runtime.call(Vault::at("v").keep(secret.clone())).await.expect("it keeps it");
     runtime.shutdown().await?;
     is_hidden(&kept, "the end");
+    Ok(())
+}
+
+/// Another key.
+struct Wrong;
+
+impl Codec for Wrong {
+    fn encode(&self, plain: &[u8]) -> Vec<u8> {
+        plain.iter().map(|byte| byte.wrapping_add(9)).collect()
+    }
+
+    fn decode(&self, encoded: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("the tag of {} bytes does not fit", encoded.len()).into())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_shows_no_value() -> dacapo::Result<()> {
+    log_everything();
+    let (kept, secret) = (Kept::file(), MARK.to_owned());
+    let runtime = open(&kept).await?;
+    runtime.start(waits(secret.clone())).id("waits").await?;
+    runtime.call(Vault::at("v").keep(secret.clone())).await.expect("it keeps it");
+    until("it waits", async || both::events(&runtime, "waits").await.contains(&"TaskCompleted".to_owned())).await;
+    runtime.shutdown().await?;
+
+    let runtime = kept.runtime().payloads(Payloads::default().codec(Wrong)).open().await?;
+    let refused = runtime.call(Vault::at("v").keep("more".into())).await.expect_err("its state cannot be read");
+    assert!(!format!("{refused} {refused:?}").contains(MARK), "{refused}");
+    let reported = runtime.status("@vault@v").await?;
+    assert!(reported.report().is_some_and(|report| !report.contains(MARK)), "{reported:?}");
+    let _refused = runtime.raise("waits", GO, 1).await;
+    let parked = reaches(&runtime, "waits", Status::Suspended).await;
+    assert!(parked.report().is_some_and(|report| !report.contains(MARK)), "{parked:?}");
+    runtime.shutdown().await?;
+    is_hidden(&kept, "another key");
     Ok(())
 }
 

@@ -145,8 +145,7 @@ impl EntityRegistration {
 
     /// The state from its recorded form, or the default.
     pub(crate) fn open(&self, state: Option<&Payload>) -> Opened {
-        let opened = barrier::run(|| (self.open)(state)).flatten();
-        opened.map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", self.name)))
+        barrier::run(|| (self.open)(state)).flatten()
     }
 
     /// Why an operation cannot be done with these arguments: they cannot be read, or there is none of this name.

@@ -6,6 +6,7 @@ mod corpus;
 mod doors;
 mod lengths;
 mod over_http;
+mod states;
 mod stored;
 mod table;
 

@@ -168,7 +168,10 @@ impl Client {
     pub async fn state_of<E: Entity>(&self, key: &str) -> Result<Option<E>, RuntimeError> {
         let id = EntityId::new::<E>(key).checked().map_err(invalid)?;
         let state = self.recorded_state(id).await?;
-        state.map(|state| state.decode().map_err(invalid)).transpose()
+        state.map(|state| state.decode()).transpose().map_err(|failure: Failure| {
+            let why = self.store().payloads().values().told(failure);
+            RuntimeError::new(ErrorKind::Invalid, format!("the state of `{}` cannot be read: {why}", EntityId::new::<E>(key)))
+        })
     }
 
     /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: by its name.

@@ -112,7 +112,10 @@ impl<F> Handle<F> {
     pub async fn custom_status<T: DeserializeOwned>(&self) -> Result<Option<T>, RuntimeError> {
         let instance = self.client.find_run(&self.run).await?;
         let status = instance.state.custom_status.map(|status| status.decode()).transpose();
-        status.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
+        status.map_err(|failure: Failure| {
+            let why = self.client.store().payloads().values().told(failure);
+            RuntimeError::new(ErrorKind::Invalid, format!("the custom status of `{}` cannot be read: {why}", self.run.id))
+        })
     }
 
     /// Raises an external event, as [`Client::raise`].

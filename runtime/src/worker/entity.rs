@@ -99,11 +99,26 @@ impl Entity {
         let is_gone = error.is_not_found();
         if !is_gone && error.class() == ErrorClass::Permanent {
             tracing::error!(entity = %self.id, %error, "failed to load an entity; its messages stay in the inbox");
+            self.say_why(&worker, &error).await;
         }
         // What is not about the one that is gone is for the entity that begins anew.
         let (again, left): (Vec<_>, Vec<_>) = self.leave(&worker).into_iter().partition(|message| is_gone && !message.is_purge());
         left.into_iter().for_each(|message| message.refuse(error.clone()));
         again.into_iter().for_each(|message| worker.tell_entity(&self.id, message));
+    }
+
+    /// Says in the status of the entity why it cannot be loaded.
+    async fn say_why(&self, worker: &Worker, error: &RuntimeError) {
+        let report = format!("{CANNOT_LOAD}: {error}");
+        let said = match worker.store().find(Lookup::Id(self.id.to_string())).await {
+            Ok(Some(found)) if found.state.report.as_deref() != Some(&report) => {
+                worker.apply(reporting(found, Some(report))).await.map(drop)
+            }
+            found => found.map(drop),
+        };
+        if let Err(error) = said {
+            tracing::warn!(entity = %self.id, %error, "failed to write why an entity cannot be loaded");
+        }
     }
 
     async fn read(self: &Arc<Self>, worker: &Arc<Worker>) -> StoreResult<()> {
@@ -135,7 +150,14 @@ impl Entity {
             return Err(RuntimeError::new(ErrorKind::Invalid, format!("`{}` has the history of no entity", self.id)));
         };
         let live = registration.open(state.as_ref());
-        let live = live.map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))?;
+        let values = worker.store().payloads().values();
+        let live = live.map_err(|failure| {
+            let message = format!("the state of the entity `{name}` cannot be read: {}", values.told(failure));
+            RuntimeError::new(ErrorKind::Invalid, message)
+        })?;
+        if stored.instance.state.report.as_ref().is_some_and(|report| report.starts_with(CANNOT_LOAD)) {
+            worker.apply(reporting(stored.instance.clone(), None)).await?;
+        }
         let is_locked = lock.is_some();
         let work = Work { registration, live: Some(live), state, lock, mailbox: VecDeque::new(), inbox: 0 };
         self.take_up(worker, stored.instance.key, work, messages);
@@ -374,4 +396,13 @@ impl Inner {
     fn has_news(&self) -> bool {
         self.mailbox.iter().any(|message| message.is_told_when_kept() || message.is_purge() || message.passes(self.lock.as_ref()))
     }
+}
+
+/// How the report of an entity begins that cannot be loaded. It goes when the entity can be.
+const CANNOT_LOAD: &str = "the entity cannot be loaded, and its messages are kept until it can";
+
+/// Gives an entity another report.
+fn reporting(found: store::Instance, report: Option<String>) -> Batch {
+    let update = Update { instance: found.key, state: State { report, ..found.state } };
+    Batch { update: Some(update), ..Batch::default() }
 }

@@ -141,7 +141,9 @@ impl Work {
         }
         let mut live = match self.live.take() {
             Some(live) => live,
-            None => registration.open(self.state.as_ref())?,
+            None => registration
+                .open(self.state.as_ref())
+                .map_err(|failure| failure.context(format!("the state of the entity `{}` cannot be read", registration.name)))?,
         };
         // The state in memory is given up with an operation that fails.
         let Operated { result, state, signals } = live.operate(&registration, operation, input)?;
