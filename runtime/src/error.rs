@@ -164,7 +164,7 @@ pub enum ErrorKind {
     Finished,
     /// The orchestration has not finished yet.
     Unfinished,
-    /// Another process works on the database, or the file has a second name under which one could.
+    /// Another process is the worker of the database, or the file has several hard links, through which one could be.
     Locked,
     /// The database was written by a newer version, or is not a database of this library.
     Incompatible,

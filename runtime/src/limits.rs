@@ -14,7 +14,7 @@ use crate::payload::Payload;
 /// Generic Cell Rate Algorithm of ATM, without a burst.) No minute has more than 1,000 starts, wherever it begins, also across a
 /// restart: a worker that takes over a store waits one spacing before its first call of each activity and key, since an
 /// earlier worker may have started one just before. Starts are spaced 0.2 % wider than the rate, so that the service does not count more
-/// either when calls take a little more or less time to reach it. The limit is shared by all orchestrations of the process; calls
+/// either if some calls take a little longer than others to reach it. The limit is shared by all orchestrations of the process; calls
 /// that must wait take no thread.
 ///
 /// ```

@@ -57,7 +57,7 @@ impl Client {
 ///
 /// # Cancel safety
 /// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may have been purged or not, and some
-/// of its sub-orchestrations without it. Ask again for the rest.
+/// of its sub-orchestrations without it. Purge again for the rest.
 #[must_use = "nothing is deleted until the request is awaited"]
 pub struct Purge {
     client: Client,

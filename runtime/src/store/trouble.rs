@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::ErrorKind;
 
-/// What can be expected of the next try, of a [`RuntimeError`](crate::RuntimeError).
+/// Whether trying again can help after a [`RuntimeError`](crate::RuntimeError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
     /// The next try may succeed: the disk is full, no file descriptor is left, a read failed, another program writes. A worker tries again.
