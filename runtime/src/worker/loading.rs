@@ -10,9 +10,9 @@ use crate::error::{ErrorKind, RuntimeError};
 use crate::registry::Registration;
 use crate::store::kept::Arguments;
 use crate::store::{self, ErrorClass, Lookup, State, Status, StoreResult, Stored, Timestamp};
-use crate::worker::instance::{Instance, Phase};
+use crate::worker::instance::{Inner, Instance, Phase};
 use crate::worker::message::Message;
-use crate::worker::{Worker, not_found};
+use crate::worker::{Worker, not_found, wrong_state};
 
 impl Instance {
     /// Takes up a stored instance: replays its history, starts what it waits for, delivers what has come for it.
@@ -47,6 +47,9 @@ impl Instance {
             .into_iter()
             .filter(|message| message.is_for(instance.key) && message.inbox.is_none_or(|number| number > read));
         inner.mailbox = stored.chain(arrived).collect();
+        if inner.state.status != Status::Suspended {
+            self.refuse_resumes(worker, &mut inner);
+        }
         let arguments = std::mem::replace(&mut inner.arguments, Arguments::Digests);
         let is_resumed = inner.mailbox.iter().any(Message::is_resume);
         let state = &inner.state;
@@ -162,6 +165,20 @@ impl Instance {
             self.work(worker);
         }
         worker.submit(jobs);
+    }
+
+    /// Takes the resumptions out of the mailbox of an instance that is not suspended.
+    fn refuse_resumes(self: &Arc<Self>, worker: &Arc<Worker>, inner: &mut Inner) {
+        let resumes: Vec<_> = inner.mailbox.extract_if(.., |message| message.is_resume()).collect();
+        if resumes.is_empty() {
+            return;
+        }
+        let (this, owner) = (self.clone(), worker.clone());
+        worker.spawn(async move {
+            owner.discard(resumes.iter().filter_map(|message| message.inbox).collect());
+            let error = wrong_state(&this.id, "it is not suspended");
+            resumes.into_iter().for_each(|message| message.refuse(error.clone()));
+        });
     }
 
     /// Why one of the events that a resumption asks to put aside cannot be, if one cannot.
