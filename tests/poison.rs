@@ -95,7 +95,31 @@ async fn an_event_of_another_type_parks_the_run_until_it_is_put_aside(kept: Kept
 
 async fn run_ends(runtime: &Runtime, id: &str, raised: u32, expected: u32) {
     runtime.raise(id, GO, raised).await.expect("it waits");
-    assert_eq!(runtime.attach(waits, id).result().await.expect("it completes"), expected);
+    let run = runtime.attach(waits, id);
+    let result = tokio::time::timeout(std::time::Duration::from_secs(20), run.result());
+    assert_eq!(result.await.expect("it goes on").expect("it completes"), expected);
+}
+
+async fn a_resume_of_a_run_that_is_not_suspended_leaves_it_running(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(waits()).id("w").await?;
+    runtime.shutdown().await?;
+    let runtime = open(&kept).await;
+    let refused = runtime.resume("w", "").without_event(1).await.expect_err("it is not suspended");
+    assert!(refused.to_string().contains("not suspended"), "{refused}");
+    run_ends(&runtime, "w", 1, 2).await;
+    Ok(())
+}
+
+async fn a_termination_that_follows_an_unreadable_event_ends_the_run(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(waits()).id("w").await?;
+    runtime.shutdown().await?;
+    raise(&kept, "w", "go", "forty").await;
+    kept.client().await.terminate("w", "enough").await?;
+    let runtime = open(&kept).await;
+    reaches(&runtime, "w", Status::Terminated).await;
+    Ok(())
 }
 
 async fn an_event_that_was_kept_for_a_later_wait_is_put_aside(kept: Kept) -> dacapo::Result<()> {
@@ -268,6 +292,8 @@ async fn events_that_no_wait_took_are_told_at_the_end(kept: Kept) -> dacapo::Res
 }
 
 both::on_both_stores! {
+    a_resume_of_a_run_that_is_not_suspended_leaves_it_running
+    a_termination_that_follows_an_unreadable_event_ends_the_run
     a_signal_that_its_entity_cannot_read_is_refused_or_reported
     events_that_no_wait_took_are_told_at_the_end
     an_event_of_another_type_parks_the_run_until_it_is_put_aside

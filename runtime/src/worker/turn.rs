@@ -122,8 +122,14 @@ impl Instance {
         drop(inner);
 
         let (mut events, mut acks, mut consume) = (Vec::with_capacity(mailbox.len()), Vec::new(), Vec::new());
-        let mut resumes = Vec::new();
+        let (mut resumes, mut ends) = (Vec::new(), Vec::new());
         for message in mailbox {
+            if matches!(message.event, Some(Event::ExecutionTerminated { .. })) {
+                events.extend(message.event.clone());
+                worker.take(message.inbox.as_slice());
+                ends.push(message);
+                continue;
+            }
             consume.extend(message.inbox);
             if message.is_resume() && !is_suspended {
                 message.refuse(wrong_state(&self.id, "it is not suspended"));
@@ -144,6 +150,10 @@ impl Instance {
         match worker.turn(&mut execution, now, events) {
             Ok(mut progress) => {
                 progress.actions.extend(due.attempts);
+                for end in ends {
+                    acks.extend(end.ack);
+                    consume.extend(end.inbox);
+                }
                 if fresh.is_some() {
                     progress.events.remove(0);
                     // What was decided at the time of the start is written now, and what has ended has ended now.
@@ -159,6 +169,9 @@ impl Instance {
                 let report = self.report(worker, parked.report);
                 let refused = cannot_resume(&self.id, &report);
                 resumes.into_iter().for_each(|ack| drop(ack.send(Err(refused.clone()))));
+                // What ends the run ends it also where no turn can.
+                parked.incoming.retain(|event| !matches!(event, Event::ExecutionTerminated { .. }));
+                self.lock().mailbox.splice(..0, ends);
                 self.park(worker, report, Waiting { post: parked.incoming, acks, consume, ..Waiting::default() });
             }
         }
