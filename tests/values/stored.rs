@@ -85,7 +85,7 @@ async fn deep_stored_values_are_shown_and_purged_and_park_only_what_decodes_them
         }
         for id in ["events", "input"] {
             let parked = reaches(&runtime, id, Status::Suspended).await;
-            let report = parked.report().expect("a report");
+            let report = parked.report().unwrap_or_else(|| panic!("{id} has no report after {restart} restarts: {parked:?}"));
             assert!(report.contains("20000 levels deep") && report.len() < 2_000, "{report}");
         }
         let census = runtime.census().await?;
