@@ -27,7 +27,7 @@ async fn client(url: &str) -> Result<Client, dacapo::RuntimeError> {
 }
 
 /// What is put after the name of a database in those of the files beside it; nothing for the database.
-const FILES: [&str; 6] = ["", "-wal", "-shm", "-journal", "-bell", "-worker"];
+const FILES: [&str; 7] = ["", "-wal", "-shm", "-journal", "-bell", "-worker", "-running"];
 
 /// Refuses a file of the store as one to be written.
 ///

@@ -63,7 +63,7 @@ pub(crate) fn files(root: &Path, database: &Path) -> dacapo::Result<(Vec<String>
 /// Whether `path` is the database or one of the files that SQLite and the runtime have beside it.
 fn is_part_of(database: &Path, path: &Path) -> bool {
     let rest = path.to_str().zip(database.to_str()).and_then(|(path, database)| path.strip_prefix(database));
-    rest.is_some_and(|rest| ["", "-wal", "-shm", "-journal", "-bell", "-worker"].contains(&rest))
+    rest.is_some_and(|rest| ["", "-wal", "-shm", "-journal", "-bell", "-worker", "-running"].contains(&rest))
 }
 
 /// The path as text.

@@ -135,7 +135,7 @@ async fn a_file_of_the_store_is_not_written_over() -> dacapo::Result<()> {
         std::os::unix::fs::symlink(file, path(link))?;
     }
     let before = std::fs::read(path("test.db"))?;
-    let names = ["test.db", "test.db-wal", "test.db-shm", "test.db-journal", "test.db-bell", "test.db-worker"];
+    let names = ["test.db", "test.db-wal", "test.db-shm", "test.db-journal", "test.db-bell", "test.db-worker", "test.db-running"];
     for name in names.into_iter().chain(["link", "late", "folder/up", "folder/../test.db"]) {
         for command in [vec!["export", "-o"], vec!["show", "one", "--svg"]] {
             let said = tool(&format!("sqlite://{}?mode=rw", path("link")), &[&command[..], &[&path(name)]].concat(), "").await;
