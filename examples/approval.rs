@@ -111,12 +111,13 @@ async fn expense(asked: Expense) -> String {
     format!("{name} is refused, nobody has decided")
 }
 
-/// How far a request is: what was decided or why it has failed, or else whom it waits for.
+/// How far a request is: what was decided or why it has failed, or else whom it waits for, or why it is parked.
 async fn show(client: &Client, name: &str) -> dacapo::Result<String> {
     let status = client.status(name).await?;
     let said = match (status.failure(), status.output()) {
         (Some(failure), _) => Some(failure.to_string().trim_start_matches("terminated: ").to_owned()),
         (None, Some(output)) => Some(output.decode()?),
+        (None, None) if status.report().is_some() => status.report().and_then(|report| report.lines().next()).map(str::to_owned),
         (None, None) => status.custom_status().map(|said| said.decode()).transpose()?,
     };
     Ok(format!("{}: {}", status.runtime_status(), said.unwrap_or_default()))

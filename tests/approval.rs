@@ -58,23 +58,31 @@ fn takes_a_decision_made_while_no_worker_ran() {
 fn tells_why_a_request_has_ended_without_a_decision() {
     let place = Place::of("approval");
     let mut worker = serving(&place);
-    for name in ["failed", "terminated"] {
-        place.run(&["request", name, "900"]);
-        shows(&place, &mut worker, name, "waits for the manager");
-    }
+    place.run(&["request", "terminated", "900"]);
+    shows(&place, &mut worker, "terminated", "waits for the manager");
     let url = format!("sqlite:{}", place.path("approval.db").display());
-    support::block_on(async {
-        let client = dacapo::Client::connect(&url).await?;
-        client.raise_named("failed", "decision", "no decision").await?;
-        client.terminate("terminated", "the budget is spent").await
-    })
-    .expect("they wait");
-    for (name, why) in [("failed", "Failed: "), ("terminated", "Terminated: the budget is spent")] {
-        shows(&place, &mut worker, name, why);
-        let text = place.run(&["show", name]);
-        assert!(!text.contains("waits") && text.len() > "Failed: \n".len(), "{text}");
-        assert_eq!(place.run(&["decide", name, "yes"]), format!("{name} waits for nobody. {text}"));
-    }
+    support::block_on(async { dacapo::Client::connect(&url).await?.terminate("terminated", "the budget is spent").await })
+        .expect("it waits");
+    shows(&place, &mut worker, "terminated", "Terminated: the budget is spent");
+    let text = place.run(&["show", "terminated"]);
+    assert_eq!(place.run(&["decide", "terminated", "yes"]), format!("terminated waits for nobody. {text}"));
+}
+
+#[test]
+fn a_decision_that_cannot_be_read_is_told_and_put_aside() {
+    let place = Place::of("approval");
+    let mut worker = serving(&place);
+    place.run(&["request", "conference", "900"]);
+    shows(&place, &mut worker, "conference", "waits for the manager");
+    let url = format!("sqlite:{}", place.path("approval.db").display());
+    let client = support::block_on(dacapo::Client::connect(&url)).expect("it connects");
+    support::block_on(client.raise_named("conference", "decision", "no decision")).expect("it waits");
+    shows(&place, &mut worker, "conference", "Suspended: ");
+    assert!(place.run(&["show", "conference"]).contains("`decision`"));
+    let resume = async { client.resume("conference", "it was a mistake").without_event(1).await };
+    support::block_on(resume).expect("it is parked");
+    place.run(&["decide", "conference", "yes", "--by", "Ada"]);
+    shows(&place, &mut worker, "conference", "Completed: conference is approved by Ada");
 }
 
 #[test]
