@@ -16,6 +16,9 @@ const INNOCENTS: &str = "DACAPO_INNOCENTS";
 /// Set where the killer begins after the innocent that runs beside it.
 const KILLS_LATE: &str = "DACAPO_KILLS_LATE";
 
+/// Set where the process dies, for another reason, as soon as an innocent activity runs.
+const DIES: &str = "DACAPO_DIES";
+
 const GO: Event<()> = Event::new("go");
 
 /// How many innocent activities run in this process.
@@ -79,6 +82,16 @@ async fn one_step(n: u32) -> u32 {
     innocent(n).await
 }
 
+/// Calls the same activity as the others, again and again.
+#[orchestrator]
+async fn endless() -> u32 {
+    let mut n = 0;
+    while n < 1_000_000 {
+        n = innocent(n + 1).await;
+    }
+    n
+}
+
 #[orchestrator]
 async fn late_killer() -> usize {
     GO.wait().await;
@@ -99,6 +112,13 @@ async fn child() -> dacapo::Result<()> {
         }
         runtime.raise("killer", GO, ()).await?;
         return std::future::pending().await;
+    }
+    if std::env::var(DIES).is_ok() {
+        runtime.start(one_step(0)).id("good").reuse_id(ReuseId::UseExisting).await?;
+        while RUNNING.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        std::process::abort();
     }
     // The backlog is in the order of the starts, so the killer is among the first to be taken up again.
     runtime.start(killer()).id("killer").reuse_id(ReuseId::UseExisting).await?;
@@ -198,6 +218,21 @@ async fn an_innocent_goes_on_long_before_the_killer_is_set_aside() -> dacapo::Re
     let history = serde_json::to_string(&client.history("good-0").await?)?;
     assert!(history.contains("TaskCompleted"), "{history}");
     assert_eq!(client.status("killer").await?.report(), None);
+    Ok(())
+}
+
+/// More of its activity comes than can ever be tried before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_is_tried_though_its_activity_is_called_without_end() -> dacapo::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for _ in 0..2 {
+        assert!(!ends_well(life(folder.path(), 1).env(DIES, "")));
+    }
+    std::fs::write(folder.path().join("died"), "")?;
+    let runtime = Runtime::builder(url(folder.path())).state(Folder(folder.path().to_owned())).open().await?;
+    runtime.start(endless()).id("endless").await?;
+    let ended = tokio::time::timeout(Duration::from_secs(60), runtime.attach(one_step, "good").result()).await;
+    assert_eq!(ended.expect("it is tried")?, 0);
     Ok(())
 }
 

@@ -38,6 +38,9 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 /// several.
 const RESPITE: Duration = Duration::from_millis(150);
 
+/// How long calls that are only of the activity of a suspect go before it.
+const PRECEDENCE: Duration = Duration::from_secs(1);
+
 /// How many deaths make all calls of an activity be run one at a time.
 const NOTORIOUS: u32 = 2;
 
@@ -59,7 +62,8 @@ pub(crate) struct Suspects {
 struct Inner {
     known: HashMap<Id, Suspect>,
     on_trial: Option<(Id, &'static str)>,
-    waiting: Vec<Job>,
+    /// With the time at which each came.
+    waiting: Vec<(Instant, Job)>,
     /// When the last trial ended.
     tried_at: Option<Instant>,
     /// Who is tried last.
@@ -146,7 +150,7 @@ impl Suspects {
         if !inner.is_suspect(&job) {
             return Some(job);
         }
-        inner.waiting.push(job);
+        inner.waiting.push((Instant::now(), job));
         drop(inner);
         self.changed.notify_one();
         None
@@ -174,13 +178,13 @@ impl Suspects {
     /// How long the job that is to be tried next has to wait, if one is.
     fn next_waits(&self, begun: Instant) -> Option<Duration> {
         let mut inner = self.lock();
-        inner.waiting.retain(|job| !job.is_cancelled());
+        inner.waiting.retain(|(_, job)| !job.is_cancelled());
         if inner.on_trial.is_some() {
             return None;
         }
-        let rank = inner.waiting.iter().map(|job| inner.rank(job)).min()?;
+        let rank = inner.rank(&inner.waiting[inner.first()?].1);
         let comes = |(id, suspect): (&Id, &Suspect)| {
-            suspect.expected && suspect.rank() < rank && inner.waiting.iter().all(|job| job.id() != *id)
+            suspect.expected && suspect.rank() < rank && inner.waiting.iter().all(|(_, job)| job.id() != *id)
         };
         let gathering = if inner.known.iter().any(comes) { ARRIVAL } else { GATHERING };
         let respites = rank.0.saturating_sub(1) + u32::from(inner.last == Some(rank));
@@ -194,8 +198,8 @@ impl Suspects {
         if inner.on_trial.is_some() {
             return None;
         }
-        let (index, _) = inner.waiting.iter().enumerate().min_by_key(|(_, job)| inner.rank(job))?;
-        let mut job = inner.waiting.remove(index);
+        let first = inner.first()?;
+        let (_, mut job) = inner.waiting.remove(first);
         let id = job.id();
         if let Some(suspect) = inner.known.get_mut(&id) {
             suspect.expected = false;
@@ -247,6 +251,15 @@ impl Inner {
         self.known.get(&job.id()).filter(|suspect| suspect.attempt == job.attempt).map_or((0, 0), Suspect::rank)
     }
 
+    /// Who of those that wait is tried next. What only is of the activity of a suspect goes before it, but not for ever: there may always
+    /// be more of it.
+    fn first(&self) -> Option<usize> {
+        let is_known = |job: &Job| self.deaths(job.id(), job.attempt).is_some();
+        let is_overdue = self.waiting.iter().any(|(came, job)| is_known(job) && came.elapsed() > PRECEDENCE);
+        let order = |(_, (_, job)): &(usize, &(Instant, Job))| (is_overdue && !is_known(job), self.rank(job));
+        self.waiting.iter().enumerate().min_by_key(order).map(|(first, _)| first)
+    }
+
     fn deaths(&self, id: Id, attempt: u32) -> Option<u32> {
         self.known.get(&id).filter(|suspect| suspect.attempt == attempt).map(|suspect| suspect.deaths)
     }
@@ -257,7 +270,7 @@ impl Inner {
         let is_notorious = |id: &Id| self.known.get(id).is_some_and(|suspect| suspect.deaths >= NOTORIOUS);
         self.deaths(job.id(), job.attempt).is_some()
             || self.on_trial.as_ref().is_some_and(|(id, on_trial)| *on_trial == name && is_notorious(id))
-            || self.waiting.iter().any(|waiting| waiting.activity.name() == name && is_notorious(&waiting.id()))
+            || self.waiting.iter().any(|(_, waiting)| waiting.activity.name() == name && is_notorious(&waiting.id()))
     }
 }
 
