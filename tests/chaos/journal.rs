@@ -118,6 +118,16 @@ pub(crate) enum Entry {
 pub(crate) struct Journal(File);
 
 impl Journal {
+    /// Takes away the line in the middle of which a writer was killed. Nobody may be writing.
+    pub(crate) fn mend(path: &Path) {
+        let text = std::fs::read(path).unwrap_or_default();
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            let mended = OpenOptions::new().write(true).open(path).and_then(|journal| journal.set_len(whole as u64));
+            mended.expect("the journal can be cut");
+        }
+    }
+
     pub(crate) fn open(path: &Path) -> Self {
         Self(OpenOptions::new().create(true).append(true).open(path).expect("the journal can be opened"))
     }

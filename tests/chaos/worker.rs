@@ -21,6 +21,7 @@ const CLIENTS: u64 = 6;
 /// Runs until it is killed, or until there is a file `calm`, when it goes on working and asks for nothing more.
 pub(crate) async fn work(folder: &Path, round: u64, seed: u64) {
     let path = folder.join("journal");
+    Journal::mend(&path);
     let mut random = StdRng::seed_from_u64(seed);
     let outside = || Outside { journal: Journal::open(&path), folder: folder.to_owned() };
     let journal = Journal::open(&path);
