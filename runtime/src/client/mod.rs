@@ -275,6 +275,8 @@ impl Client {
         T: Send + 'static,
     {
         let asked = ask(self.store().clone());
+        // A store in memory answers at once, and a caller that asks in a loop must let others run.
+        tokio::task::consume_budget().await;
         match &self.backend {
             Backend::Worker(worker) => worker.aside(asked).await,
             Backend::Store(_) => asked.await,
