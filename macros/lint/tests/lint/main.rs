@@ -3,7 +3,6 @@
 mod carried;
 mod common;
 mod correct;
-mod cost;
 mod loops;
 mod open;
 
