@@ -195,8 +195,12 @@ async fn ask_for_everything(runtime: &Runtime) -> dacapo::Result<()> {
     runtime.start(fails_once_told()).id("all").reuse_id(ReuseId::UseExisting).await?;
     runtime.start(fails_once_told()).id("later").after(std::time::Duration::from_secs(3_600)).await?;
     run.started().await?;
-    (run.status().await?, run.custom_status::<String>().await?, runtime.history("all").await?);
-    (runtime.query().await?, runtime.counts().await?, runtime.census().await?);
+    run.status().await?;
+    run.custom_status::<String>().await?;
+    runtime.history("all").await?;
+    runtime.query().await?;
+    runtime.counts().await?;
+    runtime.census().await?;
     runtime.suspend("all", "a break").await?;
     runtime.raise("all", GO, 1).await?;
     runtime.resume("all", "go on").await?;
@@ -208,11 +212,9 @@ async fn ask_for_everything(runtime: &Runtime) -> dacapo::Result<()> {
     runtime.purge("later").await?;
     runtime.signal(Total::at("t").add(1)).await?;
     runtime.call(Total::at("t").add(1)).await?;
-    (
-        runtime.state_of::<Total>("t").await?,
-        runtime.state_named(&EntityId::named("total", "t")).await?,
-        runtime.entities().await?,
-    );
+    runtime.state_of::<Total>("t").await?;
+    runtime.state_named(&EntityId::named("total", "t")).await?;
+    runtime.entities().await?;
     runtime.start(fails_once_told()).id("all").reuse_id(ReuseId::ReplaceAny).await?;
     runtime.query().finished().purge().await?;
     Ok(())
