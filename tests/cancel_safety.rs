@@ -157,7 +157,7 @@ async fn waits_that_are_dropped_and_begun_again_find_the_end(kept: Kept) -> daca
     let runtime = kept.runtime().open().await?;
     for client in [runtime.client(), kept.client().await] {
         let run = client.start(takes()).await?;
-        until("it has begun", async || polled(run.started(), 1).await.is_some()).await;
+        until("it has begun", async || polled(run.started(), 8).await.is_some()).await;
         run.raise(GO, 7).await?;
         assert!(polled(run.result(), 3).await.is_none() && polled(client.wait(run.id()), 3).await.is_none());
         run.raise(GO, 0).await?;
