@@ -241,7 +241,8 @@ async fn a_start_takes_the_place_of_what_is_rewound_again_and_again(kept: Kept) 
     let rewinds = async {
         loop {
             drop(runtime.rewind("r", "again").await);
-            tokio::task::yield_now().await;
+            // Without a pause there is no moment in which a start could take the place.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     tokio::select! {
