@@ -157,7 +157,7 @@ async fn bad_id(id: String, detached: bool) -> Result<u32, String> {
 async fn an_id_that_cannot_be_one_fails_the_call() -> dacapo::Result<()> {
     let runtime = runtime(&MemoryStore::new()).await;
     let error = runtime.start(bad_id(String::new(), false)).await?.result().await.expect_err("a slash is not allowed");
-    assert_eq!(error, "`bad/id` cannot be an instance id: it has one of `/ \\ # ?` or a control character in it");
+    assert!(error.starts_with("`bad/id` cannot be an instance id: it contains one of `/ \\ # ?`"), "{error}");
     let run = runtime.start(bad_id(String::new(), true)).id("detaches").await?;
     let error = run.result().await.expect_err("nobody waits, so the starter fails");
     assert_eq!(error, "`` cannot be an instance id: it is empty");
