@@ -91,7 +91,7 @@ pub(crate) async fn show(client: &Client, show: &Show, json: bool) -> dacapo::Re
             /// Of an entity.
             #[serde(skip_serializing_if = "Option::is_none")]
             state: Option<Payload>,
-            /// Why there is no timeline, where the history is damaged.
+            /// Why the timeline is missing, if the history is damaged.
             #[serde(skip_serializing_if = "Option::is_none")]
             unreadable: Option<String>,
             timeline: &'a Timeline,
