@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use crate::barrier;
-use crate::engine::entity::Operation;
-use crate::failure::{Failure, FailureKind};
-use crate::function::{Codec, Kind, Recorded, Returned, Site, Storable};
-use crate::instance_id;
-use crate::payload::Payload;
+use crate::kernel::barrier;
+use crate::kernel::engine::entity::Operation;
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::{Codec, Kind, Recorded, Returned, Site, Storable};
+use crate::kernel::instance_id;
+use crate::kernel::payload::Payload;
 
 /// A keyed state with operations. Implemented by [`#[entity]`](macro@crate::entity).
 pub trait Entity: EntityState {

@@ -6,41 +6,30 @@
 //! # Code map
 //!
 //! * `orchestration/` is what orchestrator code calls: calls, timers, events, the type rule of `.await`.
-//! * `engine/` is the replay engine: history and events in, actions out. It knows no tokio, clock, store or thread.
+//! * `kernel/` is what an orchestration is, apart from where it runs: values, events, the replay engine. It knows no tokio, clock,
+//!   store or thread.
 //! * [`store`] keeps histories: one trait, one write verb, in memory and in SQLite.
+//! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
 //! * `http/` serves the HTTP API of Durable Functions (feature `http`).
 //! * `schedule/` starts runs again and again; a schedule is an orchestration itself.
-//! * `worker/` runs turns and activities; the client and the [`Runtime`] are its doors.
 
 #[cfg(test)]
 extern crate self as dacapo;
 
 pub mod activity;
-mod asked_wait;
-mod barrier;
-mod bounds;
 mod client;
-mod engine;
 mod entity;
-mod error;
-mod failure;
-mod function;
 #[cfg(feature = "http")]
 pub mod http;
-mod instance_id;
-mod limits;
+mod kernel;
 mod orchestration;
-mod payload;
 mod registry;
-mod retry;
 mod runtime;
 #[cfg(feature = "schedules")]
 mod schedule;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod time;
-mod trace;
 mod worker;
 
 pub use dacapo_macros::{activity, entity, orchestrator};
@@ -51,11 +40,14 @@ pub use client::{
     ReuseId, Start, StatusRequest, Watch,
 };
 pub use entity::{Entity, EntityId, EntityState};
-pub use error::{Error, ErrorKind, Result, RuntimeError};
-pub use failure::{FailedCall, Failure, FailureKind};
-pub use function::Function;
-pub use limits::RateLimit;
-pub use limits::RateLimit::{PerHour, PerMinute, PerSecond};
+pub use kernel::error::{Error, ErrorKind, Result, RuntimeError};
+pub use kernel::failure::{FailedCall, Failure, FailureKind};
+pub use kernel::function::Function;
+pub use kernel::limits::RateLimit;
+pub use kernel::limits::RateLimit::{PerHour, PerMinute, PerSecond};
+pub use kernel::payload::Payload;
+pub use kernel::retry::Retry;
+pub use kernel::trace::TraceContext;
 pub use orchestration::activity::{Activity, Checked};
 pub use orchestration::ambient::{
     instance_id, is_replaying, new_uuid, now, parent_id, patched, rng, set_custom_status, side_effect,
@@ -68,14 +60,11 @@ pub use orchestration::event::{Event, EventWait};
 pub use orchestration::fan_out::{FanOut, Progress, TryFanOut, fan_out, try_fan_out};
 pub use orchestration::fan_out_rules::{FanOutError, NeedSuccesses, TolerateFailures};
 pub use orchestration::timer::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
-pub use payload::Payload;
 pub use registry::{Call, Callable};
-pub use retry::Retry;
 pub use runtime::{Builder, Runtime};
 #[cfg(feature = "schedules")]
 pub use schedule::{CatchUp, Overlap, PlanSchedule, Schedule, ScheduleDescription, Timetable};
 pub use store::{Census, Codec, Payloads, Status};
-pub use trace::TraceContext;
 pub use worker::Retention;
 
 /// What the attributes emit. Not for users; may change with any version.
@@ -87,13 +76,13 @@ pub mod __private {
 
     pub use crate::activity::blocking;
     pub use crate::entity::{Delete, EntityOperation, EntityRegistration};
-    pub use crate::failure::Failure;
-    pub use crate::function::{
+    pub use crate::kernel::failure::Failure;
+    pub use crate::kernel::function::{
         Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,
         Site, Stored, StoredError,
     };
-    pub use crate::limits::{LimitKey, Throttle};
-    pub use crate::payload::Payload;
+    pub use crate::kernel::limits::{LimitKey, Throttle};
+    pub use crate::kernel::payload::Payload;
     pub use crate::registry::Registration;
 }
 

@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::barrier::Guarded;
 use crate::entity::EntityRegistration;
-use crate::error::{ErrorKind, RuntimeError};
-use crate::function::{Function, Recorded, Returned, Site};
-use crate::limits::Throttle;
+use crate::kernel::barrier::Guarded;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::function::{Function, Recorded, Returned, Site};
+use crate::kernel::limits::Throttle;
+use crate::kernel::payload::Payload;
 use crate::orchestration::activity::Activity;
 use crate::orchestration::child::Orchestration;
-use crate::payload::Payload;
 use crate::store::{Registered, RegisteredKind};
 
 /// An annotated function without its types: what the engine needs to run it by name.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::activity::States;
 use crate::client::Client;
 use crate::entity::{Entity, EntityRegistration};
-use crate::error::RuntimeError;
+use crate::kernel::error::RuntimeError;
 use crate::registry::{Callable, Registration, Registry};
 use crate::store::kept::Kept;
 use crate::store::{self, Payloads, Store, UrlSettings};

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bounds::encode_shown;
-use crate::payload::Payload;
-use crate::trace::TraceContext;
+use crate::kernel::bounds::encode_shown;
+use crate::kernel::payload::Payload;
+use crate::kernel::trace::TraceContext;
 pub(crate) use signals::Signals;
 
 /// What one attempt knows of itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::payload::Payload;
+use crate::kernel::payload::Payload;
 use crate::store::{Batch, CallId, Heartbeat, InstanceKey};
 use crate::worker::Worker;
 use crate::worker::time::Time;

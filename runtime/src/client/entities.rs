@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use crate::client::entity::state_in;
 use crate::client::{Client, query};
 use crate::entity::EntityId;
-use crate::error::RuntimeError;
-use crate::payload::Payload;
+use crate::kernel::error::RuntimeError;
+use crate::kernel::payload::Payload;
 use crate::store::{After, End, Query, Timestamp};
 
 impl Client {

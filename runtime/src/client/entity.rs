@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use crate::client::{Backend, Client};
-use crate::engine::entity::EntityWork;
-use crate::engine::event::Event;
 use crate::entity::{Entity, EntityId, EntityOperation};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
-use crate::function::{Recorded, Returned};
-use crate::instance_id::entity_name;
+use crate::kernel::engine::entity::EntityWork;
+use crate::kernel::engine::event::Event;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::{Recorded, Returned};
+use crate::kernel::instance_id::entity_name;
+use crate::kernel::payload::Payload;
 use crate::orchestration::entity::EntityCall;
-use crate::payload::Payload;
 use crate::store::kept::Kept;
 use crate::store::{Batch, End, Lookup, StoreResult, Timestamp, Turn};
 use crate::worker::entities::new_entity;

@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, InstanceStatus, Named};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
-use crate::function::{Function, Recorded, Returned, Storable};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::{Function, Recorded, Returned, Storable};
 use crate::orchestration::event::Event;
 use crate::worker::run::Run;
 

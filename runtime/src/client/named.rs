@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::client::start::Named;
 use crate::client::{Backend, Client, Handle, InstanceStatus, Start};
-use crate::engine::event::Event;
-use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::Payload;
+use crate::kernel::engine::event::Event;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::payload::Payload;
 use crate::store::{Registered, RegisteredKind, StoreResult};
 use crate::worker::run::Run;
 

@@ -6,8 +6,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::client::{Backend, Client};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::instance_id;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::instance_id;
 use crate::store::{Batch, Instance, Query, StoreResult};
 use crate::worker::not_found;
 

@@ -5,10 +5,10 @@ use std::future::IntoFuture;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::bounds::check_reason;
 use crate::client::Client;
-use crate::engine::event::Event;
-use crate::error::RuntimeError;
+use crate::kernel::bounds::check_reason;
+use crate::kernel::engine::event::Event;
+use crate::kernel::error::RuntimeError;
 
 impl Client {
     /// Continues an orchestration that was suspended or parked. Awaiting the request does it.

@@ -1,9 +1,9 @@
 //! Going on with what has failed.
 
-use crate::bounds::check_reason;
 use crate::client::{Backend, Client};
-use crate::engine::event::{Event, Turn};
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::bounds::check_reason;
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Update};
 use crate::worker::{not_found, wrong_state};
 

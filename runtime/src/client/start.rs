@@ -8,15 +8,15 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::bounds::check_tags;
 use crate::client::{Client, Handle};
-use crate::engine::event::Event;
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::Failure;
-use crate::function::Function;
-use crate::payload::Payload;
+use crate::kernel::bounds::check_tags;
+use crate::kernel::engine::event::Event;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Function;
+use crate::kernel::payload::Payload;
+use crate::kernel::trace::TraceContext;
 use crate::store::{End, Instance, InstanceKey, StoreResult, Timestamp, already_exists};
-use crate::trace::TraceContext;
 use crate::worker::not_found;
 use crate::worker::request::Request;
 use crate::worker::run::Run;
@@ -338,5 +338,5 @@ fn new_id() -> String {
 }
 
 fn check_id(id: &str) -> StoreResult<()> {
-    crate::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
+    crate::kernel::instance_id::check(id).map_err(|failure| RuntimeError::new(ErrorKind::Invalid, failure.to_string()))
 }

@@ -8,11 +8,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::client::Client;
-use crate::engine::event::{Event, Turn};
-use crate::error::RuntimeError;
-use crate::failure::Failure;
-use crate::function::Recorded;
-use crate::payload::Payload;
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::error::RuntimeError;
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Recorded;
+use crate::kernel::payload::Payload;
 use crate::store::kept::Kept;
 use crate::store::{End, ErrorClass, Instance, NotTaken, Status, StoreResult, Stored, Timestamp};
 use crate::worker::run::Run;

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::client::{Backend, Client, InstanceStatus, LONGEST_PAUSE, SHORTEST_PAUSE};
-use crate::error::RuntimeError;
-use crate::payload::Payload;
+use crate::kernel::error::RuntimeError;
+use crate::kernel::payload::Payload;
 use crate::store::Status;
 use crate::worker::shutting_down;
 use crate::worker::watchers::Watching;

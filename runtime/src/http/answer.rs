@@ -5,8 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use crate::error::{ErrorKind, RuntimeError};
-use crate::instance_id;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::instance_id;
 
 /// The protocol's texts for what no route has an answer of its own for.
 const ARGUMENT: &str = "One or more of the arguments submitted is incorrect";

@@ -7,12 +7,12 @@ use axum::Router;
 use axum::http::Uri;
 
 use crate::client::{Client, ReuseId};
-use crate::error::{ErrorKind, RuntimeError};
 use crate::http::access::{Access, Role};
 use crate::http::flight::Flight;
 use crate::http::guard::Guard;
 use crate::http::router;
 use crate::http::urls::Links;
+use crate::kernel::error::{ErrorKind, RuntimeError};
 
 /// The HTTP API of a client, with its settings.
 ///

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::http::answer::{Refusal, exception};
-use crate::payload::Payload;
+use crate::kernel::payload::Payload;
 
 /// Whether a body is said to be JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::entity::EntityId;
-use crate::error::ErrorKind;
 use crate::http::answer::{Refusal, empty, error, json, message};
 use crate::http::body;
 use crate::http::page;
 use crate::http::parameters::{Parameters, to_ticks};
 use crate::http::status::nothing;
-use crate::payload::Payload;
+use crate::kernel::error::ErrorKind;
+use crate::kernel::payload::Payload;
 
 /// How a path spells the empty key.
 const EMPTY_KEY: &str = "$";

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::failure::Failure;
 use crate::http::parameters::to_ticks;
-use crate::payload::Payload;
+use crate::kernel::failure::Failure;
+use crate::kernel::payload::Payload;
+use crate::kernel::trace::TraceContext;
 use crate::store::{CallId, Event, Timestamp, Turn};
-use crate::trace::TraceContext;
 
 /// What of a history is shown beside its course.
 #[derive(Clone, Copy)]

@@ -7,12 +7,12 @@ use axum::response::Response;
 use serde::Serialize;
 
 use crate::client::Client;
-use crate::error::{ErrorKind, RuntimeError};
 use crate::http::answer::{INVALID_JSON, Refusal, empty, error, json, message};
 use crate::http::body;
 use crate::http::parameters::Parameters;
 use crate::http::status::nothing;
-use crate::instance_id;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::instance_id;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

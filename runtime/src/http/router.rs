@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::TryStreamExt as _;
 
-use crate::bounds::check_reason;
 use crate::client::Client;
 use crate::http::access::Role;
 use crate::http::answer::{Refusal, bad_argument, empty, message};
@@ -19,6 +18,7 @@ use crate::http::parameters::Parameters;
 use crate::http::start::Starting;
 use crate::http::urls::{original, split};
 use crate::http::{entity, manage, status};
+use crate::kernel::bounds::check_reason;
 
 /// The description of this API, by OpenAPI 3.1.
 const OPENAPI: &str = include_str!("openapi.json");

@@ -8,15 +8,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use crate::client::{Client, Handle, ReuseId};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::function::Recorded;
 use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
 use crate::http::body;
 use crate::http::flight::{self, Flight, Room};
 use crate::http::parameters::Parameters;
 use crate::http::status;
 use crate::http::urls::{Links, Urls, original};
-use crate::trace::TraceContext;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::function::Recorded;
+use crate::kernel::trace::TraceContext;
 use crate::worker::run::Run;
 
 /// Answers a request that has started an orchestration: 202, with the URL to ask for its status as the `Location`, `Retry-After: 10`,

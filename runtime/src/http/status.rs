@@ -12,15 +12,15 @@ use serde::Serialize;
 
 use crate::client::query::token_after;
 use crate::client::{Client, InstanceStatus};
-use crate::error::RuntimeError;
-use crate::failure::FailureKind;
 use crate::http::answer::{Refusal, empty, error, json, visible, with};
 use crate::http::flight::{Flight, Room};
 use crate::http::history::{Row, Shown, rows};
 use crate::http::page;
 use crate::http::parameters::{Parameters, to_seconds};
 use crate::http::urls::{Links, original};
-use crate::payload::Payload;
+use crate::kernel::error::RuntimeError;
+use crate::kernel::failure::FailureKind;
+use crate::kernel::payload::Payload;
 use crate::store::{NotTaken, Status, Turn};
 use crate::worker::run::Run;
 

@@ -10,11 +10,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::engine::scope::{self, Call};
-use crate::failure::Failure;
-use crate::function::{Function, Options, Recorded, Returned};
+use crate::kernel::engine::scope::{self, Call};
+use crate::kernel::failure::Failure;
+use crate::kernel::function::{Function, Options, Recorded, Returned};
+use crate::kernel::retry::Retry;
 use crate::orchestration::durable::Durable;
-use crate::retry::Retry;
 
 /// A call of an `#[activity]`, not started yet.
 ///

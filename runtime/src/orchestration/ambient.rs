@@ -8,11 +8,11 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::bounds::encode_shown;
-use crate::engine::scope::{self, Recalled, Scope};
-use crate::failure::Failure;
-use crate::function::Storable;
-use crate::payload::Payload;
+use crate::kernel::bounds::encode_shown;
+use crate::kernel::engine::scope::{self, Recalled, Scope};
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Storable;
+use crate::kernel::payload::Payload;
 
 /// The time of the current turn, recorded in the history. It does not move between two awaits.
 ///

@@ -7,15 +7,15 @@ use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::scope::{self, Call};
-use crate::engine::work::Attempts;
-use crate::failure::Failure;
-use crate::function::{Function, Options, Recorded, Returned};
-use crate::instance_id;
+use crate::kernel::engine::scope::{self, Call};
+use crate::kernel::engine::work::Attempts;
+use crate::kernel::failure::Failure;
+use crate::kernel::function::{Function, Options, Recorded, Returned};
+use crate::kernel::instance_id;
+use crate::kernel::payload::Payload;
+use crate::kernel::retry::Retry;
+use crate::kernel::time::Timestamp;
 use crate::orchestration::durable::Durable;
-use crate::payload::Payload;
-use crate::retry::Retry;
-use crate::time::Timestamp;
 
 /// A call of an `#[orchestrator]`, not started yet.
 ///

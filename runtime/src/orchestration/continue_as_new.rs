@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::engine::scope::{self, Scope};
-use crate::failure::{Failure, FailureKind};
-use crate::function::Function;
+use crate::kernel::engine::scope::{self, Scope};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::Function;
+use crate::kernel::payload::Payload;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::durable::Durable;
-use crate::payload::Payload;
 use crate::registry::Registration;
 
 /// Ends this generation of the orchestration and starts the next one, as the given call. It never returns.

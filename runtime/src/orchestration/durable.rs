@@ -9,7 +9,7 @@ use futures::Stream;
 use futures::future::FusedFuture;
 use pin_project_lite::pin_project;
 
-use crate::engine::scope;
+use crate::kernel::engine::scope;
 
 /// A future that an orchestrator may await: everything it waits for is in the history.
 ///

@@ -6,11 +6,11 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::engine::entity::Operation;
-use crate::engine::scope::{self, Call};
 use crate::entity::{self, EntityId, EntityOperation};
-use crate::failure::{Failure, FailureKind};
-use crate::function::{Recorded, Returned};
+use crate::kernel::engine::entity::Operation;
+use crate::kernel::engine::scope::{self, Call};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::{Recorded, Returned};
 use crate::orchestration::durable::Durable;
 
 /// An operation of an entity, not asked for yet: `Counter::at("visits").add(1)`.

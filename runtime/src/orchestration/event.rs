@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::engine::poison::Poison;
-use crate::engine::scope::{self, Arrived, Wait};
-use crate::failure::Failure;
-use crate::function::Storable;
+use crate::kernel::engine::poison::Poison;
+use crate::kernel::engine::scope::{self, Arrived, Wait};
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Storable;
 use crate::orchestration::durable::Durable;
 
 /// An external event: a name, and the type of what it carries. Declared once, used by orchestrators and clients.

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use pin_project_lite::pin_project;
 
-use crate::engine::scope::{self, Call};
+use crate::kernel::engine::scope::{self, Call};
+use crate::kernel::time::Timestamp;
 use crate::orchestration::durable::Durable;
-use crate::time::Timestamp;
 
 /// Waits for `duration`, however often the process is restarted meanwhile.
 ///

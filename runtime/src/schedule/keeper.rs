@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, ReuseId};
-use crate::payload::{Payload, on_its_own};
+use crate::kernel::payload::{Payload, on_its_own};
+use crate::kernel::time::Timestamp;
 use crate::schedule::timetable::{Timetable, text};
 use crate::schedule::{CatchUp, Overlap};
 use crate::store::ErrorClass;
 use crate::store::trouble::Backoff;
-use crate::time::Timestamp;
 use crate::worker::request::Request;
 use crate::{Event, activity, orchestrator};
 

@@ -15,14 +15,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::check_reason;
 use crate::client::{Client, ReuseId};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::Failure;
-use crate::function::Function;
-use crate::instance_id::visible;
+use crate::kernel::bounds::check_reason;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Function;
+use crate::kernel::instance_id::visible;
+use crate::kernel::payload::Payload;
 use crate::orchestration::child::Orchestration;
-use crate::payload::Payload;
 use crate::registry::{Callable as _, Registration};
 use crate::store::Status;
 use crate::worker::request::Request;
@@ -305,7 +305,8 @@ impl PlanSchedule {
         timetable.check().map_err(invalid)?;
         // The longest id of a run.
         let longest = format!("{}-2026-11-21T08:00:00.000000Z", schedule.name);
-        let checked = crate::instance_id::check(&longest).and_then(|()| crate::instance_id::check(&schedule.id()));
+        let checked =
+            crate::kernel::instance_id::check(&longest).and_then(|()| crate::kernel::instance_id::check(&schedule.id()));
         checked.map_err(|failure| invalid(failure.to_string()))?;
         let plan =
             Plan { schedule: schedule.name.clone(), orchestrator: orchestrator.to_owned(), input, timetable, overlap, catch_up };

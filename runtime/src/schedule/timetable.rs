@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::time::Timestamp;
 use crate::schedule::cron::Cron;
-use crate::time::Timestamp;
 
 /// The times at which a schedule fires: those of a cron pattern in a time zone, or one in every interval.
 ///

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::barrier::{self, Guarded};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::Failure;
+use crate::kernel::barrier::{self, Guarded};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::Failure;
 use crate::store::{
     Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Message, Query, Refused, Registered, Reply, Role,
     Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,

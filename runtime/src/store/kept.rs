@@ -9,10 +9,10 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::barrier;
-use crate::engine::event::{Part, Turn};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::{Envelope, Payload};
+use crate::kernel::barrier;
+use crate::kernel::engine::event::{Part, Turn};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::payload::{Envelope, Payload};
 use crate::store::guarded::GuardedStore;
 use crate::store::payloads::value;
 use crate::store::{

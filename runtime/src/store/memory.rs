@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
-use crate::error::{ErrorKind, RuntimeError};
-use crate::instance_id;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::instance_id;
 use crate::store::{
     Append, Applied, Batch, Beside, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance,
     Owner, Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,

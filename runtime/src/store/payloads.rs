@@ -7,9 +7,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::barrier;
-use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::{Envelope, Payload, Values, digest};
+use crate::kernel::barrier;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::payload::{Envelope, Payload, Values, digest};
 
 /// How inputs, results and other values are kept, for [`Builder::payloads`](crate::Builder::payloads) and
 /// [`Client::payloads`](crate::Client::payloads).
@@ -250,7 +250,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::{PLAIN, Payloads};
-    use crate::payload::Payload;
+    use crate::kernel::payload::Payload;
 
     #[test]
     fn what_is_not_to_be_compressed_is_not_and_both_are_read() {

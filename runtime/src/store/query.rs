@@ -1,6 +1,6 @@
 //! What a page of instances is asked for by.
 
-use crate::instance_id;
+use crate::kernel::instance_id;
 use crate::store::{Instance, InstanceKey, Status, Timestamp};
 
 /// Which instances to list. What is not said does not restrict.

@@ -2,37 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::ErrorKind;
-
-/// Whether trying again can help after a [`RuntimeError`](crate::RuntimeError).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The next try may succeed: the disk is full, no file descriptor is left, a read failed, another program writes. A worker tries again.
-    Passing,
-    /// The same request fails again: a history cannot be read, a turn is too large, an id is taken. A worker parks the orchestration
-    /// concerned, or refuses the request.
-    Permanent,
-    /// No request succeeds any more: the database was removed, another worker has taken it over, the store is closed. A worker stops.
-    Fatal,
-}
-
-impl From<ErrorKind> for ErrorClass {
-    fn from(kind: ErrorKind) -> Self {
-        match kind {
-            ErrorKind::Store | ErrorKind::Locked => Self::Passing,
-            ErrorKind::Fenced | ErrorKind::ShuttingDown => Self::Fatal,
-            ErrorKind::AlreadyExists
-            | ErrorKind::NotFound
-            | ErrorKind::Finished
-            | ErrorKind::Unfinished
-            | ErrorKind::Incompatible
-            | ErrorKind::Invalid
-            | ErrorKind::Unreadable
-            | ErrorKind::TooLarge
-            | ErrorKind::Unsupported => Self::Permanent,
-        }
-    }
-}
+use crate::kernel::error::{ErrorClass, ErrorKind};
 
 /// The extended codes of a database file that was removed or renamed while it was open: `SQLITE_READONLY_DBMOVED`, `SQLITE_IOERR_VNODE`.
 #[cfg(feature = "sqlite")]
@@ -130,7 +100,7 @@ mod tests {
         use rusqlite::ffi::{self, Error};
 
         use super::{ErrorClass::*, classify};
-        use crate::error::ErrorKind;
+        use crate::kernel::error::ErrorKind;
         for (code, class) in [
             (ffi::SQLITE_FULL, Passing),
             (ffi::SQLITE_BUSY, Passing),

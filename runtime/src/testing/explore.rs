@@ -210,7 +210,7 @@ impl<R: PartialEq + Debug> Outcome<R> {
         let now = match &self.result {
             Ok(result) if result == expected => return None,
             Ok(result) => format!("{result:?}"),
-            Err(panic) => format!("panicked: {}", crate::failure::Failure::panic(&**panic).message()),
+            Err(panic) => format!("panicked: {}", crate::kernel::failure::Failure::panic(&**panic).message()),
         };
         Some(format!("  without: {expected:?}\n  with:    {now}"))
     }

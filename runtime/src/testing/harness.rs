@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::ready;
 
 use crate::client::Client;
-use crate::function::{Function, Returned};
+use crate::kernel::function::{Function, Returned};
 use crate::orchestration::activity::Activity;
 use crate::orchestration::child::Orchestration;
 use crate::registry::Callable;
@@ -130,7 +130,7 @@ impl Harness {
                      answer by the input with `harness.mock({name}, |input| ..)`",
                     answers.len(),
                     place + 1,
-                    crate::payload::Excerpt(input.as_str()),
+                    crate::kernel::payload::Excerpt(input.as_str()),
                     name = F::NAME,
                 )
             })

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
-use crate::engine::execution::Execution;
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::engine::execution::Execution;
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::registry::Registry;
 use crate::store::{Event, Turn};
 use crate::testing::driver::Stuck;

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use crate::client::InstanceStatus;
-use crate::engine::execution::Execution;
-use crate::function::{Function, Recorded, Returned, Storable};
+use crate::kernel::engine::execution::Execution;
+use crate::kernel::function::{Function, Recorded, Returned, Storable};
 use crate::orchestration::event::Event;
 use crate::registry::Registry;
 use crate::store::Turn;

@@ -9,9 +9,9 @@ use futures::future::{BoxFuture, pending};
 use tokio::sync::{Notify, oneshot};
 
 use crate::activity;
-use crate::failure::Failure;
-use crate::function::Recorded;
-use crate::payload::{Excerpt, Payload};
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Recorded;
+use crate::kernel::payload::{Excerpt, Payload};
 use crate::registry::{OWN, Registration};
 
 /// A mock on recorded values; a text when it has no answer.

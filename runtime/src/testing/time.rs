@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::time::Timestamp;
+use crate::kernel::time::Timestamp;
 use crate::worker::time::Time;
 
 /// 2025-01-01 00:00:00 UTC.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures::future::AbortHandle;
 
 use crate::activity::Signals;
-use crate::engine::event::{CallId, Event};
-use crate::engine::execution::Action;
-use crate::payload::Payload;
+use crate::kernel::engine::event::{CallId, Event};
+use crate::kernel::engine::execution::Action;
+use crate::kernel::payload::Payload;
 use crate::store::{Heartbeat, InstanceKey, Timestamp};
 use crate::worker::Worker;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::event::{CallId, Event, Parent, Turn};
-use crate::engine::execution::Action;
-use crate::error::RuntimeError;
-use crate::failure::{Failure, FailureKind};
+use crate::kernel::engine::event::{CallId, Event, Parent, Turn};
+use crate::kernel::engine::execution::Action;
+use crate::kernel::error::RuntimeError;
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::trace::TraceContext;
 use crate::store::{self, ErrorClass, InstanceKey, Lookup, NewInstance, State, StoreResult, Timestamp};
-use crate::trace::TraceContext;
 use crate::worker::message::Message;
 use crate::worker::{Worker, instance};
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures::future::AbortHandle;
 
 use crate::activity::Signals;
-use crate::engine::event::{CallId, Event, Parent};
-use crate::engine::execution::{Action, Execution, Next};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
-use crate::function::{Limits, Recorded};
-use crate::payload::Payload;
+use crate::kernel::engine::event::{CallId, Event, Parent};
+use crate::kernel::engine::execution::{Action, Execution, Next};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::{Limits, Recorded};
+use crate::kernel::payload::Payload;
 use crate::registry::Registration;
 use crate::store::trouble::Backoff;
 use crate::store::{Applied, Batch, ErrorClass, InstanceKey, Refused, State, Status, Timestamp};

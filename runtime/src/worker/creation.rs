@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::{self, Batch, Lookup, Status, StoreResult};
 use crate::worker::Worker;
 use crate::worker::instance::Instance;

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::engine::event::{Caller, Event, Turn};
-use crate::engine::execution::Action;
-use crate::error::{ErrorKind, RuntimeError};
-use crate::function::Recorded;
-use crate::instance_id::entity_name;
+use crate::kernel::engine::event::{Caller, Event, Turn};
+use crate::kernel::engine::execution::Action;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::function::Recorded;
+use crate::kernel::instance_id::entity_name;
 use crate::store::{self, Applied, Batch, End, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
 use crate::worker::entity::Entity;
 use crate::worker::letter::{Asks, Message};

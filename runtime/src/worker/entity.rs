@@ -8,11 +8,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::event::{EntityLock, Event, Turn};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::function::Recorded;
-use crate::instance_id::entity_name;
-use crate::payload::Payload;
+use crate::kernel::engine::event::{EntityLock, Event, Turn};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::function::Recorded;
+use crate::kernel::instance_id::entity_name;
+use crate::kernel::payload::Payload;
 use crate::store::trouble::Backoff;
 use crate::store::{self, Append, Applied, Batch, ErrorClass, InstanceKey, Lookup, Refused, State, Status, StoreResult, Update};
 use crate::worker::Worker;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::error::RuntimeError;
+use crate::kernel::error::RuntimeError;
 use crate::store::ErrorClass;
 use crate::store::trouble::Backoff;
 use crate::worker::Worker;

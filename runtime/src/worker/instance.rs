@@ -6,10 +6,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::event::{CallId, Event, Turn};
-use crate::engine::execution::Execution;
-use crate::failure::{Failure, FailureKind};
-use crate::payload::Payload;
+use crate::kernel::engine::event::{CallId, Event, Turn};
+use crate::kernel::engine::execution::Execution;
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::payload::Payload;
 use crate::store::kept::Arguments;
 use crate::store::trouble::Backoff;
 use crate::store::{Batch, InstanceKey, NewInstance, Parent, State, Status, Timestamp};

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::Throttle;
+use crate::kernel::limits::Throttle;
 use crate::worker::pool::Job;
 
 /// How late a start may be without being lost for the rate: what an executor's timers are late, and a little.

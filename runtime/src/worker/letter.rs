@@ -2,9 +2,9 @@
 
 use tokio::sync::oneshot;
 
-use crate::engine::event::{Caller, EntityLock, Event};
-use crate::error::RuntimeError;
-use crate::function::Recorded;
+use crate::kernel::engine::event::{Caller, EntityLock, Event};
+use crate::kernel::error::RuntimeError;
+use crate::kernel::function::Recorded;
 use crate::store::{InstanceKey, StoreResult};
 
 /// The answer to a client that asked for an operation, once what it did is durable.

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::engine::event::{Event, Turn};
-use crate::engine::execution::Action;
-use crate::engine::poison;
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::engine::execution::Action;
+use crate::kernel::engine::poison;
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::registry::Registration;
 use crate::store::kept::Arguments;
 use crate::store::{self, ErrorClass, Lookup, State, Status, StoreResult, Stored, Timestamp};

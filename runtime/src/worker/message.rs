@@ -2,8 +2,8 @@
 
 use tokio::sync::oneshot;
 
-use crate::engine::event::{CallId, Event};
-use crate::error::RuntimeError;
+use crate::kernel::engine::event::{CallId, Event};
+use crate::kernel::error::RuntimeError;
 use crate::store::{InstanceKey, StoreResult};
 
 /// The answer to whoever sent a message, once the message is durable.

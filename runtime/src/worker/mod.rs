@@ -47,9 +47,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::activity::States;
-use crate::engine::event::Event;
-use crate::error::{ErrorKind, RuntimeError};
-use crate::instance_id;
+use crate::kernel::engine::event::Event;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::instance_id;
 use crate::registry::Registry;
 use crate::store::kept::Kept;
 use crate::store::{self, Epoch, Role, StoreResult, Timestamp};

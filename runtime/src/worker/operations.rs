@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::entity::EntityWork;
-use crate::engine::event::{Caller, EntityLock, Event};
 use crate::entity::{Delete, EntityRegistration, Live, Operated};
-use crate::function::Recorded;
-use crate::payload::{Payload, Values};
+use crate::kernel::engine::entity::EntityWork;
+use crate::kernel::engine::event::{Caller, EntityLock, Event};
+use crate::kernel::function::Recorded;
+use crate::kernel::payload::{Payload, Values};
 use crate::store::InstanceKey;
 use crate::worker::letter::{Asks, Message, Reply};
 

@@ -7,9 +7,9 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use crate::engine::event::{Event, Turn};
-use crate::engine::poison::Report;
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::engine::poison::Report;
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::trouble::Backoff;
 use crate::store::{Append, Applied, Batch, ErrorClass, InstanceKey, Refused, State, Status, Timestamp, Update};
 use crate::worker::Worker;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::trouble::Backoff;
 use crate::store::{Batch, ErrorClass, StoreResult};
 use crate::worker::{Worker, shutting_down};

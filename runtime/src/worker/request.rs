@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::event::{Event, Turn};
-use crate::payload::Payload;
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::payload::Payload;
+use crate::kernel::trace::TraceContext;
 use crate::store::{Batch, InstanceKey, NewInstance, State, Timestamp};
-use crate::trace::TraceContext;
 
 /// A start that somebody asks for.
 #[derive(Clone)]

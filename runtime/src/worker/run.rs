@@ -1,6 +1,6 @@
 //! Which run is meant, where an id may have had several.
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::kept::Kept;
 use crate::store::{Instance, InstanceKey, Lookup, StoreResult};
 use crate::worker::not_found;

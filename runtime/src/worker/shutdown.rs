@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::StoreResult;
 use crate::worker::Worker;
 

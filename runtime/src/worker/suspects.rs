@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::engine::execution::Action;
-use crate::payload::Excerpt;
+use crate::kernel::engine::execution::Action;
+use crate::kernel::payload::Excerpt;
 use crate::store::kept::Kept;
 use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
 use crate::worker::Worker;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::time::Timestamp;
+use crate::kernel::time::Timestamp;
 
 /// Where a worker reads the time and waits.
 ///

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, MutexGuard, Weak};
 
-use crate::engine::event::{Event, NotTaken, Turn};
-use crate::engine::execution::{Action, Execution, GivenUp, Next, Progress};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
+use crate::kernel::engine::event::{Event, NotTaken, Turn};
+use crate::kernel::engine::execution::{Action, Execution, GivenUp, Next, Progress};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::{Failure, FailureKind};
 use crate::registry::Registration;
 use crate::store::trouble::Backoff;
 use crate::store::{Append, Applied, Batch, State, Status, Timestamp, Update};

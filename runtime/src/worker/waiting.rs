@@ -6,8 +6,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::engine::event::{Event, Parent};
-use crate::function::Recorded;
+use crate::kernel::engine::event::{Event, Parent};
+use crate::kernel::function::Recorded;
 use crate::store::kept::Kept;
 use crate::store::{self, StoreResult};
 use crate::worker::Worker;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::sqlite::request::{Request, encode};
 use crate::store::sqlite::rows::turn_key;
 use crate::store::sqlite::{purge, query};

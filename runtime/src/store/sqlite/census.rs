@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::engine::event::Event;
+use crate::kernel::engine::event::Event;
 use crate::store::Census;
 use crate::store::sqlite::{ReadError, query};
 

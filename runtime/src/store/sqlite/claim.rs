@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::query;
 use crate::store::sqlite::readers::ReadError;

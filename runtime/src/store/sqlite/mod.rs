@@ -30,7 +30,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::trouble::classify;
 use crate::store::{
     Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Message, Query, Registered, Reply, Role, Runnable,

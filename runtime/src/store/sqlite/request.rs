@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::{Applied, Batch, ErrorClass, NewInstance, Refused, Reply, StoreResult};
 
 /// A batch whose turns are already text, so that the writer thread only writes.

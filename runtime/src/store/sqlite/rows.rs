@@ -3,8 +3,8 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::Payload;
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::payload::Payload;
 use crate::store::{Event, Instance, InstanceKey, Parent, State, Status, StoreResult, Timestamp, Turn};
 
 /// An instance, of the columns that every query for instances names; an error of its own when they make no sense.

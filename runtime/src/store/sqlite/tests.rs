@@ -13,9 +13,9 @@ use super::request::Request;
 use super::schema;
 use super::writer::Writer;
 use super::{Mode, Settings, SqliteStore, Synchronous};
-use crate::engine::event::{Event, Turn};
-use crate::error::{ErrorKind, RuntimeError};
-use crate::payload::Payload;
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::payload::Payload;
 use crate::store::{Applied, Batch, ErrorClass, NewInstance, State, Status, Store as _, Timestamp};
 use crate::{Runtime, activity, orchestrator};
 

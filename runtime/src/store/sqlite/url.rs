@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::StoreResult;
 use crate::store::sqlite::readers::MOST_READERS;
 use crate::store::sqlite::{Mode, Settings, SqliteSettings, Synchronous};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::error::{ErrorKind, RuntimeError};
+use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::sqlite::apply::commit;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::request::{Request, writer_died};

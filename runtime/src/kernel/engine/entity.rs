@@ -4,11 +4,11 @@
 
 use std::panic::Location;
 
-use crate::engine::event::{CallId, Caller, Event};
-use crate::engine::scope::{Call, Scope, place};
-use crate::engine::work::{Command, Work};
-use crate::failure::{Failure, FailureKind};
-use crate::payload::{Payload, Values};
+use crate::kernel::engine::event::{CallId, Caller, Event};
+use crate::kernel::engine::scope::{Call, Scope, place};
+use crate::kernel::engine::work::{Command, Work};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::payload::{Payload, Values};
 
 /// Something for an entity.
 #[derive(Clone, Debug)]

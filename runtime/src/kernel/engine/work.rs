@@ -1,11 +1,11 @@
 //! What the calls of an orchestrator ask for.
 
-use crate::engine::entity::EntityWork;
-use crate::engine::event::CallId;
-use crate::failure::Failure;
-use crate::function::Options;
-use crate::payload::Payload;
-use crate::time::Timestamp;
+use crate::kernel::engine::entity::EntityWork;
+use crate::kernel::engine::event::CallId;
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Options;
+use crate::kernel::payload::Payload;
+use crate::kernel::time::Timestamp;
 
 /// What has to happen for a call to have an outcome.
 #[derive(Clone, Debug)]

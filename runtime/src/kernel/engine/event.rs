@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
-use crate::payload::Payload;
-use crate::time::Timestamp;
-use crate::trace::TraceContext;
+use crate::kernel::failure::Failure;
+use crate::kernel::payload::Payload;
+use crate::kernel::time::Timestamp;
+use crate::kernel::trace::TraceContext;
 
 /// The number of a call within its execution: 1 is the first, in the order of first polls.
 pub type CallId = u64;
@@ -389,7 +389,7 @@ impl Event {
             Self::ExecutionFailed { failure } => Some(Err(failure.clone())),
             Self::ExecutionTerminated { reason } => {
                 let message = if reason.is_empty() { "terminated".to_owned() } else { format!("terminated: {reason}") };
-                Some(Err(Failure::new(crate::failure::FailureKind::Terminated, message).non_retryable()))
+                Some(Err(Failure::new(crate::kernel::failure::FailureKind::Terminated, message).non_retryable()))
             }
             _ => None,
         }

@@ -2,11 +2,11 @@
 
 use std::task::{Context, Poll};
 
-use crate::engine::event::CallId;
-use crate::engine::scope::with;
-use crate::failure::Failure;
-use crate::function::Recorded;
-use crate::time::Timestamp;
+use crate::kernel::engine::event::CallId;
+use crate::kernel::engine::scope::with;
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Recorded;
+use crate::kernel::time::Timestamp;
 
 /// A recorded call, held by the future that made it.
 pub(crate) struct Call {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use crate::engine::scope::{Scope, with};
-use crate::failure::Failure;
-use crate::payload::Payload;
+use crate::kernel::engine::scope::{Scope, with};
+use crate::kernel::failure::Failure;
+use crate::kernel::payload::Payload;
 
 /// The events of one name: buffered, or waited for, never both.
 #[derive(Default)]

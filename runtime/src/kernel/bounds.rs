@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{ErrorKind, RuntimeError};
-use crate::failure::{Failure, FailureKind};
-use crate::payload::{Excerpt, Payload};
+use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::payload::{Excerpt, Payload};
 
 /// A custom status or the details of a heartbeat, in bytes of JSON.
 const SHOWN: usize = 64 << 10;

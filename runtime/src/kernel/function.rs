@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::barrier;
-use crate::error::Error;
-use crate::failure::{Failure, FailureKind, causes_of};
-use crate::limits::Throttle;
-use crate::payload::{Payload, checked};
-use crate::retry::Retry;
+use crate::kernel::barrier;
+use crate::kernel::error::Error;
+use crate::kernel::failure::{Failure, FailureKind, causes_of};
+use crate::kernel::limits::Throttle;
+use crate::kernel::payload::{Payload, checked};
+use crate::kernel::retry::Retry;
 
 /// An annotated function, as the engine sees it. Implemented by `#[activity]` and `#[orchestrator]` on a hidden type.
 pub trait Function: Send + Sync + 'static {

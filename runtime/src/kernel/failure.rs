@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asked_wait::{self, AskedWait};
-use crate::bounds::{CAUSE, MESSAGE, cut, cut_causes};
-use crate::error::Error;
-use crate::payload::{Excerpt, Payload};
+use crate::kernel::asked_wait::{self, AskedWait};
+use crate::kernel::bounds::{CAUSE, MESSAGE, cut, cut_causes};
+use crate::kernel::error::Error;
+use crate::kernel::payload::{Excerpt, Payload};
 
 /// A structured, recorded failure: what kind, which type, the message, its causes, and the error value itself.
 ///

@@ -1,7 +1,7 @@
 //! What can be the id of an instance.
 
-use crate::failure::{Failure, FailureKind};
-use crate::payload::Excerpt;
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::payload::Excerpt;
 
 /// The rule of Durable Functions, so that every id fits into a URL, and beyond it none of the two that a URL takes for a way up.
 pub(crate) fn check(id: &str) -> Result<(), Failure> {

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::event::{CallId, Event, Turn};
-use crate::engine::execution::{Execution, Progress};
-use crate::engine::mismatch::likeness;
-use crate::engine::work::Command;
-use crate::payload::{Likeness, Payload};
+use crate::kernel::engine::event::{CallId, Event, Turn};
+use crate::kernel::engine::execution::{Execution, Progress};
+use crate::kernel::engine::mismatch::likeness;
+use crate::kernel::engine::work::Command;
+use crate::kernel::payload::{Likeness, Payload};
 
 /// A recorded call that the code has not made after a rewind, or not yet.
 pub(super) struct Aside {

@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 
-use crate::engine::event::{CallId, Event as HistoryEvent, Turn};
-use crate::engine::execution::{Action, Execution, Progress};
-use crate::failure::{Failure, FailureKind};
-use crate::function::Function;
+use crate::kernel::engine::event::{CallId, Event as HistoryEvent, Turn};
+use crate::kernel::engine::execution::{Action, Execution, Progress};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::function::Function;
+use crate::kernel::payload::Payload;
+use crate::kernel::time::Timestamp;
 use crate::orchestration::child::Orchestration;
-use crate::payload::Payload;
 use crate::registry::Registration;
-use crate::time::Timestamp;
 use crate::{Durable, Event, Retry, activity, orchestrator};
 
 /// Doubles, in theory: here the tests give the results.

@@ -8,8 +8,8 @@ use std::fmt::Display;
 use serde::ser::{self, Serialize, Serializer};
 
 #[cfg(feature = "schedules")]
-use crate::payload::Payload;
-use crate::payload::walk::nesting_above;
+use crate::kernel::payload::Payload;
+use crate::kernel::payload::walk::nesting_above;
 
 /// How many levels of `[` and `{` a value may have.
 pub(crate) const MAX_DEPTH: usize = 100;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::engine::event::Event;
-use crate::engine::work::{Command, Work};
-use crate::payload::{Likeness, Values};
+use crate::kernel::engine::event::Event;
+use crate::kernel::engine::work::{Command, Work};
+use crate::kernel::payload::{Likeness, Values};
 
 /// What the history holds, what the code does, and where each was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

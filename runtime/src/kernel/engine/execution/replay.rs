@@ -1,12 +1,12 @@
 //! Replay: the code must make the calls its history tells, in that order, and no others.
 
-use crate::engine::event::{Event, Turn};
-use crate::engine::execution::Execution;
-use crate::engine::mismatch::{Mismatch, describe_command, describe_event, likeness};
-use crate::engine::poison;
-use crate::engine::scope::Foreseen;
-use crate::engine::work::Work;
-use crate::payload::Likeness;
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::engine::execution::Execution;
+use crate::kernel::engine::mismatch::{Mismatch, describe_command, describe_event, likeness};
+use crate::kernel::engine::poison;
+use crate::kernel::engine::scope::Foreseen;
+use crate::kernel::engine::work::Work;
+use crate::kernel::payload::Likeness;
 
 impl Execution {
     /// Brings a new execution to where its history ends.

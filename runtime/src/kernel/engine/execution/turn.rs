@@ -1,14 +1,14 @@
 //! A turn: what has arrived is delivered, and what the code decides then is collected.
 
-use crate::barrier;
-use crate::engine::event::{Caller, Event, Raised, Turn};
-use crate::engine::execution::{Action, Execution};
-use crate::engine::poison::Report;
-use crate::engine::scope::Foreseen;
-use crate::engine::work::{Command, Work};
-use crate::payload::Payload;
+use crate::kernel::barrier;
+use crate::kernel::engine::event::{Caller, Event, Raised, Turn};
+use crate::kernel::engine::execution::{Action, Execution};
+use crate::kernel::engine::poison::Report;
+use crate::kernel::engine::scope::Foreseen;
+use crate::kernel::engine::work::{Command, Work};
+use crate::kernel::payload::Payload;
+use crate::kernel::time::Timestamp;
 use crate::registry::Registration;
-use crate::time::Timestamp;
 
 /// A turn that was given up: the orchestrator cannot be trusted to do the same again.
 #[derive(Debug)]

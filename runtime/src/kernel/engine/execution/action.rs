@@ -1,11 +1,11 @@
 //! What a turn asks the worker to do.
 
-use crate::engine::entity::EntityWork;
-use crate::engine::event::{CallId, Event};
-use crate::engine::work::Work;
-use crate::function::Limits;
-use crate::payload::Payload;
-use crate::time::Timestamp;
+use crate::kernel::engine::entity::EntityWork;
+use crate::kernel::engine::event::{CallId, Event};
+use crate::kernel::engine::work::Work;
+use crate::kernel::function::Limits;
+use crate::kernel::payload::Payload;
+use crate::kernel::time::Timestamp;
 
 /// What one turn asks the worker to do, once the turn is durable.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::failure::Failure;
+use crate::kernel::failure::Failure;
 
 /// Runs user code; a panic is a failure.
 pub(crate) fn run<R>(work: impl FnOnce() -> R) -> Result<R, Failure> {

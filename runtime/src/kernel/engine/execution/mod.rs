@@ -11,18 +11,18 @@ use std::task::{Context, Poll, Waker};
 
 use futures::future::BoxFuture;
 
-use crate::barrier;
-use crate::engine::event::{CallId, Event};
-use crate::engine::poison::Poison;
-use crate::engine::scope::{self, Scope};
-use crate::engine::waker::RootWaker;
-use crate::engine::work::Work;
-use crate::failure::Failure;
-use crate::function::Recorded;
-use crate::payload::{Payload, Values};
+use crate::kernel::barrier;
+use crate::kernel::engine::event::{CallId, Event};
+use crate::kernel::engine::poison::Poison;
+use crate::kernel::engine::scope::{self, Scope};
+use crate::kernel::engine::waker::RootWaker;
+use crate::kernel::engine::work::Work;
+use crate::kernel::failure::Failure;
+use crate::kernel::function::Recorded;
+use crate::kernel::payload::{Payload, Values};
+use crate::kernel::time::Timestamp;
+use crate::kernel::trace::TraceContext;
 use crate::registry::Registration;
-use crate::time::Timestamp;
-use crate::trace::TraceContext;
 
 pub(crate) use action::Action;
 pub(crate) use turn::{GivenUp, Next, Progress};

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::asked_wait::{self, AskedWait};
-use crate::failure::{Failure, causes_of};
-use crate::store::ErrorClass;
+use crate::kernel::asked_wait::{self, AskedWait};
+use crate::kernel::failure::{Failure, causes_of};
 
 /// `Result` with [`Error`], for activities, orchestrators and `main` functions without an error type of their own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -249,3 +248,33 @@ impl fmt::Debug for RuntimeError {
 }
 
 impl StdError for RuntimeError {}
+
+/// Whether trying again can help after a [`RuntimeError`](crate::RuntimeError).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The next try may succeed: the disk is full, no file descriptor is left, a read failed, another program writes. A worker tries again.
+    Passing,
+    /// The same request fails again: a history cannot be read, a turn is too large, an id is taken. A worker parks the orchestration
+    /// concerned, or refuses the request.
+    Permanent,
+    /// No request succeeds any more: the database was removed, another worker has taken it over, the store is closed. A worker stops.
+    Fatal,
+}
+
+impl From<ErrorKind> for ErrorClass {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Store | ErrorKind::Locked => Self::Passing,
+            ErrorKind::Fenced | ErrorKind::ShuttingDown => Self::Fatal,
+            ErrorKind::AlreadyExists
+            | ErrorKind::NotFound
+            | ErrorKind::Finished
+            | ErrorKind::Unfinished
+            | ErrorKind::Incompatible
+            | ErrorKind::Invalid
+            | ErrorKind::Unreadable
+            | ErrorKind::TooLarge
+            | ErrorKind::Unsupported => Self::Permanent,
+        }
+    }
+}

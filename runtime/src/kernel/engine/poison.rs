@@ -2,8 +2,8 @@
 //!
 //! Invariant: such a run is parked, never failed, so that somebody can put the event aside or start a build that reads it.
 
-use crate::engine::event::{Event, Turn};
-use crate::failure::Failure;
+use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::failure::Failure;
 
 /// An event that a wait has taken and could not read.
 #[derive(Clone, Debug)]

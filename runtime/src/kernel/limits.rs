@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::barrier;
-use crate::failure::Failure;
-use crate::payload::Payload;
+use crate::kernel::barrier;
+use crate::kernel::failure::Failure;
+use crate::kernel::payload::Payload;
 
 /// How often an activity may start, to protect the service it calls.
 ///

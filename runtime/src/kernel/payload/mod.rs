@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::failure::{Failure, FailureKind};
-use crate::payload::walk::{canonical, nesting_above, unordered};
+use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::payload::walk::{canonical, nesting_above, unordered};
 #[cfg(feature = "schedules")]
 pub(crate) use encode::on_its_own;
 pub(crate) use encode::{MAX_DEPTH, checked, too_deep};

@@ -1,0 +1,19 @@
+//! What an orchestration is, apart from where it runs: values, events, the replay engine.
+//!
+//! Invariant: nothing here knows a store, a thread, a task or a clock. A test reads the imports.
+
+pub(crate) mod asked_wait;
+pub(crate) mod barrier;
+pub(crate) mod batch;
+pub(crate) mod bounds;
+pub(crate) mod engine;
+pub(crate) mod error;
+pub(crate) mod failure;
+pub(crate) mod function;
+pub(crate) mod instance_id;
+pub(crate) mod limits;
+pub(crate) mod payload;
+pub(crate) mod retry;
+pub(crate) mod stored;
+pub(crate) mod time;
+pub(crate) mod trace;

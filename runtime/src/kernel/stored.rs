@@ -1,0 +1,140 @@
+//! What a store knows of an instance.
+
+use std::collections::BTreeMap;
+
+use crate::kernel::engine::event::{CallId, Event, Parent, Turn};
+use crate::kernel::error::RuntimeError;
+use crate::kernel::payload::Payload;
+use crate::kernel::time::Timestamp;
+
+/// The number a store gives to an instance. It is never used for another one.
+pub type InstanceKey = i64;
+
+/// What a store can answer besides success.
+pub type StoreResult<T> = Result<T, RuntimeError>;
+
+/// The status of an instance, by Durable Task's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Status {
+    /// Asked for; no turn has run.
+    Pending,
+    /// Under way.
+    Running,
+    /// Returned a success.
+    Completed,
+    /// Returned an error, or failed.
+    Failed,
+    /// Ended from outside.
+    Terminated,
+    /// Not to be run until it is resumed; [`State::report`] may say why.
+    Suspended,
+}
+
+impl Status {
+    const ALL: [Self; 6] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Terminated, Self::Suspended];
+
+    /// Whether nothing can happen to the instance any more.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Terminated)
+    }
+
+    /// The name, as stores and the HTTP API spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::Failed => "Failed",
+            Self::Terminated => "Terminated",
+            Self::Suspended => "Suspended",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a store knows of an instance beside its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its status.
+    pub status: Status,
+    /// Whether a restarted worker has something to do for it at once.
+    pub busy: bool,
+    /// When the earliest of its timers is due.
+    pub wake_at: Option<Timestamp>,
+    /// What the orchestrator last said of itself.
+    pub custom_status: Option<Payload>,
+    /// Why it was parked.
+    pub report: Option<String>,
+}
+
+impl State {
+    /// The state of an instance that has just been asked for.
+    #[must_use]
+    pub fn pending() -> Self {
+        Self { status: Status::Pending, busy: true, wake_at: None, custom_status: None, report: None }
+    }
+
+    /// Whether its next timer, or its start, is due.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.wake_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// An instance as a store knows it, without its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The store's number for it.
+    pub key: InstanceKey,
+    /// Its instance id.
+    pub id: String,
+    /// The orchestrator.
+    pub name: String,
+    /// The orchestration that called it.
+    pub parent: Option<Parent>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its last turn ran.
+    pub updated_at: Timestamp,
+    /// Its state.
+    pub state: State,
+    /// What it is labelled with.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An instance with all there is to know of it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The instance.
+    pub instance: Instance,
+    /// Its turns, from the first on.
+    pub history: Vec<Turn>,
+    /// What its activities have said last, by the numbers of their calls.
+    pub heartbeats: BTreeMap<CallId, Payload>,
+    /// Why a turn cannot be read, if one cannot. It stands in the history without events.
+    pub unreadable: Option<RuntimeError>,
+}
+
+/// A message that waits for the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number; later messages have greater ones.
+    pub number: i64,
+    /// Whom it is for.
+    pub instance: InstanceKey,
+    /// The instance id of that.
+    pub id: String,
+    /// What it says, or why it cannot be read.
+    pub event: StoreResult<Event>,
+}
