@@ -1,10 +1,7 @@
 //! What `#[entity]` emits: a keyed state and its operations, as the worker runs them by name.
 
-use std::cell::RefCell;
-
-use crate::kernel::barrier;
-use crate::kernel::engine::entity::Operation;
-use crate::kernel::failure::{Failure, FailureKind};
+use crate::kernel::entity::{DELETE, EntityRegistration, State};
+use crate::kernel::failure::Failure;
 use crate::kernel::function::{Codec, Kind, Recorded, Returned, Site, Storable};
 use crate::kernel::instance_id;
 use crate::kernel::payload::Payload;
@@ -60,7 +57,7 @@ pub trait EntityOperation: 'static {
 pub struct Delete;
 
 impl Delete {
-    pub(crate) const NAME: &'static str = "delete";
+    pub(crate) const NAME: &'static str = DELETE;
 }
 
 impl EntityOperation for Delete {
@@ -124,103 +121,17 @@ impl std::fmt::Display for EntityId {
     }
 }
 
-/// An entity type without its types: what the worker needs to run its operations by name.
-#[derive(Clone, Copy)]
-pub struct EntityRegistration {
-    pub(crate) name: &'static str,
-    pub(crate) site: Site,
-    operations: &'static [(&'static str, bool)],
-    open: fn(Option<&Payload>) -> Opened,
-    check: fn(&str, &Payload) -> Option<Result<(), Failure>>,
-}
-
-inventory::collect!(EntityRegistration);
-
 impl EntityRegistration {
     /// Of an entity type.
     #[must_use]
     pub const fn of<E: Entity>() -> Self {
-        Self { name: E::NAME, site: E::SITE, operations: E::OPERATIONS, open: open::<E>, check: E::check }
-    }
-
-    /// The state from its recorded form, or the default.
-    pub(crate) fn open(&self, state: Option<&Payload>) -> Opened {
-        barrier::run(|| (self.open)(state)).flatten()
-    }
-
-    /// Why an operation cannot be done with these arguments: they cannot be read, or there is none of this name.
-    pub(crate) fn refuses(&self, operation: &str, input: &Payload) -> Option<Failure> {
-        match barrier::run(|| (self.check)(operation, input)) {
-            Ok(Some(checked)) => checked.err(),
-            Ok(None) => (operation != Delete::NAME).then(|| self.unknown(operation)),
-            Err(panic) => Some(panic),
-        }
-    }
-
-    /// Whether an operation may change the state; nothing for one that does not exist.
-    pub(crate) fn changes(&self, operation: &str) -> Option<bool> {
-        self.operations.iter().find(|(name, _)| *name == operation).map(|(_, changes)| *changes)
-    }
-
-    pub(crate) fn unknown(&self, operation: &str) -> Failure {
-        let known: Vec<_> = self.operations.iter().map(|(name, _)| *name).collect();
-        let message = format!(
-            "the entity `{}` has no operation `{operation}` in this process; those it has: {}",
-            self.name,
-            known.join(", ")
-        );
-        Failure::new(FailureKind::NotRegistered, message)
+        Self::new(E::NAME, E::SITE, E::OPERATIONS, open::<E>, E::check)
     }
 }
 
-fn open<E: Entity>(state: Option<&Payload>) -> Opened {
-    Ok(Live(Some(Box::new(state.map_or_else(|| Ok(E::default()), Payload::decode)?))))
-}
-
-/// A state that was read.
-type Opened = Result<Live, Failure>;
-
-/// The state of an entity in memory. No panic of it passes, and what it signals while it is dropped reaches nobody.
-pub(crate) struct Live(Option<Box<dyn State>>);
-
-/// What an operation has brought about.
-pub(crate) struct Operated {
-    pub(crate) result: Payload,
-    /// The state after it, if it may have changed.
-    pub(crate) state: Option<Payload>,
-    pub(crate) signals: Vec<Operation>,
-}
-
-impl Live {
-    /// Runs an operation. One that fails may leave the state half changed.
-    pub(crate) fn operate(
-        &mut self,
-        registration: &EntityRegistration,
-        operation: &str,
-        input: &Payload,
-    ) -> Result<Operated, Failure> {
-        let Some(state) = &mut self.0 else { return Err(registration.unknown(operation)) };
-        let changes = registration.changes(operation).unwrap_or_default();
-        let (outcome, signals) = signals_of(|| {
-            let result = state.operate(operation, input).unwrap_or_else(|| Err(registration.unknown(operation)))?;
-            Ok((result, changes.then(|| state.record()).transpose()?))
-        });
-        let (result, state) = outcome.flatten()?;
-        Ok(Operated { result, state, signals: signals.into_iter().collect::<Result<_, _>>()? })
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        let state = self.0.take();
-        let _ = signals_of(|| barrier::dispose("an entity", state));
-    }
-}
-
-/// The state of an entity without its type.
-trait State: Send {
-    fn operate(&mut self, operation: &str, input: &Payload) -> Option<Recorded>;
-    fn record(&self) -> Recorded;
+/// The state from its recorded form, or the default.
+fn open<E: Entity>(state: Option<&Payload>) -> Result<Box<dyn State>, Failure> {
+    Ok(Box::new(state.map_or_else(|| Ok(E::default()), Payload::decode)?))
 }
 
 impl<E: Entity> State for E {
@@ -231,27 +142,4 @@ impl<E: Entity> State for E {
     fn record(&self) -> Recorded {
         Payload::encode(self)
     }
-}
-
-thread_local! {
-    /// What the operation that runs on this thread has signalled.
-    static SIGNALS: RefCell<Option<Vec<Result<Operation, Failure>>>> = const { RefCell::new(None) };
-}
-
-/// Runs user code behind the barrier; gives what it has signalled, too.
-fn signals_of<R>(operate: impl FnOnce() -> R) -> (Result<R, Failure>, Vec<Result<Operation, Failure>>) {
-    let outer = SIGNALS.replace(Some(Vec::new()));
-    let result = barrier::run(operate);
-    (result, SIGNALS.replace(outer).unwrap_or_default())
-}
-
-/// Keeps a signal of the operation that runs on this thread; gives it back when there is none.
-pub(crate) fn signal(operation: Result<Operation, Failure>) -> Option<Result<Operation, Failure>> {
-    SIGNALS.with_borrow_mut(|signals| match signals {
-        Some(signals) => {
-            signals.push(operation);
-            None
-        }
-        None => Some(operation),
-    })
 }

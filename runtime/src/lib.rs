@@ -52,6 +52,7 @@ pub use orchestration::activity::{Activity, Checked};
 pub use orchestration::ambient::{
     instance_id, is_replaying, new_uuid, now, parent_id, patched, rng, set_custom_status, side_effect,
 };
+pub use orchestration::callable::{Call, Callable};
 pub use orchestration::child::Orchestration;
 pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};
@@ -60,7 +61,6 @@ pub use orchestration::event::{Event, EventWait};
 pub use orchestration::fan_out::{FanOut, Progress, TryFanOut, fan_out, try_fan_out};
 pub use orchestration::fan_out_rules::{FanOutError, NeedSuccesses, TolerateFailures};
 pub use orchestration::timer::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
-pub use registry::{Call, Callable};
 pub use runtime::{Builder, Runtime};
 #[cfg(feature = "schedules")]
 pub use schedule::{CatchUp, Overlap, PlanSchedule, Schedule, ScheduleDescription, Timetable};
@@ -75,7 +75,8 @@ pub mod __private {
     pub use crate::orchestration::branches::First;
 
     pub use crate::activity::blocking;
-    pub use crate::entity::{Delete, EntityOperation, EntityRegistration};
+    pub use crate::entity::{Delete, EntityOperation};
+    pub use crate::kernel::entity::EntityRegistration;
     pub use crate::kernel::failure::Failure;
     pub use crate::kernel::function::{
         Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,
@@ -83,7 +84,7 @@ pub mod __private {
     };
     pub use crate::kernel::limits::{LimitKey, Throttle};
     pub use crate::kernel::payload::Payload;
-    pub use crate::registry::Registration;
+    pub use crate::kernel::registration::Registration;
 }
 
 /// The README's program compiles and runs.

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use crate::activity::States;
 use crate::client::Client;
-use crate::entity::{Entity, EntityRegistration};
+use crate::entity::Entity;
+use crate::kernel::entity::EntityRegistration;
 use crate::kernel::error::RuntimeError;
-use crate::registry::{Callable, Registration, Registry};
+use crate::kernel::registration::Registration;
+use crate::orchestration::callable::Callable;
+use crate::registry::Registry;
 use crate::store::kept::Kept;
 use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]

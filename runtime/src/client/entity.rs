@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::client::{Backend, Client};
 use crate::entity::{Entity, EntityId, EntityOperation};
-use crate::kernel::engine::entity::EntityWork;
 use crate::kernel::engine::event::Event;
+use crate::kernel::engine::work::EntityWork;
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Recorded, Returned};

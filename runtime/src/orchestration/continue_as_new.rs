@@ -9,9 +9,9 @@ use crate::kernel::engine::scope::{self, Scope};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::Function;
 use crate::kernel::payload::Payload;
+use crate::kernel::registration::Registration;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::durable::Durable;
-use crate::registry::Registration;
 
 /// Ends this generation of the orchestration and starts the next one, as the given call. It never returns.
 ///

@@ -6,9 +6,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::entity::{self, EntityId, EntityOperation};
-use crate::kernel::engine::entity::Operation;
+use crate::entity::{EntityId, EntityOperation};
 use crate::kernel::engine::scope::{self, Call};
+use crate::kernel::engine::work::Operation;
+use crate::kernel::entity;
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Recorded, Returned};
 use crate::orchestration::durable::Durable;

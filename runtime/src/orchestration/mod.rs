@@ -5,6 +5,7 @@
 pub(crate) mod activity;
 pub(crate) mod ambient;
 pub(crate) mod branches;
+pub(crate) mod callable;
 pub(crate) mod child;
 pub(crate) mod combinators;
 pub(crate) mod continue_as_new;

@@ -12,7 +12,8 @@ use crate::activity;
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Recorded;
 use crate::kernel::payload::{Excerpt, Payload};
-use crate::registry::{OWN, Registration};
+use crate::kernel::registration::Registration;
+use crate::registry::OWN;
 
 /// A mock on recorded values; a text when it has no answer.
 type Answer = Box<dyn FnMut(Payload) -> Result<Recorded, String> + Send>;

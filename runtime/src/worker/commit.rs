@@ -11,7 +11,7 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Limits, Recorded};
 use crate::kernel::payload::Payload;
-use crate::registry::Registration;
+use crate::kernel::registration::Registration;
 use crate::store::trouble::Backoff;
 use crate::store::{Applied, Batch, ErrorClass, InstanceKey, Refused, State, Status, Timestamp};
 use crate::worker::Worker;

@@ -7,7 +7,7 @@ use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::engine::execution::Action;
 use crate::kernel::engine::poison;
 use crate::kernel::error::{ErrorKind, RuntimeError};
-use crate::registry::Registration;
+use crate::kernel::registration::Registration;
 use crate::store::kept::Arguments;
 use crate::store::{self, ErrorClass, Lookup, State, Status, StoreResult, Stored, Timestamp};
 use crate::worker::instance::{Inner, Instance, Phase};

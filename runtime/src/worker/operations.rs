@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::entity::{Delete, EntityRegistration, Live, Operated};
-use crate::kernel::engine::entity::EntityWork;
+use crate::entity::Delete;
 use crate::kernel::engine::event::{Caller, EntityLock, Event};
+use crate::kernel::engine::work::EntityWork;
+use crate::kernel::entity::{EntityRegistration, Live, Operated};
 use crate::kernel::function::Recorded;
 use crate::kernel::payload::{Payload, Values};
 use crate::store::InstanceKey;

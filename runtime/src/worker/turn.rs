@@ -6,7 +6,7 @@ use crate::kernel::engine::event::{Event, NotTaken, Turn};
 use crate::kernel::engine::execution::{Action, Execution, GivenUp, Next, Progress};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::{Failure, FailureKind};
-use crate::registry::Registration;
+use crate::kernel::registration::Registration;
 use crate::store::trouble::Backoff;
 use crate::store::{Append, Applied, Batch, State, Status, Timestamp, Update};
 use crate::worker::Worker;

@@ -16,9 +16,9 @@ use crate::kernel::engine::execution::{Action, Execution, Progress};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::Function;
 use crate::kernel::payload::Payload;
+use crate::kernel::registration::Registration;
 use crate::kernel::time::Timestamp;
 use crate::orchestration::child::Orchestration;
-use crate::registry::Registration;
 use crate::{Durable, Event, Retry, activity, orchestrator};
 
 /// Doubles, in theory: here the tests give the results.

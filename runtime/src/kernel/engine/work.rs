@@ -1,10 +1,9 @@
 //! What the calls of an orchestrator ask for.
 
-use crate::kernel::engine::entity::EntityWork;
-use crate::kernel::engine::event::CallId;
+use crate::kernel::engine::event::{CallId, Caller, Event};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Options;
-use crate::kernel::payload::Payload;
+use crate::kernel::payload::{Payload, Values};
 use crate::kernel::time::Timestamp;
 
 /// What has to happen for a call to have an outcome.
@@ -62,4 +61,82 @@ pub(crate) struct Command {
     pub(crate) id: CallId,
     pub(crate) work: Work,
     pub(crate) at: String,
+}
+
+/// Something for an entity.
+#[derive(Clone, Debug)]
+pub(crate) enum EntityWork {
+    Call(Operation),
+    Signal(Operation),
+    Lock { entities: Vec<String> },
+    Unlock { lock: CallId, entities: Vec<String> },
+}
+
+/// An operation of an entity with its recorded arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    /// The instance id of the entity.
+    pub(crate) entity: String,
+    pub(crate) name: &'static str,
+    pub(crate) input: Payload,
+}
+
+impl EntityWork {
+    /// How it is recorded, and, with a caller, what the entity is told.
+    pub(crate) fn event(&self, id: CallId, at: String, caller: Option<Caller>) -> Event {
+        match self.clone() {
+            Self::Call(Operation { entity, name, input }) => {
+                Event::EntityOperationCalled { id, entity, operation: name.into(), input, at, caller }
+            }
+            Self::Signal(Operation { entity, name, input }) => {
+                Event::EntityOperationSignaled { id, entity, operation: name.into(), input, at, caller }
+            }
+            Self::Lock { entities } => Event::EntityLockRequested { id, entities, at, caller },
+            Self::Unlock { lock, entities } => Event::EntityUnlockSent { id, lock, entities, at, caller },
+        }
+    }
+
+    /// The instance id of the entity that is told. A lock and its end go from one entity to the next.
+    pub(crate) fn receiver(&self) -> &str {
+        match self {
+            Self::Call(operation) | Self::Signal(operation) => &operation.entity,
+            Self::Lock { entities } | Self::Unlock { entities, .. } => entities.first().map_or("", String::as_str),
+        }
+    }
+
+    /// Whether the orchestrator waits for an answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self, Self::Call(_) | Self::Lock { .. })
+    }
+
+    /// The recorded inputs and those of now, if both have some, when it is what was recorded under the number `now` but for them.
+    pub(crate) fn inputs_of_same<'a>(&'a self, now: CallId, recorded: &'a Event) -> Option<Option<(&'a Payload, &'a Payload)>> {
+        match (self, recorded) {
+            (Self::Call(work), Event::EntityOperationCalled { id, entity, operation, input, .. })
+            | (Self::Signal(work), Event::EntityOperationSignaled { id, entity, operation, input, .. }) => {
+                ((now, &work.entity, work.name) == (*id, entity, operation)).then_some(Some((input, &work.input)))
+            }
+            (Self::Lock { entities }, Event::EntityLockRequested { id, entities: recorded, .. }) => {
+                (now == *id && entities == recorded).then_some(None)
+            }
+            (Self::Unlock { lock, .. }, Event::EntityUnlockSent { id, lock: recorded, .. }) => {
+                (now == *id && lock == recorded).then_some(None)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a report calls it.
+    pub(crate) fn describe(&self, id: CallId, at: &str, values: Values) -> String {
+        match self {
+            Self::Call(Operation { entity, name, input }) => {
+                format!("call {id} of `{name}` of the entity `{entity}` with {} at {at}", values.excerpt(input))
+            }
+            Self::Signal(Operation { entity, name, input }) => {
+                format!("signal {id} of `{name}` to the entity `{entity}` with {} at {at}", values.excerpt(input))
+            }
+            Self::Lock { entities } => format!("call {id}, the lock of {} at {at}", entities.join(", ")),
+            Self::Unlock { lock, .. } => format!("call {id}, the end of the lock of call {lock} at {at}"),
+        }
+    }
 }

@@ -1,8 +1,7 @@
 //! What a turn asks the worker to do.
 
-use crate::kernel::engine::entity::EntityWork;
 use crate::kernel::engine::event::{CallId, Event};
-use crate::kernel::engine::work::Work;
+use crate::kernel::engine::work::{EntityWork, Work};
 use crate::kernel::function::Limits;
 use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;

@@ -20,9 +20,9 @@ use crate::kernel::engine::work::Work;
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Recorded;
 use crate::kernel::payload::{Payload, Values};
+use crate::kernel::registration::Registration;
 use crate::kernel::time::Timestamp;
 use crate::kernel::trace::TraceContext;
-use crate::registry::Registration;
 
 pub(crate) use action::Action;
 pub(crate) use turn::{GivenUp, Next, Progress};

@@ -7,8 +7,8 @@ use crate::kernel::engine::poison::Report;
 use crate::kernel::engine::scope::Foreseen;
 use crate::kernel::engine::work::{Command, Work};
 use crate::kernel::payload::Payload;
+use crate::kernel::registration::Registration;
 use crate::kernel::time::Timestamp;
-use crate::registry::Registration;
 
 /// A turn that was given up: the orchestrator cannot be trusted to do the same again.
 #[derive(Debug)]

@@ -13,15 +13,15 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use crate::kernel::engine::entity::{EntityWork, Held, Operation};
+use crate::kernel::engine::entity::Held;
 use crate::kernel::engine::event::{CallId, Continued, Event, NotTaken, Raised};
 use crate::kernel::engine::poison::Poison;
-use crate::kernel::engine::work::{Attempts, Command, Work};
+use crate::kernel::engine::work::{Attempts, Command, EntityWork, Operation, Work};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::{Options, Recorded};
 use crate::kernel::payload::Payload;
+use crate::kernel::registration::Registration;
 use crate::kernel::time::Timestamp;
-use crate::registry::Registration;
 pub(crate) use call::Call;
 pub(crate) use wait::Arrived;
 use wait::Channel;
