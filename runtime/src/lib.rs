@@ -18,6 +18,7 @@ extern crate self as dacapo;
 
 pub mod activity;
 mod client;
+mod clock;
 mod entity;
 #[cfg(feature = "http")]
 pub mod http;

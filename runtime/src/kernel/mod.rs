@@ -1,6 +1,6 @@
 //! What an orchestration is, apart from where it runs: values, events, the replay engine.
 //!
-//! Invariant: nothing here knows a store, a thread, a task or a clock. A test reads the imports.
+//! Invariant: nothing here knows a store, a thread, a task or a clock. A test reads the sources.
 
 pub(crate) mod asked_wait;
 pub(crate) mod barrier;
@@ -19,3 +19,6 @@ pub(crate) mod retry;
 pub(crate) mod stored;
 pub(crate) mod time;
 pub(crate) mod trace;
+
+#[cfg(test)]
+mod tests;

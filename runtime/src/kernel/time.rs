@@ -1,7 +1,7 @@
 //! Wall-clock time as it is recorded.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,6 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The present, by this machine's clock.
-    #[must_use]
-    pub fn now() -> Self {
-        SystemTime::now().into()
-    }
-
     /// The moment `delay` later, at most the end of time.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
@@ -27,20 +21,6 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
-}
-
-impl From<SystemTime> for Timestamp {
-    fn from(time: SystemTime) -> Self {
-        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or_else(|before| -micros(before.duration()), micros))
-    }
-}
-
-impl From<Timestamp> for SystemTime {
-    fn from(time: Timestamp) -> Self {
-        let distance = Duration::from_micros(time.0.unsigned_abs());
-        if time.0 < 0 { Self::UNIX_EPOCH - distance } else { Self::UNIX_EPOCH + distance }
     }
 }
 
