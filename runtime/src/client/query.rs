@@ -167,8 +167,6 @@ impl Query {
     /// What was called by an unfinished orchestration, or has called one, is left. The statuses have to be named:
     /// [`finished`](Self::finished) is all that can be deleted.
     ///
-    /// Not cancel safe: what was deleted before the future is dropped stays deleted.
-    ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the query names no status or one that is not final, or has an empty id prefix; a failing store.
     ///

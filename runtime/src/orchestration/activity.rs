@@ -141,6 +141,10 @@ impl<F: Function> Durable for Activity<F> {
 }
 
 /// A call whose failure is a value, from [`Activity::checked`].
+///
+/// # Cancel safety
+/// This future is not cancel safe: like [`Activity`], it cancels the activity when it is dropped in an orchestrator, and the result is
+/// lost.
 #[must_use = "an activity does nothing until it is awaited"]
 pub struct Checked<F: Function>(Activity<F>);
 

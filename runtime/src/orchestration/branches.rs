@@ -19,6 +19,9 @@ use crate::orchestration::durable::Durable;
 ///     dacapo::join!(price(item), stock(item))
 /// }
 /// ```
+///
+/// # Cancel safety
+/// Its future is not cancel safe: dropping it drops all branches, and the outputs of those that have completed are lost.
 #[macro_export]
 macro_rules! join {
     ($($future:expr),+ $(,)?) => {
@@ -37,6 +40,9 @@ macro_rules! join {
 ///     Ok((price, stock))
 /// }
 /// ```
+///
+/// # Cancel safety
+/// Its future is not cancel safe: dropping it drops all branches, and the outputs of those that have completed are lost.
 #[macro_export]
 macro_rules! try_join {
     ($($future:expr),+ $(,)?) => {
@@ -58,6 +64,10 @@ macro_rules! try_join {
 ///     }
 /// }
 /// ```
+///
+/// # Cancel safety
+/// A branch that loses is dropped. Events, timers and futures that are polled by reference can be waited for again in a later `select!`;
+/// calls, fan-outs and locks are not cancel safe, and each of these futures says so in its documentation.
 #[macro_export]
 macro_rules! select {
     ($($pattern:pat = $future:expr => $arm:expr),+ $(,)?) => {{

@@ -253,6 +253,9 @@ impl<F: Function> Durable for Orchestration<F> {
 }
 
 /// A sub-orchestration whose failure is a value, from [`Orchestration::checked`].
+///
+/// # Cancel safety
+/// This future is not cancel safe: like [`Orchestration`], it ends the sub-orchestration when it is dropped, and the result is lost.
 #[must_use = "an orchestration does nothing until it is awaited in an orchestrator"]
 pub struct Checked<F: Function>(Orchestration<F>);
 

@@ -64,6 +64,10 @@ pub fn continue_as_new<F: Function>(next: Orchestration<F>) -> ContinueAsNew<F> 
 }
 
 /// The end of a generation, from [`continue_as_new`].
+///
+/// # Cancel safety
+/// This future is not cancel safe: when it is dropped after its first poll, the generation still ends and the next one starts, even if
+/// the orchestrator returns.
 #[must_use = "nothing continues until it is awaited"]
 pub struct ContinueAsNew<F: Function> {
     input: Option<Result<Payload, Failure>>,

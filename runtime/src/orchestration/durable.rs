@@ -88,6 +88,9 @@ impl<F: Durable> Durable for Awaited<F> {}
 
 pin_project! {
     /// An async block of an orchestrator, or the body of an inline one: its awaits have been checked.
+    ///
+    /// # Cancel safety
+    /// This future is not cancel safe: dropping it drops what it waits for, and what it has computed is lost.
     #[must_use = "futures do nothing unless awaited"]
     pub struct Block<F> {
         #[pin]

@@ -102,6 +102,9 @@ impl<O: EntityOperation> Durable for EntityCall<O> {
 }
 
 /// An operation whose failure is a value, from [`EntityCall::checked`].
+///
+/// # Cancel safety
+/// This future is not cancel safe: when it is dropped after its first poll, the operation takes effect and its result is lost.
 #[must_use = "an operation does nothing until it is awaited in an orchestrator"]
 pub struct CheckedEntityCall<O: EntityOperation>(EntityCall<O>);
 
@@ -220,7 +223,7 @@ pub fn lock(entities: impl Lockset) -> Lock {
 /// A wait for the lock of entities, from [`lock`]. Dropping it gives up.
 ///
 /// # Cancel safety
-/// This future is not cancel safe: dropping it loses the place in the line.
+/// This future is not cancel safe: dropping it loses the place in the line. Those behind it move up.
 #[must_use = "nothing is locked until it is awaited"]
 pub struct Lock {
     entities: Option<Result<Vec<String>, Failure>>,

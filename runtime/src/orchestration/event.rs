@@ -114,6 +114,9 @@ impl<T> Drop for EventWait<T> {
 impl<T: Storable> Durable for EventWait<T> {}
 
 /// A wait whose unreadable value is a failure, from [`EventWait::checked`].
+///
+/// # Cancel safety
+/// This future is cancel safe: when it is dropped before it completes, no event is lost; the next wait takes it.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct CheckedWait<T>(EventWait<T>);
 

@@ -9,6 +9,9 @@ use crate::orchestration::durable::Durable;
 use crate::orchestration::fan_out::Window;
 
 /// A fan-out that ends when too many items have failed, from [`FanOut::tolerate_failures`](crate::FanOut::tolerate_failures).
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it cancels the calls that are under way, and all results are lost.
 #[must_use = "a fan-out does nothing until it is awaited"]
 pub struct TolerateFailures<I, G, F: Future> {
     pub(crate) window: Window<I, G, F>,
@@ -17,6 +20,9 @@ pub struct TolerateFailures<I, G, F: Future> {
 }
 
 /// A fan-out that ends when enough items have succeeded, from [`FanOut::need_successes`](crate::FanOut::need_successes).
+///
+/// # Cancel safety
+/// This future is not cancel safe: dropping it cancels the calls that are under way, and all results are lost.
 #[must_use = "a fan-out does nothing until it is awaited"]
 pub struct NeedSuccesses<I, G, F: Future> {
     pub(crate) window: Window<I, G, F>,

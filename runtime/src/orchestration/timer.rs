@@ -102,6 +102,10 @@ impl Durable for Sleep {}
 
 pin_project! {
     /// A future and its deadline, from [`timeout`].
+    ///
+    /// # Cancel safety
+    /// This future is as cancel safe as the one in it: dropping it drops that one and cancels the timer. A new timeout starts from the
+    /// beginning.
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
         #[pin]

@@ -104,6 +104,10 @@ pub enum RegisteredKind {
 }
 
 /// Keeps instances and their histories.
+///
+/// # Cancel safety
+/// The futures of all methods can be dropped at any time. A read changes nothing. What a dropped [`claim`](Self::claim) or
+/// [`close`](Self::close) still holds is let go when the store itself is dropped.
 pub trait Store: Send + Sync + 'static {
     /// Makes the caller the one worker of this store, and `registered` what [`registered`](Self::registered) answers.
     ///

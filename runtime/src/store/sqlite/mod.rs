@@ -108,6 +108,9 @@ impl SqliteStore {
     /// # Errors
     /// [`ErrorKind::Incompatible`] when the file is no database, another program's, or a newer version's; [`ErrorKind::Locked`] when it has
     /// a second name; [`ErrorKind::Store`] when it cannot be opened or written.
+    ///
+    /// # Cancel safety
+    /// This function is cancel safe: when its future is dropped before it completes, the database may have been created, and is closed again.
     pub async fn open(path: impl AsRef<Path>, synchronous: Synchronous) -> StoreResult<Self> {
         let path = path.as_ref().to_owned();
         let settings = Settings { synchronous, ..Settings::default() };

@@ -2,14 +2,19 @@
 
 use std::future::{Future, IntoFuture as _};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use dacapo::testing::Harness;
-use dacapo::{Client, Event, ReuseId, Runtime, Status, Timetable, entity, orchestrator};
+use dacapo::{Client, Error, Event, ReuseId, Runtime, Status, Timetable, activity, entity, orchestrator};
 use futures::FutureExt as _;
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
+#[path = "../both/mod.rs"]
 mod both;
+mod orchestrations;
 use both::{Kept, on_both_stores, reaches, until};
 
 const GO: Event<u32> = Event::new("go");
@@ -30,6 +35,11 @@ async fn takes() -> Vec<u32> {
 #[orchestrator]
 async fn waits_for_a_child() -> Vec<u32> {
     takes().await
+}
+
+#[orchestrator]
+async fn echoes(text: String) -> String {
+    text
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -167,7 +177,89 @@ async fn waits_that_are_dropped_and_begun_again_find_the_end(kept: Kept) -> daca
     Ok(())
 }
 
+async fn a_dropped_call_takes_effect_once_or_not_at_all(kept: Kept) -> dacapo::Result<()> {
+    let runtime = kept.runtime().open().await?;
+    for polls in POLLS {
+        let key = new_id();
+        let added = polled(runtime.call(Counter::at(&key).add(1)), polls).await;
+        assert!(added.is_none_or(|added| added == Ok(1)));
+        // One caller's operations keep their order, so the dropped one has taken effect by now, or never does.
+        let value = runtime.call(Counter::at(&key).add(10)).await?;
+        assert!([10, 11].contains(&value), "{value}");
+        assert_eq!(runtime.call(Counter::at(&key).add(0)).await?, value);
+    }
+    Ok(())
+}
+
+/// Which of the parts are broken: any, until they are mended.
+#[derive(Clone, Default)]
+struct Mended(Arc<AtomicBool>);
+
+#[activity]
+async fn part(n: u32) -> dacapo::Result<u32> {
+    if dacapo::state::<Mended>().0.load(SeqCst) { Ok(n) } else { Err(Error::msg("broken")) }
+}
+
+#[orchestrator]
+async fn one_part(n: u32) -> dacapo::Result<u32> {
+    part(n).await
+}
+
+#[orchestrator]
+async fn three_parts() -> dacapo::Result<u32> {
+    let mut sum = 0;
+    for result in join_all((1..4).map(one_part)).await {
+        sum += result?;
+    }
+    Ok(sum)
+}
+
+async fn a_dropped_rewind_is_finished_by_the_next(kept: Kept) -> dacapo::Result<()> {
+    let mended = Mended::default();
+    let runtime = kept.runtime().state(mended.clone()).open().await?;
+    for client in [runtime.client(), kept.client().await] {
+        for polls in POLLS {
+            mended.0.store(false, SeqCst);
+            let run = runtime.start(three_parts()).await?;
+            run.result().await.expect_err("they are broken");
+            mended.0.store(true, SeqCst);
+            polled(client.rewind(run.id(), "mended"), polls).await;
+            until("it is rewound", async || {
+                drop(client.rewind(run.id(), "mended").await);
+                client.status(run.id()).await.is_ok_and(|status| status.runtime_status() != Status::Failed)
+            })
+            .await;
+            assert_eq!(run.result().await?, 6, "dropped after {polls} polls");
+        }
+    }
+    Ok(())
+}
+
+async fn a_dropped_purge_of_a_query_leaves_whole_runs_for_the_next(kept: Kept) -> dacapo::Result<()> {
+    let runtime = kept.runtime().open().await?;
+    for client in [runtime.client(), kept.client().await] {
+        for polls in POLLS {
+            let input = "long ".repeat(20_000);
+            for run in join_all((0..12).map(|_| client.start(echoes(input.clone())).into_future())).await {
+                assert_eq!(run?.result().await?, input);
+            }
+            polled(client.query().finished().page_size(5).purge(), polls).await;
+            for left in client.query().page_size(100).await?.instances() {
+                let is_whole = client.attach(echoes, left.instance_id()).result().await.is_ok_and(|output| output == input);
+                // One that is still being purged is gone then.
+                assert!(is_whole || client.status(left.instance_id()).await.is_err_and(|error| error.is_not_found()));
+            }
+            client.query().finished().purge().await?;
+            assert!(client.query().await?.instances().is_empty());
+        }
+    }
+    Ok(())
+}
+
 on_both_stores! {
+    a_dropped_call_takes_effect_once_or_not_at_all
+    a_dropped_rewind_is_finished_by_the_next
+    a_dropped_purge_of_a_query_leaves_whole_runs_for_the_next
     a_dropped_write_is_done_or_not_and_the_run_goes_on
     a_dropped_end_reaches_all_or_none
     a_dropped_change_of_a_schedule_leaves_one_that_works
