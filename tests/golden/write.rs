@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use dacapo::store::Event as Recorded;
-use dacapo::{Client, Overlap, Payload, Runtime, Status, Timetable, TraceContext};
+use dacapo::{Client, EntityId, Overlap, Payload, Runtime, Status, Timetable, TraceContext};
 
 use crate::runs::{self, GO, LATER, NEVER, Tally, Time, WORD, builder, large};
-use crate::{KEY, Set, WRITES_TO};
+use crate::{KEY, Set, WRITES_TO, runs_2};
 
 const PHASE: &str = "DACAPO_GOLDEN_PHASE";
 const STORE: &str = "DACAPO_GOLDEN_STORE";
@@ -109,11 +109,14 @@ async fn child() -> dacapo::Result<()> {
 /// Every function but `goes_missing`.
 fn all_but_one(builder: dacapo::Builder) -> dacapo::Builder {
     macro_rules! register {
-        ($($function:ident)*) => { builder.only_registered().register_entity::<Tally>()$(.register(runs::$function))* };
+        ($($function:ident)*; $($since:ident)*) => {
+            builder.only_registered().register_entity::<Tally>()$(.register(runs::$function))*$(.register(runs_2::$since))*
+        };
     }
     register! {
         double echo hangs item flaky opens child finishes fails sums compensates waits naps works fans_out retries retries_a_child
-        parent collects carries measure measures gives_up drifts versioned_1 versioned_2 patched keeps counts holds fails_locked greets
+        parent collects carries measure measures gives_up drifts versioned_1 versioned_2 patched keeps counts holds fails_locked greets;
+        busy asks checks hands_over
     }
 }
 
@@ -168,7 +171,48 @@ async fn at_first(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
     ended(runtime, elsewhere).await?;
     waiting(runtime, elsewhere).await?;
     entities(runtime).await?;
-    schedules(runtime).await
+    schedules(runtime).await?;
+    since_v2(runtime, elsewhere).await
+}
+
+/// The kinds of runs that `v2` added.
+async fn since_v2(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
+    runtime.start(runs::waits(2)).id("poisoned-elsewhere").await?;
+    records(runtime, "poisoned-elsewhere", 1, is_completed).await;
+
+    runtime.start(runs::waits(3)).id("put-aside").await?;
+    records(runtime, "put-aside", 1, is_completed).await;
+    elsewhere.raise_named("put-aside", GO.name(), "no number").await?;
+    reaches(runtime, "put-aside", Status::Suspended).await;
+    runtime.resume("put-aside", "that was no number").without_event(1).await?;
+    records(runtime, "put-aside", 1, |event| matches!(event, Recorded::ExecutionResumed { .. })).await;
+
+    let not_taken = runtime.start(runs::waits(4)).id("not-taken").await?;
+    runtime.start(runs::waits(5)).id("not-taken-yet").await?;
+    for id in ["not-taken", "not-taken-yet"] {
+        for word in ["one", "two"] {
+            runtime.raise(id, WORD, word.to_owned()).await?;
+        }
+    }
+    not_taken.raise(GO, 1).await?;
+    not_taken.result().await?;
+
+    runtime.start(runs_2::asks()).id("asks").await?;
+    records(runtime, "asks", 1, |event| matches!(event, Recorded::TaskFailed { retry_at: Some(_), .. })).await;
+    runtime.start(runs_2::checks(6)).id("checks").await?;
+    elsewhere.raise_named("checks", GO.name(), "no number").await?;
+    records(runtime, "checks", 1, is_completed).await;
+    let hands_over = runtime.start(runs_2::hands_over(1)).id("hands-over").await?;
+    hands_over.raise(WORD, "for the second generation".to_owned()).await?;
+    hands_over.raise(GO, 1).await?;
+    until("the second generation", async || hands_over.status().await.is_ok_and(|status| status.execution() == 2)).await;
+
+    let reported = EntityId::named("tally", "reported");
+    elsewhere.signal_named(&reported, "add", "no number").await?;
+    runtime.signal_named(&reported, "add", 2).await?;
+    until("a signal is reported", async || runtime.status("@tally@reported").await.is_ok_and(|status| status.report().is_some()))
+        .await;
+    Ok(())
 }
 
 async fn ended(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
@@ -177,13 +221,13 @@ async fn ended(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
     runtime.start(runs::fails("/nowhere".into())).id("failed").await?.result().await.expect_err("there is no such file");
     runtime.start(runs::sums(vec![1, 13, 3])).id("broken").tag("tenant", "acme").await?.result().await.expect_err("by 13");
     runtime.start(runs::fails_locked("locked by a failure".into())).id("failed-locked").await?.result().await.expect_err("by 13");
-    let poisoned = runtime.start(runs::waits(1)).id("poisoned").await?;
+    runtime.start(runs::waits(1)).id("poisoned").await?;
     records(runtime, "poisoned", 1, is_completed).await;
     elsewhere.raise_named("poisoned", GO.name(), "no number").await?;
-    poisoned.result().await.expect_err("by the event");
+    reaches(runtime, "poisoned", Status::Suspended).await;
     let terminated = runtime.start(runs::waits(1)).id("terminated").await?;
     terminated.terminate("enough").await?;
-    runtime.start(runs::keeps(deep(180), false)).id("deep").await?.result().await?;
+    runtime.start(runs::keeps(deep(98), false)).id("deep").await?.result().await?;
     let odd = Payload::from_json(r#"{"dacapo:sealed":1,"b":1e400,"a":[18446744073709551616,"\u0000"]}"#.to_owned())?;
     runtime.start(runs::keeps(odd, false)).id("odd").await?.result().await?;
 
@@ -213,7 +257,7 @@ async fn waiting(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
     runtime.start(runs::retries()).id("retries").await?;
     runtime.start(runs::retries_a_child()).id("retries-child").await?;
     runtime.start(runs::parent(7)).id("parent").await?;
-    runtime.start(runs::keeps(deep(180), true)).id("deep-waiting").await?;
+    runtime.start(runs::keeps(deep(98), true)).id("deep-waiting").await?;
     runtime.start(runs::carries(large())).id("large").await?;
 
     runtime.start(runs::measures(2)).id("measured").await?;
@@ -319,5 +363,6 @@ async fn without_a_worker(client: Client) -> dacapo::Result<()> {
     client.signal(Tally::at("new").note(large())).await?;
     client.start_named("waits", 21).id("started-elsewhere").tag("tenant", "acme").await?;
     client.raise("started-elsewhere", GO, 1).await?;
+    client.raise_named("poisoned-elsewhere", GO.name(), "no number").await?;
     is_killed().await
 }
