@@ -16,11 +16,6 @@ const TAG_NAME: usize = 128;
 const TAG_VALUE: usize = 1 << 10;
 const TAGS: usize = 64;
 
-/// What a failure keeps, in bytes. What is longer is cut and marked, never refused.
-pub(crate) const MESSAGE: usize = 16 << 10;
-pub(crate) const CAUSE: usize = 4 << 10;
-pub(crate) const CAUSES: usize = 16;
-
 /// Encodes a value that is shown while a run goes on.
 pub(crate) fn encode_shown<T: serde::Serialize + ?Sized>(what: &str, value: &T) -> Result<Payload, Failure> {
     let payload = Payload::encode(value).map_err(|failure| failure.context(format!("cannot record {what}")))?;
@@ -59,26 +54,4 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), RuntimeE
 
 fn invalid(message: String) -> RuntimeError {
     RuntimeError::new(ErrorKind::Invalid, message)
-}
-
-/// The beginning of a text that is longer than `limit` bytes, and a mark that says how long it was.
-pub(crate) fn cut(mut text: String, limit: usize) -> String {
-    let length = text.len();
-    if length > limit {
-        let mark = format!("… [cut, {length} bytes in all]");
-        let end = (0..=limit.saturating_sub(mark.len())).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or(0));
-        text.push_str(&mark);
-    }
-    text
-}
-
-/// The causes that a failure keeps, and a mark where there were more.
-pub(crate) fn cut_causes(mut causes: Vec<String>) -> Vec<String> {
-    let count = causes.len();
-    if count > CAUSES {
-        causes.truncate(CAUSES - 1);
-        causes.push(format!("… [cut, {count} causes in all]"));
-    }
-    causes.into_iter().map(|cause| cut(cause, CAUSE)).collect()
 }

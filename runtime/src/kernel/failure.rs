@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::asked_wait::{self, AskedWait};
-use crate::kernel::bounds::{CAUSE, MESSAGE, cut, cut_causes};
-use crate::kernel::error::Error;
+use crate::kernel::cut::{CAUSE, MESSAGE, cut, cut_causes};
 use crate::kernel::payload::{Excerpt, Payload};
 
 /// A structured, recorded failure: what kind, which type, the message, its causes, and the error value itself.
@@ -113,19 +112,17 @@ impl Failure {
         }
     }
 
-    /// The failure of a function that returned `error`.
-    pub(crate) fn application<E: fmt::Display + Serialize + 'static>(error: &E, causes: Vec<String>) -> Self {
+    /// The failure of a function that returned `error`, which came out of `calls`.
+    pub(crate) fn application<E: fmt::Display + Serialize>(error: &E, causes: Vec<String>, calls: &[FailedCall]) -> Self {
         let mut failure = Self::new(FailureKind::Application, error.to_string());
         failure.type_name = std::any::type_name::<E>().into();
         failure.causes = cut_causes(causes);
-        if let Some(inner) = (error as &dyn std::any::Any).downcast_ref::<Error>().and_then(Error::failure) {
-            failure.calls.clone_from(&inner.calls);
-        }
-        let (encoded, wait) = asked_wait::of(|| Payload::encode(error));
+        calls.clone_into(&mut failure.calls);
+        let (encoded, wait) = asked_wait::of(|| Payload::written(error));
         failure.retry_after = wait.map(Box::new);
         match encoded {
             Ok(payload) => failure.payload = Some(payload),
-            Err(codec) => failure.causes.push(cut(codec.message, CAUSE)),
+            Err(why) => failure.causes.push(cut(why, CAUSE)),
         }
         failure
     }
@@ -150,8 +147,8 @@ impl Failure {
         self
     }
 
-    /// Asks for a wait before the next attempt, as [`Error::retry_after`] does, from an error type of your own. It is enough
-    /// that the type contains the failure, or an [`Error`], when it is serialized.
+    /// Asks for a wait before the next attempt, as [`Error::retry_after`](crate::Error::retry_after) does, from an error type of your
+    /// own. It is enough that the type contains the failure, or an [`Error`](crate::Error), when it is serialized.
     ///
     /// ```
     /// use std::time::Duration;

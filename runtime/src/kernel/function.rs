@@ -309,7 +309,10 @@ macro_rules! returned_result {
                 let causes: fn(&E) -> Vec<String> = $causes;
                 match output {
                     Ok(value) => Payload::encode(&value),
-                    Err(error) => Err(Failure::application(&error, causes(&error))),
+                    Err(error) => {
+                        let inner = as_error(&error).and_then(Error::failure);
+                        Err(Failure::application(&error, causes(&error), inner.map_or(&[], Failure::calls)))
+                    }
                 }
             }
 
@@ -334,8 +337,13 @@ macro_rules! returned_result {
 
 returned_result!(true, std::error::Error, |error| causes_of(error));
 returned_result!(false, , |error| {
-    (error as &dyn std::any::Any).downcast_ref::<Error>().map_or_else(Vec::new, |error| error.causes().to_vec())
+    as_error(error).map_or_else(Vec::new, |error| error.causes().to_vec())
 });
+
+/// The error, if it is the library's own.
+fn as_error<E: 'static>(error: &E) -> Option<&Error> {
+    (error as &dyn std::any::Any).downcast_ref()
+}
 
 /// The error a function returned, from its recorded form; an engine's failure by its `From`.
 fn own_error<E: DeserializeOwned + From<Failure>>(failure: Failure) -> E {

@@ -6,6 +6,7 @@ pub(crate) mod asked_wait;
 pub(crate) mod barrier;
 pub(crate) mod batch;
 pub(crate) mod bounds;
+pub(crate) mod cut;
 pub(crate) mod engine;
 pub(crate) mod entity;
 pub(crate) mod error;
@@ -19,6 +20,7 @@ pub(crate) mod retry;
 pub(crate) mod stored;
 pub(crate) mod time;
 pub(crate) mod trace;
+pub(crate) mod typed;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::failure::Failure;
+use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;
 use crate::kernel::trace::TraceContext;
@@ -389,7 +389,7 @@ impl Event {
             Self::ExecutionFailed { failure } => Some(Err(failure.clone())),
             Self::ExecutionTerminated { reason } => {
                 let message = if reason.is_empty() { "terminated".to_owned() } else { format!("terminated: {reason}") };
-                Some(Err(Failure::new(crate::kernel::failure::FailureKind::Terminated, message).non_retryable()))
+                Some(Err(Failure::new(FailureKind::Terminated, message).non_retryable()))
             }
             _ => None,
         }

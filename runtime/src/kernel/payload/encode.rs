@@ -7,8 +7,6 @@ use std::fmt::Display;
 
 use serde::ser::{self, Serialize, Serializer};
 
-#[cfg(feature = "schedules")]
-use crate::kernel::payload::Payload;
 use crate::kernel::payload::walk::nesting_above;
 
 /// How many levels of `[` and `{` a value may have.
@@ -26,8 +24,8 @@ const OWN: &str = "dacapo:own";
 
 /// Serializes a caller's value that is part of a value of the library's.
 #[cfg(feature = "schedules")]
-pub(crate) fn on_its_own<S: Serializer>(payload: &Payload, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_newtype_struct(OWN, payload)
+pub(crate) fn on_its_own<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_newtype_struct(OWN, value)
 }
 
 /// Gives `write` a value that serializes only what can be read back. An error says what is wrong, and where in the value.

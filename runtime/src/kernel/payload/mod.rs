@@ -6,15 +6,14 @@ mod walk;
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::payload::walk::{canonical, nesting_above, unordered};
+pub(crate) use encode::checked;
 #[cfg(feature = "schedules")]
 pub(crate) use encode::on_its_own;
-pub(crate) use encode::{MAX_DEPTH, checked, too_deep};
+use encode::{MAX_DEPTH, too_deep};
 
 /// A value as it is recorded: one JSON document, kept as text until somebody needs it typed.
 ///
@@ -54,42 +53,11 @@ pub(crate) use encode::{MAX_DEPTH, checked, too_deep};
 pub struct Payload(Box<RawValue>);
 
 impl Payload {
-    /// Encodes a value as JSON.
-    ///
-    /// # Errors
-    /// A [`FailureKind::Codec`] failure when the value has no JSON form it could be read back from, such as NaN, `Some(None)` or a map whose
-    /// keys are not strings, and when it is nested more than 100 levels of `[` and `{` deep. The message names the place in the value.
-    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Failure> {
-        checked(value, |value| serde_json::value::to_raw_value(value)).map(Self::plain).map_err(|why| {
-            let type_name = std::any::type_name::<T>();
-            Failure::new(FailureKind::Codec, format!("cannot encode a `{type_name}` as JSON: {why}"))
-        })
-    }
-
-    /// Decodes the value.
-    ///
-    /// # Errors
-    /// A [`FailureKind::Codec`] failure that shows the beginning of the text when it does not fit `T`, and one that names the depth when it is
-    /// nested more than 100 levels deep, as a value that an early version recorded may be.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        if let Some(why) = self.depth_error() {
-            let type_name = std::any::type_name::<T>();
-            return Err(Failure::new(FailureKind::Codec, format!("cannot decode recorded JSON as `{type_name}`: {why}")));
-        }
-        self.parse()
-    }
-
-    /// Decodes the value, however deep it is. `T` keeps what is nested as text.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        if self.is_sealed() {
-            let message = "the payload cannot be read here: it was encoded with another key, or is kept beside the history";
-            return Err(Failure::new(FailureKind::Codec, message));
-        }
-        serde_json::from_str(self.as_str()).map_err(|error| {
-            let type_name = std::any::type_name::<T>();
-            let text = Excerpt(self.as_str());
-            Failure::new(FailureKind::Codec, format!("recorded JSON does not fit `{type_name}`: {error}; the text is {text}"))
-        })
+    /// Writes a value as JSON. An error says what is wrong, and where in the value.
+    pub(crate) fn written<T: Serialize + ?Sized>(value: &T) -> Result<Self, String> {
+        checked(value, |value| serde_json::value::to_raw_value(value))
+            .map(Self::plain)
+            .map_err(|why| format!("cannot encode a `{}` as JSON: {why}", std::any::type_name::<T>()))
     }
 
     /// Why a recorded value cannot be decoded, if it is nested too deeply. What wraps a caller's value, as the object of several arguments
@@ -100,23 +68,14 @@ impl Payload {
         Some(format!("it is nested {depth} levels deep, but at most {MAX_DEPTH} levels of `[` and `{{` are allowed"))
     }
 
-    /// Takes JSON text as it is. A custom store reads values back with `Deserialize` instead, because they may be envelopes.
-    ///
-    /// # Errors
-    /// A [`FailureKind::Codec`] failure when the text is not one JSON document, or is nested more than 100 levels of `[` and `{` deep.
-    pub fn from_json(text: String) -> Result<Self, Failure> {
-        let payload = Self::stored(text)?;
-        match nesting_above(MAX_DEPTH, payload.as_str()) {
-            Some(depth) => Err(Failure::new(FailureKind::Codec, too_deep(depth))),
-            None => Ok(payload),
-        }
+    /// Takes JSON text as it is, however deep it is nested.
+    pub(crate) fn from_text(text: String) -> serde_json::Result<Self> {
+        RawValue::from_string(text).map(Self::plain)
     }
 
-    /// The same for text from a store, which may be nested deeper.
-    pub(crate) fn stored(text: String) -> Result<Self, Failure> {
-        RawValue::from_string(text)
-            .map(Self::plain)
-            .map_err(|error| Failure::new(FailureKind::Codec, format!("invalid JSON: {error}")))
+    /// Why a caller's text is refused, if it is nested too deeply.
+    pub(crate) fn too_deep(&self) -> Option<String> {
+        nesting_above(MAX_DEPTH, self.as_str()).map(too_deep)
     }
 
     /// The JSON text.
