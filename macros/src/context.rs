@@ -1,5 +1,6 @@
 //! Collects every finding, so that all of them are reported at once.
 
+use dacapo_lint::cite;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::Attribute;
@@ -20,6 +21,11 @@ impl Context {
     /// Reports `message` from the first of `tokens` to the last.
     pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// Reports what is wrong with a signature, from the first of `tokens` to the last.
+    pub(crate) fn on_signature(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.on(tokens, cite("signature", message));
     }
 
     pub(crate) fn push(&mut self, finding: syn::Error) {

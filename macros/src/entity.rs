@@ -1,6 +1,5 @@
 //! The expansion of `#[entity]`: the handle of a type, and its operations by name.
 
-use dacapo_lint::cite;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
@@ -96,7 +95,7 @@ fn target(block: &ItemImpl, cx: &mut Context) -> Option<Ident> {
     }
     if !block.generics.params.is_empty() {
         let message = "an entity cannot be generic; it is found by its name after a restart; write one type for each state";
-        signature::refuse(cx, &block.generics, message);
+        cx.on_signature(&block.generics, message);
     }
     let ident = match &*block.self_ty {
         Type::Path(path) => path.path.segments.last().filter(|last| last.arguments.is_none()).map(|last| last.ident.clone()),
@@ -112,7 +111,7 @@ fn target(block: &ItemImpl, cx: &mut Context) -> Option<Ident> {
 fn operation<'a>(entity: &Ident, method: &'a ImplItemFn, cx: &mut Context) -> Option<Operation<'a>> {
     let before = cx.len();
     let sig = &method.sig;
-    let mut refuse = |tokens: &dyn ToTokens, message: &str| cx.on(tokens, cite("signature", format!("{NOUN} {message}")));
+    let mut refuse = |tokens: &dyn ToTokens, message: &str| cx.on_signature(tokens, format!("{NOUN} {message}"));
     if let Some(token) = &sig.asyncness {
         refuse(
             token,

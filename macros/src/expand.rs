@@ -1,38 +1,17 @@
 //! The expansion of one annotated function.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{format_ident, quote};
+use syn::ReturnType;
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, ItemFn, Path, ReturnType};
 
 use crate::Role;
 use crate::args::Arguments;
 use crate::context::Context;
+use crate::expansion::Expansion;
 use crate::function::shape;
-use crate::signature::{self, Parameter};
 use crate::spans::{ends, respan};
-use crate::{attributes, fallback, rewrite, rules};
-
-/// Everything that is emitted is made from this.
-pub(crate) struct Expansion<'a> {
-    pub(crate) role: Role,
-    pub(crate) arguments: &'a Arguments,
-    pub(crate) krate: &'a Path,
-    pub(crate) function: ItemFn,
-    pub(crate) parameters: Vec<Parameter>,
-    /// The hidden type that stands for the function.
-    pub(crate) marker: Ident,
-    /// The `#[cfg]`s of the function, which every emitted item keeps.
-    pub(crate) conditions: Vec<Attribute>,
-    /// The attributes of the public function.
-    pub(crate) outer: Vec<Attribute>,
-    /// The attributes of the body.
-    pub(crate) inner: Vec<Attribute>,
-    /// Whether the declared return type may stand in an `impl`.
-    pub(crate) output_is_sound: bool,
-    /// Whether it stands in an `impl` or a `trait`, where no other item may.
-    pub(crate) is_associated: bool,
-}
+use crate::{attributes, fallback, rewrite, rules, signature};
 
 pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut cx = Context::default();
@@ -51,7 +30,7 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
     let output_is_sound = signature::check(role, arguments.inline, &function.sig, &mut cx);
     let is_associated = rules::is_associated(&function, source.as_deref());
     if is_associated && function.sig.receiver().is_none() {
-        signature::refuse(&mut cx, &function.sig.ident, signature::method(role));
+        cx.on_signature(&function.sig.ident, signature::method(role));
     }
     let is_sound = cx.len() == before;
     let shape = if role == Role::Orchestrator { shape(item) } else { 0 };
@@ -87,15 +66,6 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
 }
 
 impl Expansion<'_> {
-    /// `Activity<marker>` or `Orchestration<marker>`.
-    pub(crate) fn call_type(&self) -> TokenStream {
-        let (krate, marker) = (self.krate, &self.marker);
-        match self.role {
-            Role::Activity => quote!(#krate::Activity<#marker>),
-            Role::Orchestrator => quote!(#krate::Orchestration<#marker>),
-        }
-    }
-
     /// A function that is recorded: its call, its marker, its registration.
     fn registered(&self, shape: u64) -> TokenStream {
         let Self { krate, marker, conditions, outer, .. } = self;
@@ -137,21 +107,6 @@ impl Expansion<'_> {
 
             #(#conditions)*
             #krate::__private::inventory::submit! { #krate::__private::Registration::#register::<#marker>() }
-        }
-    }
-
-    /// The user's own tokens, under a name that hides no function of theirs.
-    pub(crate) fn body(&self) -> TokenStream {
-        let (sig, block, inner) = (&self.function.sig, &self.function.block, &self.inner);
-        let (asyncness, fn_token, output) = (&sig.asyncness, &sig.fn_token, &sig.output);
-        let (generics, bounds) = (&sig.generics.params, &sig.generics.where_clause);
-        let generics = (!generics.is_empty()).then(|| quote!(<#generics>));
-        let written = sig.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_)));
-        quote! {
-            // What a durable function takes is owned, whatever its body needs of it.
-            #[allow(clippy::needless_pass_by_value, clippy::too_many_arguments, clippy::unused_async)]
-            #(#inner)*
-            #asyncness #fn_token __body #generics(#(#written),*) #output #bounds #block
         }
     }
 

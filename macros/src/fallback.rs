@@ -6,7 +6,7 @@ use syn::{Item, ItemFn};
 
 use crate::Role;
 use crate::context::Context;
-use crate::expand::Expansion;
+use crate::expansion::Expansion;
 use crate::owned::advised;
 use crate::recorded;
 use crate::signature::output;

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 
 use crate::Role;
 use crate::args::Setting;
-use crate::expand::Expansion;
+use crate::expansion::Expansion;
 use crate::spans::{ends, respan};
 use crate::{recorded, signature};
 

@@ -6,14 +6,15 @@
 //! # Code map
 //!
 //! `args` reads the attribute, `signature` and `owned` judge the signature, `rules` asks `dacapo-lint` about the body, `rewrite`
-//! makes the body durable, `expand`, `function` and `recorded` emit the item, `entity` the operations of an `impl` block, `fallback` emits what is left of a wrong one. Every stage
-//! reports to `context`, so that all findings come at once.
+//! makes the body durable, `expand`, `function` and `recorded` emit the item from its `expansion`, `entity` the operations of an `impl`
+//! block, `fallback` emits what is left of a wrong one. Every stage reports to `context`, so that all findings come at once.
 
 mod args;
 mod attributes;
 mod context;
 mod entity;
 mod expand;
+mod expansion;
 mod fallback;
 mod function;
 mod logging;

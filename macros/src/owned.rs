@@ -5,7 +5,6 @@ use syn::visit::Visit;
 use syn::{GenericArgument, Ident, Lifetime, PathArguments, Type, TypePath, TypeReference};
 
 use crate::context::Context;
-use crate::signature::refuse;
 
 /// Looks for types that cannot be recorded and read back.
 pub(crate) struct Owned<'a> {
@@ -20,7 +19,7 @@ impl Owned<'_> {
     fn refuse(&mut self, tokens: impl ToTokens, what: &str, instead: &str) {
         let (noun, place) = (self.noun, self.place);
         let message = format!("{noun} cannot {place} {what}; the value is recorded, and read back after a restart; {instead}");
-        refuse(self.cx, tokens, message);
+        self.cx.on_signature(tokens, message);
     }
 }
 
@@ -54,7 +53,7 @@ impl<'ast> Visit<'ast> for Owned<'_> {
                  use an `enum` that names the cases",
                 text(&Type::Path(path.clone()))
             );
-            refuse(self.cx, path, message);
+            self.cx.on_signature(path, message);
         } else if path.path.get_ident().is_none_or(|ident| !self.generics.contains(&ident)) {
             syn::visit::visit_type_path(self, path);
         }

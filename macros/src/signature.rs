@@ -1,6 +1,5 @@
 //! What the signature of a durable function may be, and its parameters.
 
-use dacapo_lint::cite;
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::visit::Visit;
@@ -64,18 +63,17 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
     let noun = role.noun();
     if role == Role::Orchestrator && sig.asyncness.is_none() {
         let message = "an orchestrator must be `async`; it waits for the calls it makes; write `async fn`";
-        refuse(cx, sig.fn_token, message);
+        cx.on_signature(sig.fn_token, message);
     }
     if let Some(token) = &sig.constness {
-        refuse(cx, token, format!("{noun} cannot be `const`; the runtime runs it; remove `const`"));
+        cx.on_signature(token, format!("{noun} cannot be `const`; the runtime runs it; remove `const`"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
         let instead = match role {
             Role::Activity => "put the `unsafe` block into its body",
             Role::Orchestrator => "call the unsafe function in an `#[activity]`",
         };
-        refuse(
-            cx,
+        cx.on_signature(
             token,
             format!(
                 "{noun} cannot be `unsafe`; the runtime calls it after a restart, with nobody to keep its contract; {instead}"
@@ -83,20 +81,15 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
         );
     }
     if let Some(abi) = &sig.abi {
-        refuse(cx, abi, format!("{noun} cannot be `extern`; only the runtime calls it; remove `{}`", abi.to_token_stream()));
+        cx.on_signature(abi, format!("{noun} cannot be `extern`; only the runtime calls it; remove `{}`", abi.to_token_stream()));
     }
     if let Some(variadic) = &sig.variadic {
-        refuse(cx, variadic, format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"));
+        cx.on_signature(variadic, format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"));
     }
     if let Some(receiver) = sig.receiver() {
-        refuse(cx, receiver, method(role));
+        cx.on_signature(receiver, method(role));
     }
     inline || recorded(noun, sig, cx)
-}
-
-/// Reports what is wrong with a signature, from the first of `tokens` to the last.
-pub(crate) fn refuse(cx: &mut Context, tokens: impl ToTokens, message: impl std::fmt::Display) {
-    cx.on(tokens, cite("signature", message));
 }
 
 /// Why a function cannot belong to a type.
@@ -118,8 +111,7 @@ pub(crate) fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bo
             GenericParam::Lifetime(_) => ("borrow", "take and return owned types"),
             _ => ("be generic", "write the type, or one function for each type"),
         };
-        refuse(
-            cx,
+        cx.on_signature(
             parameter,
             format!(
                 "{noun} cannot {what}; it is found by its name after a restart, when only its recorded input is left; {instead}"
@@ -127,7 +119,7 @@ pub(crate) fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bo
         );
     }
     if let (true, Some(clause)) = (sig.generics.params.is_empty(), &sig.generics.where_clause) {
-        refuse(cx, clause, format!("{noun} has no generics to bound; remove the `where` clause"));
+        cx.on_signature(clause, format!("{noun} has no generics to bound; remove the `where` clause"));
     }
     let inputs: Vec<&PatType> = sig
         .inputs
@@ -138,7 +130,7 @@ pub(crate) fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bo
         })
         .collect();
     if let Some(extra) = inputs.get(12) {
-        refuse(cx, extra, format!("{noun} takes at most 12 arguments; put them into one struct"));
+        cx.on_signature(extra, format!("{noun} takes at most 12 arguments; put them into one struct"));
     }
     let generics: Vec<&Ident> = sig.generics.type_params().map(|parameter| &parameter.ident).collect();
     for typed in inputs {
@@ -157,7 +149,7 @@ pub(crate) fn recorded(noun: &str, sig: &syn::Signature, cx: &mut Context) -> bo
 fn conditional(noun: &str, attr: &Attribute, cx: &mut Context) {
     if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
         let message = "cannot be conditional; builds would disagree about the recorded input; put the attribute on the function";
-        refuse(cx, attr, format!("a parameter of {noun} {message}"));
+        cx.on_signature(attr, format!("a parameter of {noun} {message}"));
     }
 }
 

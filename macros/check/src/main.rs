@@ -9,6 +9,7 @@ mod cli;
 mod explain;
 mod modules;
 mod orchestrators;
+mod problem;
 mod report;
 mod test_only;
 mod workspace;

@@ -1,6 +1,6 @@
 //! The files of a workspace, each read and parsed once, and the modules they are.
 
-use crate::report::Problem;
+use crate::problem::Problem;
 use crate::test_only;
 use crate::workspace::{Crate, Workspace};
 use dacapo_lint::Place;

@@ -6,6 +6,7 @@ mod sarif;
 
 use crate::cli::Format;
 use crate::modules::Files;
+use crate::problem::Problem;
 use dacapo_lint::{Place, Step};
 
 /// The rule of findings about comments that silence other rules.
@@ -39,13 +40,6 @@ pub(crate) struct Finding {
     pub(crate) at: Place,
     /// From the function that the orchestrator calls to what is refused.
     pub(crate) chain: Vec<Step>,
-}
-
-/// Something that kept the check from its work.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    pub(crate) message: String,
-    pub(crate) at: Option<Place>,
 }
 
 /// How much was checked.

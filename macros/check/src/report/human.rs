@@ -1,6 +1,7 @@
 //! As the compiler shows its errors: the source, the place, what leads there.
 
-use super::{ALLOW, Finding, Level, Problem, Report};
+use super::{ALLOW, Finding, Level, Report};
+use crate::problem::Problem;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level as Title, Renderer, Snippet};
 use dacapo_lint::Place;
 use std::fmt::Write;

@@ -1,7 +1,8 @@
 //! SARIF 2.1.0 (OASIS standard), as code scanning services read it.
 
 use super::json::level;
-use super::{ALLOW, Finding, Problem, Report};
+use super::{ALLOW, Finding, Report};
+use crate::problem::Problem;
 use dacapo_lint::{Place, RULES};
 use serde_json::{Value, json};
 
