@@ -73,20 +73,9 @@ impl Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// A call, as a report shows it.
+/// A call that is not recorded, as a report shows it.
 pub(crate) fn describe_command(command: &Command, values: Values) -> String {
-    let at = &command.at;
-    match &command.work {
-        Work::Activity { name, input, .. } => {
-            format!("call {} of activity `{name}` with {} at {at}", command.id, values.excerpt(input))
-        }
-        Work::Timer { .. } => format!("call {} of a timer at {at}", command.id),
-        Work::SideEffect { .. } => format!("call {} of a side effect at {at}", command.id),
-        Work::Entity(work) => work.describe(command.id, at, values),
-        Work::Child { name, input, .. } => {
-            format!("call {} of orchestrator `{name}` with {} at {at}", command.id, values.excerpt(input))
-        }
-    }
+    describe_event(&command.work.event(command.id, command.at.clone()), values)
 }
 
 /// A recorded event, as a report shows it.
@@ -110,15 +99,17 @@ pub(crate) fn describe_event(event: &Event, values: Values) -> String {
             format!("call {id}, the lock of {} at {at}", entities.join(", "))
         }
         Event::EntityUnlockSent { id, lock, at, .. } => format!("call {id}, the end of the lock of call {lock} at {at}"),
-        Event::EntityOperationCompleted { id, .. } => format!("the result of call {id}, and no call before it"),
-        Event::EntityOperationFailed { id, .. } => format!("the failure of call {id}, and no call before it"),
         Event::EntityLockGranted { id, .. } => format!("the lock of call {id}, and no call before it"),
         Event::EntityState { .. } => "the state of an entity".to_owned(),
         Event::ExecutionStarted { .. } => "the start of the run".to_owned(),
         Event::Patched { name } => format!("the patch `{name}`"),
         Event::ContinueAsNew { .. } => "the start of the next generation".to_owned(),
-        Event::TaskCompleted { id, .. } => format!("the result of call {id}, and no call before it"),
-        Event::TaskFailed { id, .. } => format!("the failure of call {id}, and no call before it"),
+        Event::TaskCompleted { id, .. } | Event::EntityOperationCompleted { id, .. } => {
+            format!("the result of call {id}, and no call before it")
+        }
+        Event::TaskFailed { id, .. } | Event::EntityOperationFailed { id, .. } => {
+            format!("the failure of call {id}, and no call before it")
+        }
         Event::TimerFired { id } => format!("the end of timer {id}, and no call before it"),
         Event::SubOrchestrationInstanceCompleted { id, .. } | Event::SubOrchestrationInstanceFailed { id, .. } => {
             format!("the end of the orchestration of call {id}, and no call before it")

@@ -3,7 +3,6 @@
 //! Invariant: nothing here knows tokio, a clock, a store or a thread. The worker, replay checks and tests are callers
 //! of the same [`Execution`](execution::Execution).
 
-pub(crate) mod entity;
 pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod mismatch;

@@ -3,7 +3,7 @@
 use crate::kernel::engine::event::{CallId, Caller, Event};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Options;
-use crate::kernel::payload::{Payload, Values};
+use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;
 
 /// What has to happen for a call to have an outcome.
@@ -29,6 +29,26 @@ pub(crate) enum Work {
         result: Payload,
     },
     Entity(EntityWork),
+}
+
+impl Work {
+    /// How the call is recorded.
+    pub(crate) fn event(&self, id: CallId, at: String) -> Event {
+        match self {
+            Self::Activity { name, input, .. } => Event::TaskScheduled { id, name: (*name).into(), input: input.clone(), at },
+            Self::Timer { fire_at } => Event::TimerCreated { id, fire_at: *fire_at, at },
+            Self::Child { name, input, instance, attempts } => Event::SubOrchestrationInstanceCreated {
+                id,
+                name: (*name).into(),
+                instance: instance.clone(),
+                input: input.clone(),
+                at,
+                detached: attempts.is_none(),
+            },
+            Self::SideEffect { result } => Event::SideEffect { id, result: result.clone(), at },
+            Self::Entity(work) => work.event(id, at, None),
+        }
+    }
 }
 
 /// The attempts of a call.
@@ -123,20 +143,6 @@ impl EntityWork {
                 (now == *id && lock == recorded).then_some(None)
             }
             _ => None,
-        }
-    }
-
-    /// What a report calls it.
-    pub(crate) fn describe(&self, id: CallId, at: &str, values: Values) -> String {
-        match self {
-            Self::Call(Operation { entity, name, input }) => {
-                format!("call {id} of `{name}` of the entity `{entity}` with {} at {at}", values.excerpt(input))
-            }
-            Self::Signal(Operation { entity, name, input }) => {
-                format!("signal {id} of `{name}` to the entity `{entity}` with {} at {at}", values.excerpt(input))
-            }
-            Self::Lock { entities } => format!("call {id}, the lock of {} at {at}", entities.join(", ")),
-            Self::Unlock { lock, .. } => format!("call {id}, the end of the lock of call {lock} at {at}"),
         }
     }
 }

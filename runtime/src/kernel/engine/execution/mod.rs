@@ -1,6 +1,7 @@
 //! One loaded execution: events are delivered one by one, and the code is polled until it is quiet.
 
 mod action;
+mod deliver;
 mod replay;
 mod rewind;
 mod turn;
@@ -16,12 +17,10 @@ use crate::kernel::engine::event::{CallId, Event};
 use crate::kernel::engine::poison::Poison;
 use crate::kernel::engine::scope::{self, Scope};
 use crate::kernel::engine::waker::RootWaker;
-use crate::kernel::engine::work::Work;
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Recorded;
-use crate::kernel::payload::{Payload, Values};
+use crate::kernel::payload::Values;
 use crate::kernel::registration::Registration;
-use crate::kernel::time::Timestamp;
 use crate::kernel::trace::TraceContext;
 
 pub(crate) use action::Action;
@@ -117,92 +116,6 @@ impl Execution {
         let Event::EventRaised { name, input } = event else { return None };
         let scope = self.scope.as_deref()?;
         barrier::run(|| scope.refuses(name, input)).unwrap_or_else(Some)
-    }
-
-    /// Delivers one event and polls if it woke somebody. Gives the event as it is recorded, or nothing when it is stale.
-    ///
-    /// `live` is the time of the decision about a retry; in a replay that decision is in the event.
-    fn deliver(&mut self, mut event: Event, live: Option<Timestamp>, actions: &mut Vec<Action>) -> Option<Event> {
-        let scope = self.scope.as_deref_mut().expect("the scope is here between polls");
-        let waker = match &event {
-            Event::ExecutionStarted { input, shape, parent, continued, .. } => {
-                scope.parent = parent.as_ref().map(|parent| parent.instance.as_str().into());
-                scope.started_at = scope.now;
-                if let Some(continued) = continued.clone() {
-                    scope.go_on(continued);
-                }
-                self.recorded_shape = *shape;
-                let mut started = event.clone();
-                if let Event::ExecutionStarted { input, continued, .. } = &mut started {
-                    (*input, *continued) = (Payload::null(), None);
-                }
-                self.started = Some(started);
-                if scope.can_read(input) {
-                    self.future = Some(self.orchestrator.run(input.clone()));
-                    self.poll();
-                }
-                return Some(event);
-            }
-            Event::TaskCompleted { id, result } | Event::SubOrchestrationInstanceCompleted { id, result } => {
-                scope.complete(*id, Ok(result.clone()))?
-            }
-            Event::SubOrchestrationInstanceFailed { id, failure, retry_at } => {
-                let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
-                let Work::Child { attempts: Some(attempts), .. } = &open.work else {
-                    return None;
-                };
-                let again = live.map_or(*retry_at, |now| attempts.again(&scope.instance, *id, failure, now));
-                open.retry_at = again;
-                let waker = scope.complete(*id, Err(failure.clone()))?;
-                event = Event::SubOrchestrationInstanceFailed { id: *id, failure: failure.clone(), retry_at: again };
-                waker
-            }
-            Event::TaskFailed { id, failure, retry_at } => {
-                let open = scope.open.get_mut(id).filter(|open| open.outcome.is_none())?;
-                let Work::Activity { attempts, not_before, .. } = &mut open.work else {
-                    return None;
-                };
-                let again = live.map_or(*retry_at, |now| attempts.again(&scope.instance, *id, failure, now));
-                if again.is_some() {
-                    attempts.number += 1;
-                    *not_before = again;
-                    actions.extend(Action::of(*id, open.work.clone()));
-                    return Some(Event::TaskFailed { id: *id, failure: failure.clone(), retry_at: again });
-                }
-                scope.complete(*id, Err(failure.clone()))?
-            }
-            Event::TimerFired { id } => scope.complete(*id, Ok(Payload::null()))?,
-            // A run under an id that was used before may not be taken for that one.
-            Event::EntityOperationCompleted { run, .. }
-            | Event::EntityOperationFailed { run, .. }
-            | Event::EntityLockGranted { run, .. }
-                if *run != scope.started_at =>
-            {
-                return None;
-            }
-            Event::EntityOperationCompleted { id, result, .. } => scope.complete(*id, Ok(result.clone()))?,
-            Event::EntityOperationFailed { id, failure, .. } => scope.complete(*id, Err(failure.clone()))?,
-            Event::EntityLockGranted { id, .. } => scope.complete(*id, Ok(Payload::null()))?,
-            Event::EventRaised { name, input } => scope.raise(name, input.clone()),
-            Event::ExecutionTerminated { .. } => {
-                scope.continuation = None;
-                self.unload();
-                self.outcome = event.outcome();
-                return Some(event);
-            }
-            Event::ExecutionResumed { .. } => None,
-            _ => return None,
-        };
-        if let Some(waker) = waker {
-            let woken = self.root.inside(|| barrier::run(|| waker.wake()));
-            if let Err(failure) = woken {
-                self.scope_mut().fatal.get_or_insert(failure);
-                self.poll();
-            } else if self.root.take_woken() {
-                self.poll();
-            }
-        }
-        Some(event)
     }
 
     /// Polls until the orchestrator is finished or continues as new, or is pending without having been woken meanwhile.

@@ -88,47 +88,19 @@ impl Execution {
                 self.unload();
                 Ok(())
             }
-            _ if self.poison().is_some() => Err(self.mismatch(position, describe_event(&event, self.values), self.unreadable())),
-            made if made.made_call().is_some() => {
-                let command = self.scope_mut().commands.pop_front();
-                match command {
-                    Some(command) => {
-                        let likeness = likeness(&event, &command);
-                        if likeness == Likeness::Same || likeness == Likeness::Reordered && !self.is_strict {
-                            self.adopt(event);
-                            return Ok(());
-                        }
-                        self.is_undecided |= likeness == Likeness::Undecided;
-                        let mut mismatch =
-                            self.mismatch(position, describe_event(&event, self.values), describe_command(&command, self.values));
-                        mismatch.is_order = likeness == Likeness::Reordered;
-                        Err(mismatch)
-                    }
-                    None if self.outcome.is_some() => {
-                        Err(self.mismatch(position, describe_event(&event, self.values), "the orchestrator returned".to_owned()))
-                    }
-                    None => Err(self.mismatch(position, describe_event(&event, self.values), "no call".to_owned())),
-                }
-            }
+            _ if self.poison().is_some() => Err(self.differs(position, &event, self.unreadable())),
+            made if made.made_call().is_some() => self.replay_call(position, event),
             Event::Patched { .. } | Event::EventsNotTaken { .. } => Ok(()),
             Event::ContinueAsNew { .. } if self.started.is_none() => Ok(()),
             Event::ContinueAsNew { .. } => {
                 if self.scope_mut().continuation.take().is_none() {
-                    return Err(self.mismatch(
-                        position,
-                        describe_event(&event, self.values),
-                        "the orchestrator goes on".to_owned(),
-                    ));
+                    return Err(self.differs(position, &event, "the orchestrator goes on".to_owned()));
                 }
                 Ok(())
             }
             Event::ExecutionCompleted { .. } | Event::ExecutionFailed { .. } => {
                 if self.outcome.is_none() {
-                    return Err(self.mismatch(
-                        position,
-                        describe_event(&event, self.values),
-                        "the orchestrator waits".to_owned(),
-                    ));
+                    return Err(self.differs(position, &event, "the orchestrator waits".to_owned()));
                 }
                 self.unload();
                 // A side effect that panicked has no record.
@@ -139,12 +111,29 @@ impl Execution {
                 let values = self.values;
                 if let Some(command) = self.scope_mut().commands.front() {
                     let actual = describe_command(command, values);
-                    return Err(self.mismatch(position, describe_event(&event, self.values), actual));
+                    return Err(self.differs(position, &event, actual));
                 }
                 self.deliver(event, None, &mut Vec::new());
                 Ok(())
             }
         }
+    }
+
+    /// Compares a recorded call with the next one that the code makes.
+    fn replay_call(&mut self, position: usize, event: Event) -> Result<(), Box<Mismatch>> {
+        let Some(command) = self.scope_mut().commands.pop_front() else {
+            let actual = if self.outcome.is_some() { "the orchestrator returned" } else { "no call" };
+            return Err(self.differs(position, &event, actual.to_owned()));
+        };
+        let likeness = likeness(&event, &command);
+        if likeness == Likeness::Same || likeness == Likeness::Reordered && !self.is_strict {
+            self.adopt(event);
+            return Ok(());
+        }
+        self.is_undecided |= likeness == Likeness::Undecided;
+        let mut mismatch = self.differs(position, &event, describe_command(&command, self.values));
+        mismatch.is_order = likeness == Likeness::Reordered;
+        Err(mismatch)
     }
 
     /// Takes from a recorded call what the code may not decide again.
@@ -155,6 +144,11 @@ impl Execution {
         {
             *fire_at = recorded;
         }
+    }
+
+    /// The report that the code does something other than the recorded event.
+    fn differs(&self, position: usize, recorded: &Event, actual: String) -> Box<Mismatch> {
+        self.mismatch(position, describe_event(recorded, self.values), actual)
     }
 
     fn mismatch(&self, position: usize, recorded: String, actual: String) -> Box<Mismatch> {

@@ -73,16 +73,7 @@ impl Execution {
     }
 
     fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
-        let mut progress =
-            Progress { at: now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
-        let scope = self.scope_mut();
-        // A clock that was set back must not make an orchestrator see time run backwards, nor make its next timer late.
-        scope.clock = now;
-        scope.now = scope.now.max(now);
-        progress.at = scope.now;
-        // What was asked for since a rewind.
-        self.collect(&mut progress);
-        self.deliver_aside(&mut progress);
+        let mut progress = self.begin_turn(now);
         let mut incoming = incoming.into_iter();
         while self.outcome.is_none()
             && self.poison().is_none()
@@ -94,15 +85,42 @@ impl Execution {
             self.collect(&mut progress);
             self.deliver_aside(&mut progress);
         }
+        if let Some(report) = self.gives_up() {
+            let incoming = progress.events.into_iter().filter(Event::is_incoming).chain(incoming).collect();
+            return Err(GivenUp { report, incoming });
+        }
+        self.conclude(&mut progress);
+        if progress.finished {
+            self.leave_open(incoming, &mut progress);
+        }
+        self.cancel(&mut progress);
+        progress.custom_status = self.scope_mut().custom_status.take();
+        Ok(progress)
+    }
+
+    /// A turn without an event so far, with what was asked for since a rewind.
+    fn begin_turn(&mut self, now: Timestamp) -> Progress {
+        let scope = self.scope_mut();
+        // A clock that was set back must not make an orchestrator see time run backwards, nor make its next timer late.
+        scope.clock = now;
+        scope.now = scope.now.max(now);
+        let mut progress =
+            Progress { at: scope.now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
+        self.collect(&mut progress);
+        self.deliver_aside(&mut progress);
+        progress
+    }
+
+    /// Why the turn cannot be trusted, if it cannot.
+    fn gives_up(&mut self) -> Option<Report> {
         if let Some(poison) = self.scope_mut().poison.take() {
-            let incoming = progress.events.into_iter().filter(Event::is_incoming).chain(incoming).collect();
-            return Err(GivenUp { report: Report::Event(poison), incoming });
+            return Some(Report::Event(poison));
         }
-        let report = self.undecodable().or_else(|| self.root.was_foreign().then(|| self.foreign_wake()));
-        if let Some(report) = report {
-            let incoming = progress.events.into_iter().filter(Event::is_incoming).chain(incoming).collect();
-            return Err(GivenUp { report: report.into(), incoming });
-        }
+        self.undecodable().or_else(|| self.root.was_foreign().then(|| self.foreign_wake())).map(Report::Text)
+    }
+
+    /// Records how the generation has ended, if it has.
+    fn conclude(&mut self, progress: &mut Progress) {
         if let Some(outcome) = &self.outcome
             && self.future.is_some()
         {
@@ -123,38 +141,41 @@ impl Execution {
         if progress.events.last().is_some_and(|event| matches!(event, Event::ExecutionTerminated { .. })) {
             progress.finished = true;
         }
-        if progress.finished && progress.next.is_none() {
-            let late: Vec<_> = incoming.collect();
+    }
+
+    /// What the end of a generation leaves: events that no wait has taken, calls without an outcome, a lock.
+    fn leave_open(&mut self, late: impl Iterator<Item = Event>, progress: &mut Progress) {
+        let scope = self.scope_mut();
+        if progress.next.is_none() {
+            let late: Vec<_> = late.collect();
             let late = late.iter().filter_map(|event| match event {
                 Event::EventRaised { name, .. } => Some(name.as_str()),
                 _ => None,
             });
-            let events = self.scope_mut().not_taken(late);
+            let events = scope.not_taken(late);
             let end = progress.events.len().saturating_sub(1);
             if !events.is_empty() {
                 progress.events.insert(end, Event::EventsNotTaken { events });
             }
         }
-        if progress.finished {
-            let scope = self.scope_mut();
-            let open = std::mem::take(&mut scope.open);
-            scope.cancelled.extend(open.iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| *id));
-            barrier::dispose(scope.orchestrator.name(), open);
-            if let Some(work) = scope.abandon_lock() {
-                let message = work.event(0, String::new(), Some(scope.caller()));
-                progress.actions.push(Action::TellEntity { id: 0, work, message });
-            }
+        let open = std::mem::take(&mut scope.open);
+        scope.cancelled.extend(open.iter().filter(|(_, open)| open.outcome.is_none()).map(|(id, _)| *id));
+        barrier::dispose(scope.orchestrator.name(), open);
+        if let Some(work) = scope.abandon_lock() {
+            let message = work.event(0, String::new(), Some(scope.caller()));
+            progress.actions.push(Action::TellEntity { id: 0, work, message });
         }
-        let scope = self.scope_mut();
-        progress.custom_status = scope.custom_status.take();
-        for id in scope.cancelled.drain(..) {
+    }
+
+    /// Takes back what the turn would start for calls that it has given up, and asks to end the others.
+    fn cancel(&mut self, progress: &mut Progress) {
+        for id in self.scope_mut().cancelled.drain(..) {
             let planned = progress.actions.len();
             progress.actions.retain(|action| action.starts() != Some(id) || matches!(action, Action::StartChild { .. }));
             if progress.actions.len() == planned {
                 progress.actions.push(Action::Cancel { id });
             }
         }
-        Ok(progress)
     }
 
     /// How the next generation starts: as this one did, but for what has changed.
@@ -173,20 +194,7 @@ impl Execution {
     pub(super) fn collect(&mut self, progress: &mut Progress) {
         let scope = self.scope_mut();
         for Command { id, work, at } in scope.commands.drain(..) {
-            progress.events.push(match &work {
-                Work::Activity { name, input, .. } => Event::TaskScheduled { id, name: (*name).into(), input: input.clone(), at },
-                Work::Timer { fire_at } => Event::TimerCreated { id, fire_at: *fire_at, at },
-                Work::Child { name, input, instance, attempts } => Event::SubOrchestrationInstanceCreated {
-                    id,
-                    name: (*name).into(),
-                    instance: instance.clone(),
-                    input: input.clone(),
-                    at,
-                    detached: attempts.is_none(),
-                },
-                Work::SideEffect { result } => Event::SideEffect { id, result: result.clone(), at },
-                Work::Entity(work) => work.event(id, at, None),
-            });
+            progress.events.push(work.event(id, at));
             progress.actions.extend(match work {
                 Work::Entity(work) => {
                     let caller = Caller { instance: scope.instance.to_string(), run: scope.started_at };

@@ -1,18 +1,23 @@
-//! The future of a recorded call.
+//! Making a call, and the future of a recorded one.
 
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 use crate::kernel::engine::event::CallId;
-use crate::kernel::engine::scope::with;
+use crate::kernel::engine::scope::place::place;
+use crate::kernel::engine::scope::slot::with;
+use crate::kernel::engine::scope::state::{Open, Scope};
+use crate::kernel::engine::work::{Attempts, Command, Work};
 use crate::kernel::failure::Failure;
-use crate::kernel::function::Recorded;
+use crate::kernel::function::{Options, Recorded};
+use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;
 
 /// A recorded call, held by the future that made it.
 pub(crate) struct Call {
-    pub(super) token: u64,
-    pub(super) id: CallId,
-    pub(super) done: bool,
+    token: u64,
+    id: CallId,
+    done: bool,
 }
 
 impl Call {
@@ -76,6 +81,77 @@ impl Call {
                  await a call in the orchestrator that made it"
             ),
         }
+    }
+}
+
+impl Scope {
+    pub(crate) fn call_activity(
+        &mut self,
+        name: &'static str,
+        input: Result<Payload, Failure>,
+        options: Options,
+        site: &'static Location<'static>,
+    ) -> Call {
+        let attempts = Attempts { options, number: 1, since: self.now };
+        let work = |input| Work::Activity { name, input, attempts, not_before: None };
+        self.call(input, work, site)
+    }
+
+    pub(crate) fn call_child(
+        &mut self,
+        name: &'static str,
+        input: Result<Payload, Failure>,
+        id: Option<String>,
+        attempts: Option<Attempts>,
+        site: &'static Location<'static>,
+    ) -> Call {
+        let is_detached = attempts.is_none();
+        let instance = id.unwrap_or_else(|| self.child_id(self.last_call + 1));
+        let forbidden = if is_detached { None } else { self.forbids_children(name) };
+        let input = forbidden.map_or(input, Err);
+        let work = |input| Work::Child { name, input, instance, attempts };
+        let call = self.call(input, work, site);
+        if is_detached && let Some(Open { outcome: Some(Err(failure)), .. }) = self.open.remove(&call.id) {
+            self.fatal.get_or_insert(failure);
+        }
+        call
+    }
+
+    /// The instance id of a sub-orchestration that was given none.
+    pub(crate) fn child_id(&self, call: CallId) -> String {
+        format!("{}:{call}", self.instance)
+    }
+
+    pub(crate) fn call_timer(&mut self, fire_at: Timestamp, site: &'static Location<'static>) -> Call {
+        self.call(Ok(Payload::null()), |_| Work::Timer { fire_at }, site)
+    }
+
+    pub(super) fn call(
+        &mut self,
+        input: Result<Payload, Failure>,
+        work: impl FnOnce(Payload) -> Work,
+        site: &'static Location<'static>,
+    ) -> Call {
+        let id = self.next_call();
+        let (work, outcome) = match input {
+            Ok(input) => (work(input), None),
+            Err(failure) => (work(Payload::null()), Some(Err(failure))),
+        };
+        if outcome.is_none() {
+            self.commands.push_back(Command { id, work: work.clone(), at: place(site) });
+        }
+        self.open.insert(id, Open { work, outcome, waker: None, retry_at: None });
+        Call { token: self.token, id, done: false }
+    }
+
+    /// Gives up a call. What is left of it holds values of the user's, to be dropped outside the scope.
+    fn cancel(&mut self, id: CallId) -> Option<Open> {
+        let open = self.open.remove(&id);
+        if open.as_ref().is_some_and(|open| open.outcome.is_none()) {
+            self.cancelled.push(id);
+        }
+        self.unlock_entities(id);
+        open
     }
 }
 

@@ -1,16 +1,14 @@
-//! What a history is made of. The names are Durable Task's (`DurableTask.Core/History/EventType.cs`).
+//! Events and turns.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::engine::event::terms::{CallId, Caller, Continued, EntityLock, NotTaken, Parent};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;
 use crate::kernel::trace::TraceContext;
-
-/// The number of a call within its execution: 1 is the first, in the order of first polls.
-pub type CallId = u64;
 
 /// One entry of a history. As JSON it is an object with the event's name as its only key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,86 +279,6 @@ fn is_first_version(version: &u32) -> bool {
     *version == 1
 }
 
-/// What an event holds of users' values.
-pub(crate) enum Part<'a> {
-    /// The arguments of a call, which a replay only compares.
-    CallInput(&'a mut Payload),
-    /// Any other value.
-    Value(&'a mut Payload),
-    /// What an error says.
-    Text(&'a mut String),
-}
-
-impl<'a> Part<'a> {
-    /// The value, if it is one.
-    pub(crate) fn into_value(self) -> Option<&'a mut Payload> {
-        match self {
-            Self::CallInput(payload) | Self::Value(payload) => Some(payload),
-            Self::Text(_) => None,
-        }
-    }
-}
-
-/// What one generation of an orchestration leaves to the next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Continued {
-    /// The number of the generation that starts: 2 is the first that continues another.
-    pub execution: u32,
-    /// How many calls all generations before have made. The numbers go on, so that a late result of an old call meets none of the
-    /// new ones.
-    pub calls: CallId,
-    /// The events that were raised and not taken yet, oldest first within a name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<Raised>,
-}
-
-/// An external event that waits to be taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Raised {
-    /// The event.
-    pub name: String,
-    /// Its recorded value.
-    pub input: Payload,
-}
-
-/// External events of one name that no wait has taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotTaken {
-    /// The event.
-    pub name: String,
-    /// How many were raised and not taken.
-    pub count: u64,
-}
-
-/// One run of an orchestration, as an entity knows it: an id may be used again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
-    /// The instance id.
-    pub instance: String,
-    /// When the generation of it was started.
-    pub run: Timestamp,
-}
-
-/// A critical section that an entity is part of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntityLock {
-    /// Whose.
-    pub holder: Caller,
-    /// The number of the call that asked for it.
-    pub id: CallId,
-    /// The instance ids of all entities in it, in the order in which they are locked.
-    pub entities: Vec<String>,
-}
-
-/// Who waits for a sub-orchestration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
-    /// The instance id of the caller.
-    pub instance: String,
-    /// The number of the call there.
-    pub id: CallId,
-}
-
 /// What one turn added to a history. It is written, and lost, as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
@@ -432,37 +350,6 @@ impl Event {
                 | Self::ExecutionFailed { .. }
         );
         self.made_call().is_none() && !is_other_decision
-    }
-
-    /// Shows everything in it that came from users as a value.
-    pub(crate) fn visit(&mut self, visit: &mut dyn FnMut(Part<'_>)) {
-        match self {
-            Self::ExecutionStarted { input, continued, .. } => {
-                visit(Part::Value(input));
-                let events = continued.iter_mut().flat_map(|continued| &mut continued.events);
-                events.for_each(|raised| visit(Part::Value(&mut raised.input)));
-            }
-            Self::TaskScheduled { input, .. }
-            | Self::SubOrchestrationInstanceCreated { input, .. }
-            | Self::EntityOperationCalled { input, .. }
-            | Self::EntityOperationSignaled { input, .. } => visit(Part::CallInput(input)),
-            Self::TaskCompleted { result, .. }
-            | Self::SubOrchestrationInstanceCompleted { result, .. }
-            | Self::SideEffect { result, .. }
-            | Self::EventRaised { input: result, .. }
-            | Self::EntityOperationCompleted { result, .. }
-            | Self::EntityState { state: Some(result), .. }
-            | Self::ExecutionCompleted { result } => visit(Part::Value(result)),
-            Self::TaskFailed { failure, .. }
-            | Self::EntityOperationFailed { failure, .. }
-            | Self::SubOrchestrationInstanceFailed { failure, .. }
-            | Self::ExecutionFailed { failure } => {
-                let (value, texts) = failure.parts();
-                value.into_iter().for_each(|value| visit(Part::Value(value)));
-                texts.for_each(|text| visit(Part::Text(text)));
-            }
-            _ => {}
-        }
     }
 
     /// The same outcome as the event its caller records.

@@ -5,17 +5,12 @@
 use std::panic::Location;
 
 use crate::kernel::engine::event::{CallId, Caller};
-use crate::kernel::engine::scope::{Call, Scope, place};
+use crate::kernel::engine::scope::call::Call;
+use crate::kernel::engine::scope::place::place;
+use crate::kernel::engine::scope::state::{Held, Scope};
 use crate::kernel::engine::work::{Command, EntityWork, Operation, Work};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::payload::Payload;
-
-/// The lock that an orchestration holds or waits for.
-pub(crate) struct Held {
-    id: CallId,
-    entities: Vec<String>,
-    site: &'static Location<'static>,
-}
 
 impl Scope {
     /// This run, as an entity knows it.
@@ -89,7 +84,7 @@ impl Scope {
             Ok(work) => (Ok(Payload::null()), work),
             Err(failure) => (Err(failure), EntityWork::Lock { entities: Vec::new() }),
         };
-        self.call(input, |_, _| Work::Entity(work), site)
+        self.call(input, |_| Work::Entity(work), site)
     }
 
     fn tell(&mut self, work: EntityWork, at: String) {
