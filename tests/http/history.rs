@@ -112,7 +112,7 @@ fn everything_shown() -> Value {
         {"EventType": "SubOrchestrationInstanceCompleted", "FunctionName": "fan_out", "Input": "[1]", "Result": [2],
             "ScheduledTime": true},
         {"EventType": "SubOrchestrationInstanceFailed", "FunctionName": "fails", "Input": "\"no\"", "ScheduledTime": true,
-            "Reason": "no", "Details": "", "FailureDetails": failed("no", "dacapo::error::Error")},
+            "Reason": "no", "Details": "", "FailureDetails": failed("no", "dacapo::Error")},
         {"EventType": "TimerCreated", "FireAt": true},
         {"EventType": "TimerFired", "FireAt": true},
         {"EventType": "ExecutionSuspended", "Reason": "lunch"},

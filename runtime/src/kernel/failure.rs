@@ -115,7 +115,7 @@ impl Failure {
     /// The failure of a function that returned `error`, which came out of `calls`.
     pub(crate) fn application<E: fmt::Display + Serialize>(error: &E, causes: Vec<String>, calls: &[FailedCall]) -> Self {
         let mut failure = Self::new(FailureKind::Application, error.to_string());
-        failure.type_name = std::any::type_name::<E>().into();
+        failure.type_name = public_name(std::any::type_name::<E>()).into();
         failure.causes = cut_causes(causes);
         calls.clone_into(&mut failure.calls);
         let (encoded, wait) = asked_wait::of(|| Payload::written(error));
@@ -233,7 +233,8 @@ impl Failure {
 
     /// Takes over where it came from when `other` is the same error of the same type.
     pub(crate) fn came_from(&mut self, other: &Self) -> bool {
-        let is_same = self.payload.is_some() && self.payload == other.payload && self.type_name == other.type_name;
+        let is_same_type = public_name(&self.type_name) == public_name(&other.type_name);
+        let is_same = self.payload.is_some() && self.payload == other.payload && is_same_type;
         if is_same && self.calls.is_empty() {
             self.calls.clone_from(&other.calls);
         }
@@ -247,6 +248,16 @@ impl Failure {
         self.causes.insert(0, cause);
         self.causes = cut_causes(self.causes);
         self
+    }
+}
+
+/// The name of a type as users write it. The library's own types are recorded without the modules they are in, which earlier builds
+/// recorded and which change.
+fn public_name(type_name: &str) -> &str {
+    match type_name.strip_prefix("dacapo::").and_then(|path| path.rsplit("::").next()) {
+        Some("Error") => "dacapo::Error",
+        Some("Failure") => "dacapo::Failure",
+        _ => type_name,
     }
 }
 
@@ -277,5 +288,30 @@ impl StdError for Failure {}
 impl From<Failure> for String {
     fn from(failure: Failure) -> Self {
         failure.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What another build recorded of the same error.
+    fn recorded(type_name: &str) -> Failure {
+        let call = serde_json::json!({"name": "pay", "instance": "order-1", "call": 3, "input": "7"});
+        let failure = serde_json::json!({
+            "kind": "Application", "type": type_name, "message": "declined", "payload": "declined", "calls": [call],
+        });
+        serde_json::from_str(&failure.to_string()).expect("it is a failure")
+    }
+
+    #[test]
+    fn an_error_is_known_again_wherever_its_module_was() {
+        for (type_name, is_same) in [("dacapo::error::Error", true), ("dacapo::Error", true), ("shop::Error", false)] {
+            let mut failure = Failure { calls: Vec::new(), ..recorded("dacapo::kernel::error::Error") };
+            assert_eq!(failure.came_from(&recorded(type_name)), is_same, "{type_name}");
+            assert_eq!(failure.calls.len(), usize::from(is_same));
+        }
+        let own = Failure::new(FailureKind::Runtime, "stopped");
+        assert_eq!(Failure::application(&own, Vec::new(), &[]).type_name(), "dacapo::Failure");
     }
 }
