@@ -4,15 +4,12 @@ use std::future::IntoFuture as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use dacapo::store::{Applied, Batch, Event as Recorded, Lookup, MemoryStore, Refused, Reply, Store as _};
+use dacapo::store::{Applied, Batch, Event as Recorded, Lookup, MemoryStore, Refused, Reply, Store};
+use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Client, ErrorKind, Event, Runtime, RuntimeError, Status, activity, orchestrator};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::{Barrier, Notify};
-
-#[path = "support/through.rs"]
-mod through;
-use through::{Between, Read, Through};
 
 type Moody = Through<Mood>;
 
@@ -46,7 +43,7 @@ impl Mood {
 }
 
 impl Between for Mood {
-    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+    fn apply(self: Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         self.heartbeats.fetch_add(batch.heartbeats.len(), Ordering::SeqCst);
         let failed = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failed.is_ok() {

@@ -6,13 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Client, ErrorKind, Event, Overlap, Runtime, RuntimeError, Status, Timetable, activity, entity, orchestrator};
 use rusqlite::Connection;
 use tracing_subscriber::fmt::MakeWriter;
-
-#[path = "support/through.rs"]
-mod through;
-use through::{Between, Read, Through};
 
 const GO: Event<u32> = Event::new("go");
 

@@ -12,8 +12,6 @@ mod server;
 mod start;
 mod status;
 mod stream;
-#[path = "../support/through.rs"]
-mod through;
 mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};

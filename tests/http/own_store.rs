@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use dacapo::http::Api;
-use dacapo::store::{Batch, Event, MemoryStore, Refused, Reply, Store as _, Turn};
+use dacapo::store::{Batch, Event, MemoryStore, Refused, Reply, Store, Turn};
+use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Client, ErrorKind, Runtime, RuntimeError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -13,7 +14,6 @@ use serde_json::json;
 use tokio::sync::Barrier;
 
 use crate::server::Server;
-use crate::through::{Between, Read, Through};
 
 /// Appends to what has not ended only.
 #[derive(Default)]
@@ -24,7 +24,7 @@ struct AppendOnly {
 }
 
 impl Between for AppendOnly {
-    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+    fn apply(self: Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         let rewinds = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
         if batch.append.as_ref().is_some_and(|append| rewinds(&append.turn)) {
             let error = RuntimeError::new(ErrorKind::Unsupported, "this store cannot rewind; restart the run instead");

@@ -7,8 +7,6 @@ mod entities;
 mod locals;
 mod places;
 mod stores;
-#[path = "../support/through.rs"]
-mod through;
 
 use std::future::IntoFuture as _;
 use std::time::Duration;

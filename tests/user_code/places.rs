@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::future::IntoFuture as _;
 use std::sync::Mutex;
 
-use dacapo::store::{Batch, MemoryStore, Reply, Store as _};
+use dacapo::store::{Batch, Reply, Store};
+use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Client, Codec, EntityId, Event, Payloads, ReuseId, Runtime, Status, activity, entity, orchestrator};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::both::{Kept, on_both_stores, reaches, until};
 use crate::in_time;
-use crate::through::{Between, Read, Through};
 
 on_both_stores! {
     orchestrators_run_in_no_task_of_a_client
@@ -237,7 +237,7 @@ async fn codecs_run_in_no_task_of_a_client(kept: Kept) -> dacapo::Result<()> {
 struct Asked;
 
 impl Between for Asked {
-    fn apply(self: std::sync::Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+    fn apply(self: std::sync::Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         seen("apply", "a store");
         store.apply(batch, reply);
     }

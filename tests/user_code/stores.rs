@@ -4,13 +4,13 @@ use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dacapo::store::{Batch, MemoryStore, Reply, Store as _};
+use dacapo::store::{Batch, MemoryStore, Reply, Store};
+use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Codec, ErrorKind, Event, Payloads, Runtime, Status, orchestrator};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use crate::both::reaches;
-use crate::through::{Between, Read, Through};
 use crate::{in_time, still_works, two_steps};
 
 const GO: Event<u32> = Event::new("go");
@@ -35,7 +35,7 @@ impl Mood {
 }
 
 impl Between for Mood {
-    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+    fn apply(self: Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         self.check();
         store.apply(batch, reply);
     }
@@ -78,7 +78,7 @@ struct Spoils {
 }
 
 impl Between for Spoils {
-    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+    fn apply(self: Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         let ends = batch.update.as_ref().is_some_and(|update| update.state.status == Status::Completed);
         if !ends || self.done.swap(true, Ordering::SeqCst) {
             return store.apply(batch, reply);

@@ -19,7 +19,7 @@ use crate::runtime::{Builder, Runtime};
 use crate::store::{Lookup, MemoryStore, Store as _, Timestamp};
 use crate::testing::schedule::Schedule;
 use crate::testing::stage::Stage;
-use crate::testing::store::{Commits, CrashingStore};
+use crate::testing::store::{Commits, crashing};
 use crate::testing::time::VirtualTime;
 use crate::worker::time::Time as _;
 
@@ -108,7 +108,7 @@ impl Driver {
         if let Some(runtime) = &*lock(&self.runtime) {
             return Ok(runtime.client());
         }
-        let store = CrashingStore::new(self.memory.clone(), self.commits.clone());
+        let store = crashing(self.memory.clone(), self.commits.clone());
         let stage = self.stage.clone();
         let states = self.states().clone();
         let perform = Arc::new(move |activity, input| stage.perform(activity, input));

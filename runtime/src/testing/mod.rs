@@ -105,6 +105,9 @@ mod run;
 mod schedule;
 mod stage;
 mod store;
+/// For tests of the library itself; may change in any release.
+#[doc(hidden)]
+pub mod through;
 mod time;
 
 pub use arguments::Arguments;

@@ -1,14 +1,10 @@
 //! A store that stops after a chosen commit, as the disk of a process that was killed does.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::BoxFuture;
-
-use crate::store::{
-    Applied, Batch, Census, End, Epoch, Event, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Registered, Reply,
-    Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
-};
+use crate::store::{Applied, Batch, Event, InstanceKey, MemoryStore, Reply, Store};
+use crate::testing::through::{Between, Through};
 
 /// The commits of a test, over all restarts of it.
 #[derive(Default)]
@@ -91,41 +87,29 @@ pub(super) fn name(event: &Event) -> String {
     format!("{event:?}").split([' ', '{', '(']).next().unwrap_or_default().to_owned()
 }
 
-/// One process's view of a store. After a crash it writes nothing more and answers nothing more.
-pub(super) struct CrashingStore {
-    inner: MemoryStore,
+/// A process between its runtime and the store. After a crash it writes nothing more and answers nothing more.
+pub(super) struct Process {
     commits: Arc<Commits>,
-    process: u64,
+    number: u64,
 }
 
-impl CrashingStore {
-    pub(super) fn new(inner: MemoryStore, commits: Arc<Commits>) -> Self {
-        let process = commits.lock().process;
-        Self { inner, commits, process }
-    }
+/// The store as the process that starts sees it.
+pub(super) fn crashing(inner: MemoryStore, commits: Arc<Commits>) -> Through<Process> {
+    let number = commits.lock().process;
+    Through { inner, between: Arc::new(Process { commits, number }) }
 }
 
-impl Store for CrashingStore {
-    fn apply(&self, batch: Batch, reply: Reply) {
+impl Between for Process {
+    fn apply(self: Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         let mut log = self.commits.lock();
-        if log.crashed || log.process != self.process {
+        if log.crashed || log.process != self.number {
             return;
         }
-        let is_empty = batch.create.is_none()
-            && batch.append.is_none()
-            && batch.continues.is_none()
-            && batch.update.is_none()
-            && batch.children.is_empty()
-            && batch.post.is_empty()
-            && batch.consume.is_empty()
-            && batch.purge.is_empty()
-            && batch.heartbeats.is_empty()
-            && batch.tell.is_empty();
         let (sender, answer) = std::sync::mpsc::channel();
-        self.inner.apply(batch.clone(), Box::new(move |result| drop(sender.send(result))));
+        store.apply(batch.clone(), Box::new(move |result| drop(sender.send(result))));
         let Ok(result) = answer.recv() else { return };
         if let Ok(applied) = &result
-            && !is_empty
+            && !is_empty(&batch)
         {
             log.record(batch, applied);
         }
@@ -133,64 +117,17 @@ impl Store for CrashingStore {
         // The last answer gets out, so that what it starts has run, and its outcome is lost.
         reply(result);
     }
+}
 
-    fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
-        self.inner.claim(wait, registered)
-    }
-
-    fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
-        self.inner.registered()
-    }
-
-    fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
-        self.inner.load(which)
-    }
-
-    fn find(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Instance>>> {
-        self.inner.find(which)
-    }
-
-    fn turn(&self, instance: InstanceKey, end: End) -> BoxFuture<'_, StoreResult<Option<Turn>>> {
-        self.inner.turn(instance, end)
-    }
-
-    fn query(&self, query: Query) -> BoxFuture<'_, StoreResult<Vec<Instance>>> {
-        self.inner.query(query)
-    }
-
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.inner.beside(keys)
-    }
-
-    fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
-        self.inner.counts()
-    }
-
-    fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
-        self.inner.ended(status, limit)
-    }
-
-    fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
-        self.inner.runnable(which)
-    }
-
-    fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
-        self.inner.census()
-    }
-
-    fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
-        self.inner.next_wake()
-    }
-
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
-        self.inner.messages(instance, after)
-    }
-
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        self.inner.listen(role, listener)
-    }
-
-    fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
-        self.inner.close()
-    }
+fn is_empty(batch: &Batch) -> bool {
+    batch.create.is_none()
+        && batch.append.is_none()
+        && batch.continues.is_none()
+        && batch.update.is_none()
+        && batch.children.is_empty()
+        && batch.post.is_empty()
+        && batch.consume.is_empty()
+        && batch.purge.is_empty()
+        && batch.heartbeats.is_empty()
+        && batch.tell.is_empty()
 }

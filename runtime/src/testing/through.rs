@@ -1,20 +1,22 @@
-//! A store in memory with a test between it and the runtime.
+//! A store with a test between it and whoever asks it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use dacapo::store::{
-    Batch, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Registered, Reply, Role, Runnable, Store,
-    StoreResult, Stored, Timestamp, Turn,
-};
-use dacapo::{Census, RuntimeError, Status};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
-/// What a test does with what passes.
-pub(crate) trait Between: Send + Sync + 'static {
+use crate::kernel::error::RuntimeError;
+use crate::store::{
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Registered, Reply, Role, Runnable,
+    Status, Store, StoreResult, Stored, Timestamp, Turn,
+};
+
+/// What a test does with what passes: everything goes on as it is unless a method says otherwise.
+pub trait Between: Send + Sync + 'static {
     /// A batch comes on its way to the store.
-    fn apply(self: Arc<Self>, store: &MemoryStore, batch: Batch, reply: Reply) {
+    fn apply(self: Arc<Self>, store: &dyn Store, batch: Batch, reply: Reply) {
         store.apply(batch, reply);
     }
 
@@ -31,32 +33,52 @@ pub(crate) trait Between: Send + Sync + 'static {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(dead_code, reason = "not every test tells all of them apart")]
-pub(crate) enum Read {
+/// What is read of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Read {
+    /// [`Store::registered`].
+    Registered,
+    /// [`Store::find`].
     Instance,
+    /// [`Store::load`].
     History,
+    /// [`Store::turn`].
     Turn,
+    /// [`Store::query`].
     List,
+    /// [`Store::counts`].
+    Counts,
+    /// [`Store::ended`].
+    Ended,
+    /// [`Store::runnable`].
     Runnable,
+    /// [`Store::census`].
+    Census,
+    /// [`Store::next_wake`].
     NextWake,
+    /// [`Store::messages`].
     Messages,
+    /// [`Store::beside`].
+    Beside,
 }
 
-/// The store. Its clones are the same one.
+/// The store: it passes everything on to `inner`. Its clones are the same one if those of `inner` are.
 #[derive(Default)]
-pub(crate) struct Through<B> {
-    pub(crate) inner: MemoryStore,
-    pub(crate) between: Arc<B>,
+pub struct Through<B, S = MemoryStore> {
+    /// The store behind it.
+    pub inner: S,
+    /// The test.
+    pub between: Arc<B>,
 }
 
-impl<B> Clone for Through<B> {
+impl<B, S: Clone> Clone for Through<B, S> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), between: self.between.clone() }
     }
 }
 
-impl<B: Between> Through<B> {
+impl<B: Between, S: Store> Through<B, S> {
     fn read<'a, T: Send + 'a>(&'a self, what: Read, read: BoxFuture<'a, StoreResult<T>>) -> BoxFuture<'a, StoreResult<T>> {
         async move {
             if let Some(error) = self.between.fails(what) {
@@ -70,7 +92,7 @@ impl<B: Between> Through<B> {
     }
 }
 
-impl<B: Between> Store for Through<B> {
+impl<B: Between, S: Store> Store for Through<B, S> {
     fn apply(&self, batch: Batch, reply: Reply) {
         self.between.clone().apply(&self.inner, batch, reply);
     }
@@ -80,7 +102,7 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn registered(&self) -> BoxFuture<'_, StoreResult<Vec<Registered>>> {
-        self.inner.registered()
+        self.read(Read::Registered, self.inner.registered())
     }
 
     fn load(&self, which: Lookup) -> BoxFuture<'_, StoreResult<Option<Stored>>> {
@@ -100,11 +122,11 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn counts(&self) -> BoxFuture<'_, StoreResult<BTreeMap<Status, u64>>> {
-        self.inner.counts()
+        self.read(Read::Counts, self.inner.counts())
     }
 
     fn ended(&self, status: Status, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, Timestamp)>>> {
-        self.inner.ended(status, limit)
+        self.read(Read::Ended, self.inner.ended(status, limit))
     }
 
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
@@ -112,7 +134,7 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn census(&self) -> BoxFuture<'_, StoreResult<Vec<Census>>> {
-        self.inner.census()
+        self.read(Read::Census, self.inner.census())
     }
 
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>> {
@@ -124,11 +146,15 @@ impl<B: Between> Store for Through<B> {
     }
 
     fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.inner.beside(keys)
+        self.read(Read::Beside, self.inner.beside(keys))
     }
 
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
         self.inner.listen(role, listener)
+    }
+
+    fn journal(&self) -> Option<PathBuf> {
+        self.inner.journal()
     }
 
     fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
