@@ -95,6 +95,10 @@
 //!
 //! [`record`] writes histories of a running system into files, one for each instance; [`replay_dir`] plays them against the code of
 //! today, which is the test to have in CI before a deploy.
+//!
+//! # Stores
+//!
+//! [`store_conformance`] checks what every store promises.
 
 mod arguments;
 mod driver;
@@ -105,6 +109,7 @@ mod run;
 mod schedule;
 mod stage;
 mod store;
+pub mod store_conformance;
 /// For tests of the library itself; may change in any release.
 #[doc(hidden)]
 pub mod through;
