@@ -293,7 +293,7 @@ impl Operation<'_> {
         let types = parameters.iter().map(|parameter| &parameter.ty);
         let output = signature::output(&self.method.sig);
         let kind = recorded::kind(krate, &output);
-        let codec = recorded::codec(krate, parameters);
+        let codec = recorded::codec(krate, parameters, &output);
         quote! {
             #(#conditions)*
             #[doc(hidden)]

@@ -29,7 +29,7 @@ impl Expansion<'_> {
         let types = self.parameters.iter().map(|parameter| &parameter.ty);
         let output = signature::output(&self.function.sig);
         let kind = recorded::kind(krate, &output);
-        let codec = recorded::codec(krate, &self.parameters);
+        let codec = recorded::codec(krate, &self.parameters, &output);
         let body = self.body();
         let arguments = recorded::input_fields(self.parameters.len());
         let run = match self.function.sig.asyncness {

@@ -80,6 +80,23 @@ fn lost_in_option(path: &TypePath) -> Option<&'static str> {
     }
 }
 
+/// The types that are spelled by their names in `ty`, those around others first.
+pub(crate) fn named(ty: &Type) -> Vec<&TypePath> {
+    struct Named<'a>(Vec<&'a TypePath>);
+    impl<'ast> Visit<'ast> for Named<'ast> {
+        fn visit_type_path(&mut self, path: &'ast TypePath) {
+            self.0.push(path);
+            syn::visit::visit_type_path(self, path);
+        }
+
+        /// An array's length is not a type.
+        fn visit_expr(&mut self, _: &'ast syn::Expr) {}
+    }
+    let mut named = Named(Vec::new());
+    named.visit_type(ty);
+    named.0
+}
+
 /// The type that a message would advise in place of `ty`.
 pub(crate) fn advised(ty: &Type) -> Option<Type> {
     match ty {

@@ -1,14 +1,16 @@
 //! How the arguments and the result of a function are recorded.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Path, Type};
 
+use crate::owned;
 use crate::signature::{self, Parameter};
 use crate::spans::{Ends, ends};
 
 /// Both directions stand in one function, so that an argument that cannot be stored is one error, at its type.
-pub(crate) fn codec(krate: &Path, parameters: &[Parameter]) -> TokenStream {
+pub(crate) fn codec(krate: &Path, parameters: &[Parameter], output: &Type) -> TokenStream {
+    let distinct = distinct(krate, parameters, output);
     let count = parameters.len();
     let keys: Vec<_> = parameters.iter().map(|parameter| &parameter.key).collect();
     let fields = input_fields(count);
@@ -23,6 +25,7 @@ pub(crate) fn codec(krate: &Path, parameters: &[Parameter]) -> TokenStream {
     let (store, load): (Vec<_>, Vec<_>) = storable.unzip();
     quote! {
         fn codec() -> #krate::__private::Codec<Self::Input> {
+            #distinct
             #krate::__private::Codec {
                 encode: |input| {
                     let mut encoder = #krate::__private::Encoder::new(#count);
@@ -35,6 +38,28 @@ pub(crate) fn codec(krate: &Path, parameters: &[Parameter]) -> TokenStream {
                 },
             }
         }
+    }
+}
+
+/// Checks that no type of the signature loses a value in JSON, under whatever name it stands there.
+///
+/// The compiler answers for each type that is spelled out, and for the success of a return type. What a type of another kind holds, such as
+/// a field of a struct, is left to the check of each value.
+fn distinct(krate: &Path, parameters: &[Parameter], output: &Type) -> TokenStream {
+    let private = quote!(#krate::__private);
+    let check = |ty: &TokenStream, (first, last): Ends| {
+        let (open, checked) = (quote_spanned!(first=> <), Ident::new("CHECKED", last));
+        let is_distinct = quote!({ use #private::IsDistinct as _; #private::Probe::<#ty>::IS_DISTINCT });
+        quote!(#open #ty as #private::Distinct<#is_distinct>>::#checked;)
+    };
+    let kind = unchecked_kind(krate, output);
+    let ends_of_success = signature::sides(output).0;
+    let (open, ok) = (quote_spanned!(ends_of_success.0=> <), Ident::new("Ok", ends_of_success.1));
+    let returned = check(&quote!(#open #kind as #private::Sides<#output>>::#ok), ends_of_success);
+    let types = parameters.iter().map(|parameter| &parameter.ty).chain([output]);
+    let checks = types.flat_map(owned::named).map(|ty| check(&ty.to_token_stream(), ends(ty)));
+    quote! {
+        const _: () = { #returned #(#checks)* };
     }
 }
 

@@ -80,8 +80,8 @@ pub mod __private {
     pub use crate::kernel::entity::EntityRegistration;
     pub use crate::kernel::failure::Failure;
     pub use crate::kernel::function::{
-        Codec, Decoder, Encoder, ErrorProbe, Function, Kind, NotResult, NotStdError, Options, Probe, Recorded, Returned, Sides,
-        Site, Stored, StoredError,
+        Codec, Decoder, Distinct, Encoder, ErrorProbe, Function, IsDistinct, Kind, NotResult, NotStdError, Options, Probe,
+        Recorded, Returned, Sides, Site, Stored, StoredError,
     };
     pub use crate::kernel::limits::{LimitKey, Throttle};
     pub use crate::kernel::payload::Payload;

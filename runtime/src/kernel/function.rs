@@ -17,7 +17,7 @@ use crate::kernel::limits::Throttle;
 use crate::kernel::payload::Payload;
 use crate::kernel::retry::Retry;
 
-pub use probe::{ErrorProbe, NotResult, NotStdError, Probe};
+pub use probe::{Distinct, ErrorProbe, IsDistinct, NotResult, NotStdError, Probe};
 pub use returned::{Kind, Recorded, Returned, Sides};
 pub(crate) use stored::Storable;
 pub use stored::{Decoder, Encoder, Stored, StoredError};

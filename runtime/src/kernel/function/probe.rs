@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 /// Asks the compiler about a concrete type: an inherent constant that applies wins over a trait's.
-pub struct Probe<T>(PhantomData<T>);
+pub struct Probe<T: ?Sized>(PhantomData<T>);
 
 impl<T, E> Probe<Result<T, E>> {
     /// The type is a `Result`.
@@ -17,6 +17,38 @@ pub trait NotResult {
 }
 
 impl<T> NotResult for Probe<T> {}
+
+impl<T> Probe<Option<Option<T>>> {
+    /// `Some(None)` and `None` are recorded alike.
+    pub const IS_DISTINCT: bool = false;
+}
+
+impl Probe<Option<()>> {
+    /// `Some(())` and `None` are recorded alike.
+    pub const IS_DISTINCT: bool = false;
+}
+
+/// The answer of [`Probe`] for every other type. Must be in scope where the probe is asked.
+pub trait IsDistinct {
+    /// The type itself records no two values alike.
+    const IS_DISTINCT: bool = true;
+}
+
+impl<T: ?Sized> IsDistinct for Probe<T> {}
+
+/// A type that records no two values alike, given what [`Probe`] says of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in the history [signature, see docs/rules.md#signature]",
+    label = "it is recorded as JSON, where `Some(None)`, `Some(())` and `None` are all `null`",
+    note = "use an `enum` that names the cases"
+)]
+pub trait Distinct<const IS_DISTINCT: bool> {
+    /// Named where the check is wanted.
+    const CHECKED: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized> Distinct<true> for T {}
 
 /// Asks the compiler whether a `Result`'s error is a `std::error::Error`.
 pub struct ErrorProbe<T>(PhantomData<T>);
