@@ -4,7 +4,7 @@ use crate::client::{Backend, Client};
 use crate::kernel::bounds::check_reason;
 use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
-use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Update};
+use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Stored, Timestamp, Update};
 use crate::worker::{not_found, wrong_state};
 
 impl Client {
@@ -82,19 +82,12 @@ impl Client {
             return Err(wrong_state(&instance.id, &why));
         }
         let event = Event::ExecutionRewound { reason: reason.to_owned() };
-        let number = u32::try_from(stored.history.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let turn = Turn { at: self.now(), events: vec![event.clone()] };
-        let state = State { status: Status::Running, busy: true, ..stored.instance.state };
-        let mut batch = Batch {
-            append: Some(Append { instance: instance.key, number, turn }),
-            update: Some(Update { instance: instance.key, state }),
-            ..Batch::default()
-        };
+        let mut batch = after_its_end(&stored, event.clone(), Status::Running, self.now());
         if let Backend::Store(_) = &self.backend {
             // The message makes the worker look at the instance; in its history the event stands already.
             batch.post.push((instance.key, event));
         }
-        // The history has not grown since only if nobody else has rewound it.
+        // The history has grown since if somebody else has rewound it, or has terminated it to replace it.
         let follows =
             |error: RuntimeError| if error.kind() == ErrorKind::Invalid { rewound_meanwhile(&instance.id) } else { error };
         self.apply(batch).await.map_err(follows)?;
@@ -106,7 +99,19 @@ impl Client {
 }
 
 fn rewound_meanwhile(id: &str) -> RuntimeError {
-    wrong_state(id, "somebody else has rewound it just now")
+    wrong_state(id, "it was rewound or replaced by somebody else just now")
+}
+
+/// A turn of one event behind the last one of a run that has ended. It is refused if the history has grown since it was read.
+pub(super) fn after_its_end(ended: &Stored, event: Event, status: Status, at: Timestamp) -> Batch {
+    let Instance { key: instance, ref state, .. } = ended.instance;
+    let number = u32::try_from(ended.history.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let state = State { status, busy: status == Status::Running, ..state.clone() };
+    Batch {
+        append: Some(Append { instance, number, turn: Turn { at, events: vec![event] } }),
+        update: Some(Update { instance, state }),
+        ..Batch::default()
+    }
 }
 
 /// The entities that were locked at the end of a history.

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::client::rewind::after_its_end;
 use crate::client::{Client, Handle};
 use crate::kernel::bounds::check_tags;
 use crate::kernel::engine::event::Event;
@@ -16,7 +17,7 @@ use crate::kernel::failure::Failure;
 use crate::kernel::function::Function;
 use crate::kernel::payload::Payload;
 use crate::kernel::trace::TraceContext;
-use crate::store::{End, Instance, InstanceKey, StoreResult, Timestamp, already_exists};
+use crate::store::{End, Instance, InstanceKey, Lookup, Status, StoreResult, Timestamp, already_exists};
 use crate::worker::not_found;
 use crate::worker::request::Request;
 use crate::worker::run::Run;
@@ -38,8 +39,11 @@ pub enum ReuseId {
     ReplaceAny,
 }
 
-/// How often a start tries anew to replace a run that somebody rewinds each time.
+/// How often a start tries anew to replace a run that goes on meanwhile.
 const REPLACED_AT_MOST: u32 = 100;
+
+/// Why a run ends in whose place another is started.
+const REPLACED: &str = "it is replaced by a new start";
 
 /// A request to start an orchestration, from [`Client::start`].
 ///
@@ -225,7 +229,7 @@ impl Client {
                 }
                 Some(found) => {
                     self.check_caller(&found).await?;
-                    self.end_family(found).await?
+                    self.end_family(found, tries > 0).await?
                 }
                 None => Vec::new(),
             };
@@ -254,14 +258,32 @@ impl Client {
         Err(RuntimeError::new(ErrorKind::AlreadyExists, message))
     }
 
-    /// Ends a run and its sub-orchestrations, and gives all of them.
-    async fn end_family(&self, root: Instance) -> StoreResult<Vec<InstanceKey>> {
+    /// Ends a run and its sub-orchestrations, and gives all of them. When they are `contested`, none can be rewound afterwards.
+    async fn end_family(&self, root: Instance, contested: bool) -> StoreResult<Vec<InstanceKey>> {
         let mut family = self.descendants(&root.id).await?;
         family.insert(0, root);
-        for living in family.iter().filter(|instance| !instance.state.status.is_terminal()) {
-            self.end(living, "it is replaced by a new start").await?;
+        for instance in &family {
+            if !instance.state.status.is_terminal() {
+                self.end(instance, REPLACED).await?;
+            }
+            if contested {
+                self.end_for_good(instance.key).await?;
+            }
         }
         Ok(family.iter().map(|instance| instance.key).collect())
+    }
+
+    /// Terminates a run that has failed, so that nobody can rewind it. Whoever writes the next turn of its history wins.
+    async fn end_for_good(&self, key: InstanceKey) -> StoreResult<()> {
+        let stored = self.ask(async move |store| store.load(Lookup::Key(key)).await).await?;
+        let Some(failed) = stored.filter(|stored| stored.instance.state.status == Status::Failed) else { return Ok(()) };
+        let ended = Event::ExecutionTerminated { reason: REPLACED.to_owned() };
+        let batch = after_its_end(&failed, ended, Status::Terminated, self.now());
+        match self.apply(batch).await {
+            // It was rewound first, or the store cannot add to what has ended.
+            Err(error) if [ErrorKind::Invalid, ErrorKind::Unsupported].contains(&error.kind()) => Ok(()),
+            applied => applied.map(drop),
+        }
     }
 
     /// Terminates a run and waits for its end, however it comes.
