@@ -31,7 +31,7 @@ use crate::orchestration::callable::Callable;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::store::kept::Kept;
-use crate::store::{self, Applied, Batch, Census, ErrorClass, Lookup, Payloads, Role, Status, Store, StoreResult};
+use crate::store::{self, Applied, Batch, Census, ErrorClass, Lookup, Payloads, Refused, Role, Status, Store, StoreResult};
 use crate::worker::request::Request;
 use crate::worker::run::Run;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
@@ -304,13 +304,24 @@ impl Client {
     }
 
     /// Applies a batch as whoever this client is.
-    async fn apply(&self, mut batch: Batch) -> StoreResult<Applied> {
+    async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
+        self.apply_then(batch, || {}).await
+    }
+
+    /// The same; when it is durable, `then` is called by whoever answers for the store, even if the caller is gone by then.
+    async fn apply_then(&self, mut batch: Batch, then: impl FnOnce() + Send + 'static) -> StoreResult<Applied> {
         if let Backend::Worker(worker) = &self.backend {
             batch.epoch = Some(worker.epoch());
         }
         let apply = async move |store: Kept| {
             let (sender, answer) = tokio::sync::oneshot::channel();
-            store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
+            let reply = move |result: Result<Applied, Box<Refused>>| {
+                if result.is_ok() {
+                    then();
+                }
+                drop(sender.send(result.map_err(|refused| refused.error)));
+            };
+            store.apply(batch, Box::new(reply));
             answer.await.unwrap_or_else(|_| Err(shutting_down()))
         };
         self.ask(apply).await

@@ -83,18 +83,23 @@ impl Client {
         }
         let event = Event::ExecutionRewound { reason: reason.to_owned() };
         let mut batch = after_its_end(&stored, event.clone(), Status::Running, self.now());
-        if let Backend::Store(_) = &self.backend {
+        let woken = match &self.backend {
+            Backend::Worker(worker) => Some((worker.clone(), instance.id.clone())),
             // The message makes the worker look at the instance; in its history the event stands already.
-            batch.post.push((instance.key, event));
-        }
+            Backend::Store(_) => {
+                batch.post.push((instance.key, event));
+                None
+            }
+        };
         // The history has grown since if somebody else has rewound it, or has terminated it to replace it.
         let follows =
             |error: RuntimeError| if error.kind() == ErrorKind::Invalid { rewound_meanwhile(&instance.id) } else { error };
-        self.apply(batch).await.map_err(follows)?;
-        if let Backend::Worker(worker) = &self.backend {
-            worker.wake(&instance.id);
-        }
-        Ok(())
+        let wake = move || {
+            if let Some((worker, id)) = woken {
+                worker.wake(&id);
+            }
+        };
+        self.apply_then(batch, wake).await.map(drop).map_err(follows)
     }
 }
 
