@@ -6,6 +6,7 @@ mod handle;
 mod named;
 mod purge;
 pub(crate) mod query;
+mod remote;
 mod resume;
 mod rewind;
 mod start;
@@ -14,12 +15,11 @@ mod watch;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use tokio::sync::watch as notice;
 
+use crate::client::remote::Remote;
 use crate::kernel::bounds::check_reason;
 use crate::kernel::engine::event::{Event as HistoryEvent, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
@@ -31,7 +31,7 @@ use crate::orchestration::callable::Callable;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::store::kept::Kept;
-use crate::store::{self, Applied, Batch, Census, ErrorClass, Lookup, Payloads, Refused, Role, Status, Store, StoreResult};
+use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Refused, Role, Status, Store, StoreResult};
 use crate::worker::request::Request;
 use crate::worker::run::Run;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
@@ -60,16 +60,6 @@ enum Backend {
     Worker(Arc<Worker>),
     Store(Arc<Remote>),
 }
-
-/// A store whose worker is somewhere else.
-struct Remote {
-    store: Kept,
-    changed: notice::Receiver<()>,
-}
-
-/// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Client {
     pub(crate) fn of(worker: Arc<Worker>) -> Self {
@@ -387,28 +377,6 @@ impl Client {
         match &self.backend {
             Backend::Worker(worker) => worker.wait_started(id, has_started()).await,
             Backend::Store(remote) => remote.look_until(has_started).await,
-        }
-    }
-}
-
-impl Remote {
-    /// Looks whenever something was written, until there is an answer.
-    async fn look_until<'a, T>(&'a self, look: impl Fn() -> BoxFuture<'a, StoreResult<Option<T>>>) -> StoreResult<T> {
-        let mut changed = self.changed.clone();
-        let mut pause = SHORTEST_PAUSE;
-        loop {
-            changed.mark_unchanged();
-            match look().await {
-                Ok(Some(found)) => return Ok(found),
-                Err(error) if error.class() != ErrorClass::Passing => return Err(error),
-                Err(error) => tracing::warn!(%error, "failed to read the store; retrying"),
-                Ok(None) => {}
-            }
-            // A write is heard of a moment before it can be read, so one look at once is not enough.
-            pause = match tokio::time::timeout(pause, changed.changed()).await {
-                Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
-                Err(_) => (2 * pause).min(LONGEST_PAUSE),
-            };
         }
     }
 }

@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::client::{Backend, Client, InstanceStatus, LONGEST_PAUSE, SHORTEST_PAUSE};
+use crate::client::remote::{LONGEST_PAUSE, SHORTEST_PAUSE};
+use crate::client::{Backend, Client, InstanceStatus};
 use crate::kernel::error::RuntimeError;
 use crate::kernel::payload::Payload;
 use crate::store::Status;
