@@ -53,17 +53,21 @@ pub(crate) async fn start(client: &Client, start: Start, json: bool) -> dacapo::
     };
     let way_out = "give another `--id`, or say with `--reuse-id` what is to become of it";
     let run = started.map_err(|error| taken(&error, way_out))?;
-    let id = run.id();
-    if !start.wait {
-        if json {
-            output::print_json(&json!({ "instanceId": id }))?
-        } else {
-            output::print(&format!("{id}\n"))?
-        }
-        return Ok(End::Done);
+    if start.wait {
+        let left = start.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+        return await_end(client, run.id(), left, json).await;
     }
+    if json {
+        output::print_json(&json!({ "instanceId": run.id() }))?
+    } else {
+        output::print(&format!("{}\n", run.id()))?
+    }
+    Ok(End::Done)
+}
+
+/// Waits for the end of a run and shows what it has returned.
+async fn await_end(client: &Client, id: &str, left: Option<Duration>, json: bool) -> dacapo::Result<End> {
     let waiting = output::progress(None, "waiting for its end");
-    let left = start.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
     let ended = match look(client, id).await {
         None => in_time(ended(client, id, &waiting), left).await,
         known => known,

@@ -149,129 +149,176 @@ fn operation<'a>(entity: &Ident, method: &'a ImplItemFn, cx: &mut Context) -> Op
     })
 }
 
+/// What is emitted beside the block.
+struct Emitted<'a> {
+    krate: &'a Path,
+    /// The type of the state.
+    ty: &'a Type,
+    ident: &'a Ident,
+    /// The type that stands for one entity.
+    handle: Ident,
+    name: TokenStream,
+    conditions: Vec<Attribute>,
+    operations: &'a [Operation<'a>],
+    /// Whether the block has a function of its own that is called `at`.
+    is_at_taken: bool,
+}
+
 fn emit(arguments: &Arguments, block: &ItemImpl, ident: &Ident, operations: &[Operation<'_>]) -> TokenStream {
     let krate = &arguments.krate;
-    let private = quote!(#krate::__private);
-    let (_, _, conditions) = attributes::split(block.attrs.clone());
     let name = match &arguments.name {
         Some(name) => name.to_token_stream(),
         None => ident.unraw().to_string().to_lowercase().into_token_stream(),
     };
-    let ty = &block.self_ty;
-    let handle = format_ident!("{ident}Entity", span = Span::call_site().located_at(ident.span()));
-    let site = quote::quote_spanned!(ident.span()=> ::core::file!(), line: ::core::line!());
-    let handle_docs = format!(" One [`{ident}`], from [`{ident}::at`].");
-    let at_docs = " The entity with this key. Its instance id is `@`, the name of the entity, `@` and the key.";
-    let is_taken = block.items.iter().any(|item| matches!(item, ImplItem::Fn(method) if method.sig.ident == "at"));
-    let at = (!is_taken).then(|| {
+    let emitted = Emitted {
+        krate,
+        ty: &block.self_ty,
+        ident,
+        handle: format_ident!("{ident}Entity", span = Span::call_site().located_at(ident.span())),
+        name,
+        conditions: attributes::split(block.attrs.clone()).2,
+        operations,
+        is_at_taken: block.items.iter().any(|item| matches!(item, ImplItem::Fn(method) if method.sig.ident == "at")),
+    };
+    let (handle, at, implementation) = (emitted.handle(), emitted.at(), emitted.implementation());
+    let markers = operations.iter().map(|operation| operation.marker(krate));
+    quote! {
+        #handle
+        #at
+        #implementation
+        #(#markers)*
+    }
+}
+
+impl Emitted<'_> {
+    /// The type that stands for one entity, with the calls of its operations.
+    fn handle(&self) -> TokenStream {
+        let Self { krate, ident, handle, conditions, operations, .. } = self;
+        let docs = format!(" One [`{ident}`], from [`{ident}::at`].");
+        let methods = operations.iter().map(|operation| operation.method(krate));
+        let delete = (!operations.iter().any(|operation| operation.name == "delete")).then(|| {
+            quote! {
+                /// Takes the state away: the next operation begins with the default.
+                #[track_caller]
+                pub fn delete(&self) -> #krate::EntityCall<#krate::__private::Delete> {
+                    #krate::EntityCall::new(&self.0, &())
+                }
+            }
+        });
         quote! {
             #(#conditions)*
+            #[doc = #docs]
             #[allow(unreachable_pub, dead_code)]
-            impl #ty {
-                #[doc = #at_docs]
-                pub fn at(key: impl ::core::convert::AsRef<::core::primitive::str>) -> #handle {
-                    #handle(#krate::EntityId::new::<#ty>(::core::convert::AsRef::as_ref(&key)))
+            #[derive(Clone, Debug)]
+            pub struct #handle(#krate::EntityId);
+
+            #(#conditions)*
+            #[allow(unreachable_pub, dead_code, clippy::too_many_arguments, clippy::needless_pass_by_value)]
+            impl #handle {
+                #(#methods)*
+                #delete
+            }
+
+            #(#conditions)*
+            impl #krate::Lockset for #handle {
+                fn add_to(self, list: &mut ::std::vec::Vec<#krate::EntityId>) {
+                    list.push(self.0);
                 }
             }
         }
-    });
-    let methods = operations.iter().map(|operation| operation.method(krate));
-    let markers = operations.iter().map(|operation| operation.marker(krate));
-    let checks = operations.iter().map(|Operation { name, marker, conditions, .. }| {
+    }
+
+    /// How to come to it, unless the block says so itself.
+    fn at(&self) -> Option<TokenStream> {
+        let Self { krate, ty, handle, conditions, .. } = self;
+        let docs = " The entity with this key. Its instance id is `@`, the name of the entity, `@` and the key.";
+        (!self.is_at_taken).then(|| {
+            quote! {
+                #(#conditions)*
+                #[allow(unreachable_pub, dead_code)]
+                impl #ty {
+                    #[doc = #docs]
+                    pub fn at(key: impl ::core::convert::AsRef<::core::primitive::str>) -> #handle {
+                        #handle(#krate::EntityId::new::<#ty>(::core::convert::AsRef::as_ref(&key)))
+                    }
+                }
+            }
+        })
+    }
+
+    /// The state and its operations by name, as the worker runs them.
+    fn implementation(&self) -> TokenStream {
+        let Self { krate, ty, ident, name, conditions, operations, .. } = self;
+        let private = quote!(#krate::__private);
+        let site = quote::quote_spanned!(ident.span()=> ::core::file!(), line: ::core::line!());
+        let names =
+            operations.iter().map(|Operation { name, changes, conditions, .. }| quote!(#(#conditions)* (#name, #changes)));
+        let checks = operations.iter().map(|operation| operation.check(&private));
+        let arms = operations.iter().map(|operation| operation.arm(&private));
+        quote! {
+            #(#conditions)*
+            const _: () = {
+                impl #krate::Entity for #ty {
+                    const NAME: &'static ::core::primitive::str = #name;
+                    const SITE: #private::Site = #private::Site { file: #site };
+                    const OPERATIONS: &'static [(&'static ::core::primitive::str, ::core::primitive::bool)] = &[#(#names),*];
+
+                    #[allow(unused_variables)]
+                    fn check(
+                        operation: &::core::primitive::str,
+                        input: &#krate::Payload,
+                    ) -> ::core::option::Option<::core::result::Result<(), #krate::Failure>> {
+                        match operation {
+                            #(#checks,)*
+                            _ => ::core::option::Option::None,
+                        }
+                    }
+
+                    #[allow(unused_variables)]
+                    fn operate(
+                        &mut self,
+                        operation: &::core::primitive::str,
+                        input: &#krate::Payload,
+                    ) -> ::core::option::Option<#private::Recorded> {
+                        match operation {
+                            #(#arms,)*
+                            _ => ::core::option::Option::None,
+                        }
+                    }
+                }
+
+                #private::inventory::submit! { #private::EntityRegistration::of::<#ty>() }
+            };
+        }
+    }
+}
+
+impl Operation<'_> {
+    /// The arm that reads its arguments and does nothing with them.
+    fn check(&self, private: &TokenStream) -> TokenStream {
+        let Self { name, marker, conditions, .. } = self;
         quote! {
             #(#conditions)*
             #name => ::core::option::Option::Some(
                 (<#marker as #private::EntityOperation>::codec().decode)(input).map(::core::mem::drop)
             )
         }
-    });
-    let (names, arms): (Vec<_>, Vec<_>) = operations
-        .iter()
-        .map(|Operation { name, changes, marker, conditions, method, parameters, .. }| {
-            let called = &method.sig.ident;
-            let fields = recorded::input_fields(parameters.len());
-            let operation = quote!(<#marker as #private::EntityOperation>);
-            let names = quote!(#(#conditions)* (#name, #changes));
-            let arm = quote! {
-                #(#conditions)*
-                #name => ::core::option::Option::Some((#operation::codec().decode)(input).and_then(|input| {
-                    <#operation::Kind as #private::Returned<#operation::Output>>::record(self.#called(#(#fields),*))
-                }))
-            };
-            (names, arm)
-        })
-        .unzip();
-    let delete = (!operations.iter().any(|operation| operation.name == "delete")).then(|| {
-        quote! {
-            /// Takes the state away: the next operation begins with the default.
-            #[track_caller]
-            pub fn delete(&self) -> #krate::EntityCall<#private::Delete> {
-                #krate::EntityCall::new(&self.0, &())
-            }
-        }
-    });
-    quote! {
-        #(#conditions)*
-        #[doc = #handle_docs]
-        #[allow(unreachable_pub, dead_code)]
-        #[derive(Clone, Debug)]
-        pub struct #handle(#krate::EntityId);
-
-        #at
-
-        #(#conditions)*
-        #[allow(unreachable_pub, dead_code, clippy::too_many_arguments, clippy::needless_pass_by_value)]
-        impl #handle {
-            #(#methods)*
-            #delete
-        }
-
-        #(#conditions)*
-        impl #krate::Lockset for #handle {
-            fn add_to(self, list: &mut ::std::vec::Vec<#krate::EntityId>) {
-                list.push(self.0);
-            }
-        }
-
-        #(#conditions)*
-        const _: () = {
-            impl #krate::Entity for #ty {
-                const NAME: &'static ::core::primitive::str = #name;
-                const SITE: #private::Site = #private::Site { file: #site };
-                const OPERATIONS: &'static [(&'static ::core::primitive::str, ::core::primitive::bool)] = &[#(#names),*];
-
-                #[allow(unused_variables)]
-                fn check(
-                    operation: &::core::primitive::str,
-                    input: &#krate::Payload,
-                ) -> ::core::option::Option<::core::result::Result<(), #krate::Failure>> {
-                    match operation {
-                        #(#checks,)*
-                        _ => ::core::option::Option::None,
-                    }
-                }
-
-                #[allow(unused_variables)]
-                fn operate(
-                    &mut self,
-                    operation: &::core::primitive::str,
-                    input: &#krate::Payload,
-                ) -> ::core::option::Option<#private::Recorded> {
-                    match operation {
-                        #(#arms,)*
-                        _ => ::core::option::Option::None,
-                    }
-                }
-            }
-
-            #private::inventory::submit! { #private::EntityRegistration::of::<#ty>() }
-        };
-
-        #(#markers)*
     }
-}
 
-impl Operation<'_> {
+    /// The arm that runs it.
+    fn arm(&self, private: &TokenStream) -> TokenStream {
+        let Self { name, marker, conditions, method, parameters, .. } = self;
+        let called = &method.sig.ident;
+        let fields = recorded::input_fields(parameters.len());
+        let operation = quote!(<#marker as #private::EntityOperation>);
+        quote! {
+            #(#conditions)*
+            #name => ::core::option::Option::Some((#operation::codec().decode)(input).and_then(|input| {
+                <#operation::Kind as #private::Returned<#operation::Output>>::record(self.#called(#(#fields),*))
+            }))
+        }
+    }
+
     /// The call of the operation.
     fn method(&self, krate: &Path) -> TokenStream {
         let Self { marker, outer, parameters, .. } = self;

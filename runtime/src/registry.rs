@@ -29,61 +29,54 @@ impl Registry {
         more: &[Registration],
         more_entities: &[EntityRegistration],
     ) -> Result<Self, RuntimeError> {
-        let found = inventory::iter::<Registration>.into_iter().filter(|_| automatic).copied();
         let mut registry = Self::default();
         let mut conflicts = String::new();
+        let found = inventory::iter::<Registration>.into_iter().filter(|_| automatic).copied();
         for registration in found.chain(more.iter().copied()) {
-            let (there, role, way_out) = match registration.role() {
-                Role::Activity => (registry.activities.insert(registration.name(), registration), "activities", ""),
-                Role::Orchestrator => {
-                    let versions = registry.orchestrators.entry(registration.name()).or_default();
-                    (
-                        versions.insert(registration.version(), registration),
-                        "orchestrators",
-                        ", or say which is newer with `version = 2`",
-                    )
-                }
-            };
-            match there {
-                Some(other) if other.site() != registration.site() => {
-                    let (mut first, mut second) = (other.site(), registration.site());
-                    if (second.file, second.line) < (first.file, first.line) {
-                        std::mem::swap(&mut first, &mut second);
-                    }
-                    let _ = write!(
-                        conflicts,
-                        "\n  two {role} are named `{}`: {first} and {second}; rename one with `name = \"…\"`{way_out}",
-                        registration.name()
-                    );
-                }
-                _ => {}
-            }
+            registry.add(registration, &mut conflicts);
         }
         let found = inventory::iter::<EntityRegistration>.into_iter().filter(|_| automatic).copied();
         for entity in found.chain(more_entities.iter().copied()) {
-            if entity.name.is_empty() || entity.name.contains('@') {
-                let _ = write!(
-                    conflicts,
-                    "\n  `{}` at {} cannot be the name of an entity; it may not be empty or contain `@`",
-                    entity.name, entity.site
-                );
-            }
-            match registry.entities.insert(entity.name, entity) {
-                Some(other) if other.site != entity.site => {
-                    let _ = write!(
-                        conflicts,
-                        "\n  two entities are named `{}`: {} and {}; rename one with `name = \"…\"`",
-                        entity.name, other.site, entity.site
-                    );
-                }
-                _ => {}
-            }
+            registry.add_entity(entity, &mut conflicts);
         }
         if conflicts.is_empty() {
             return Ok(registry);
         }
         let message = format!("a name finds one function when a run is replayed, so it must be unique:{conflicts}");
         Err(RuntimeError::new(ErrorKind::Invalid, message))
+    }
+
+    fn add(&mut self, registration: Registration, conflicts: &mut String) {
+        let name = registration.name();
+        let (there, role, way_out) = match registration.role() {
+            Role::Activity => (self.activities.insert(name, registration), "activities", ""),
+            Role::Orchestrator => {
+                let there = self.orchestrators.entry(name).or_default().insert(registration.version(), registration);
+                (there, "orchestrators", ", or say which is newer with `version = 2`")
+            }
+        };
+        let Some(other) = there.filter(|other| other.site() != registration.site()) else { return };
+        let (mut first, mut second) = (other.site(), registration.site());
+        if (second.file, second.line) < (first.file, first.line) {
+            std::mem::swap(&mut first, &mut second);
+        }
+        let _ =
+            write!(conflicts, "\n  two {role} are named `{name}`: {first} and {second}; rename one with `name = \"…\"`{way_out}");
+    }
+
+    fn add_entity(&mut self, entity: EntityRegistration, conflicts: &mut String) {
+        let EntityRegistration { name, site, .. } = entity;
+        if name.is_empty() || name.contains('@') {
+            let _ =
+                write!(conflicts, "\n  `{name}` at {site} cannot be the name of an entity; it may not be empty or contain `@`");
+        }
+        if let Some(other) = self.entities.insert(name, entity).filter(|other| other.site != site) {
+            let _ = write!(
+                conflicts,
+                "\n  two entities are named `{name}`: {} and {site}; rename one with `name = \"…\"`",
+                other.site
+            );
+        }
     }
 
     pub(crate) fn activity(&self, name: &str) -> Option<&Registration> {

@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use crate::syntax::Starts;
 use crate::ty::{Local, Ty, bind};
 use syn::visit::Visit as _;
-use syn::{Attribute, Block, FnArg, ImplItem, Item, ReturnType, Signature, StaticMutability, TraitItem};
+use syn::{Attribute, Block, FnArg, ImplItem, Item, ItemImpl, ItemTrait, ReturnType, Signature, StaticMutability, TraitItem};
 
 impl Declared {
     pub(crate) fn collect_names(&mut self, module: &Segments, items: &[Item]) {
@@ -42,26 +42,7 @@ impl Declared {
         let path = |name: &syn::Ident| owner.iter().cloned().chain([name.to_string()]).collect::<Segments>();
         match item {
             Item::Fn(item) => self.function(scope, path(&item.sig.ident), &item.attrs, &item.sig, &item.block),
-            Item::Impl(item) => {
-                let Some(ty) = Ty::of(&item.self_ty, scope) else {
-                    return;
-                };
-                if attribute_of(&item.attrs, scope, |name| (name == "entity").then_some(())).is_some() {
-                    self.entities.insert(ty.path.clone());
-                }
-                if let Some((name, _)) = &item.trait_ {
-                    let any = item.generics.type_params().any(|parameter| ty.path == [parameter.ident.to_string()]);
-                    let implementor = if any { Segments::new() } else { ty.path.clone() };
-                    self.traits.entry(implementor).or_default().push(scope.resolve(&segments(name)));
-                }
-                let scope = scope.clone().with_self(ty.path.clone());
-                for item in &item.items {
-                    if let ImplItem::Fn(item) = item {
-                        let path = ty.path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
-                        self.function(&scope, path, &item.attrs, &item.sig, &item.block);
-                    }
-                }
-            }
+            Item::Impl(item) => self.implementation(scope, item),
             Item::Struct(item) => {
                 let types = item.fields.iter().enumerate().filter_map(|(at, field)| {
                     let name = field.ident.as_ref().map_or_else(|| at.to_string(), ToString::to_string);
@@ -74,18 +55,7 @@ impl Declared {
                 let fields = item.variants.iter().flat_map(|variant| &variant.fields);
                 self.written.extend(written(&item.attrs, fields, scope).map(|types| (path(&item.ident), types)));
             }
-            Item::Trait(item) => {
-                let trait_path = path(&item.ident);
-                let scope = scope.clone().with_self(trait_path.clone());
-                for item in &item.items {
-                    if let TraitItem::Fn(item) = item
-                        && item.default.is_some()
-                    {
-                        let path = trait_path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
-                        self.signature(&scope, path, &item.attrs, &item.sig);
-                    }
-                }
-            }
+            Item::Trait(item) => self.provided(scope, path(&item.ident), item),
             Item::Const(item) => {
                 self.statics.insert(path(&item.ident), Held { ty: Ty::of(&item.ty, scope), state: false });
             }
@@ -105,6 +75,40 @@ impl Declared {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn implementation(&mut self, scope: &Scope<'_, Local>, item: &ItemImpl) {
+        let Some(ty) = Ty::of(&item.self_ty, scope) else {
+            return;
+        };
+        if attribute_of(&item.attrs, scope, |name| (name == "entity").then_some(())).is_some() {
+            self.entities.insert(ty.path.clone());
+        }
+        if let Some((name, _)) = &item.trait_ {
+            let any = item.generics.type_params().any(|parameter| ty.path == [parameter.ident.to_string()]);
+            let implementor = if any { Segments::new() } else { ty.path.clone() };
+            self.traits.entry(implementor).or_default().push(scope.resolve(&segments(name)));
+        }
+        let scope = scope.clone().with_self(ty.path.clone());
+        for item in &item.items {
+            if let ImplItem::Fn(item) = item {
+                let path = ty.path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
+                self.function(&scope, path, &item.attrs, &item.sig, &item.block);
+            }
+        }
+    }
+
+    /// Takes up the methods that a trait provides.
+    fn provided(&mut self, scope: &Scope<'_, Local>, trait_path: Segments, item: &ItemTrait) {
+        let scope = scope.clone().with_self(trait_path.clone());
+        for item in &item.items {
+            if let TraitItem::Fn(item) = item
+                && item.default.is_some()
+            {
+                let path = trait_path.iter().cloned().chain([item.sig.ident.to_string()]).collect();
+                self.signature(&scope, path, &item.attrs, &item.sig);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use crate::declared::Declared;
 use crate::names::segments;
 use crate::scope::{Meaning, Scope};
 use crate::ty::{Local, Ty, generics};
-use syn::{BinOp, Expr, GenericArgument, Lit};
+use syn::{BinOp, Expr, ExprCall, ExprMethodCall, GenericArgument, Lit};
 
 /// Associated functions that make a value of their own type.
 const CONSTRUCTORS: &[&str] = &["new", "with_capacity", "default", "from", "from_iter", "now", "with_hasher", "now_utc"];
@@ -77,48 +77,52 @@ pub(crate) fn type_of(expr: &Expr, scope: &Scope<'_, Local>, declared: &Declared
             let base = type_of(&expr.expr, scope, declared)?;
             if base.path.last()?.ends_with("Map") { base.args.into_iter().nth(1) } else { base.item() }
         }
-        Expr::Call(expr) => {
-            let Expr::Path(func) = &*expr.func else {
-                return None;
-            };
-            let Meaning::Path(path) = scope.value(&func.path) else {
-                return None;
-            };
-            if let Some(output) = declared.outputs.get(&path) {
-                return Some(output.clone());
-            }
-            if path == ["dacapo", "now"] {
-                return Some(Ty::named(["std", "time", "SystemTime"].map(str::to_owned).to_vec()));
-            }
-            let (last, owner) = path.split_last()?;
-            if last == "Some" || last == "Ok" {
-                return type_of(expr.args.first()?, scope, declared);
-            }
-            if !CONSTRUCTORS.contains(&last.as_str()) || owner.is_empty() {
-                return None;
-            }
-            let count = func.path.segments.len();
-            let args = func.path.segments.iter().nth(count.checked_sub(2)?).map(|owner| generics(&owner.arguments, scope));
-            Some(Ty { path: owner.to_vec(), args: args.unwrap_or_default() })
-        }
-        Expr::MethodCall(call) => {
-            let method = call.method.to_string();
-            if method == "collect" {
-                return collected(call, scope);
-            }
-            let receiver = type_of(&call.receiver, scope, declared)?;
-            let mut path = receiver.path.clone();
-            path.push(method.clone());
-            if let Some(output) = declared.outputs.get(&path) {
-                return Some(output.clone());
-            }
-            if SAME.contains(&method.as_str()) {
-                return Some(receiver);
-            }
-            INNER.contains(&method.as_str()).then(|| receiver.inner())
-        }
+        Expr::Call(call) => type_of_call(call, scope, declared),
+        Expr::MethodCall(call) => type_of_method(call, scope, declared),
         _ => None,
     }
+}
+
+fn type_of_call(call: &ExprCall, scope: &Scope<'_, Local>, declared: &Declared) -> Local {
+    let Expr::Path(func) = &*call.func else {
+        return None;
+    };
+    let Meaning::Path(path) = scope.value(&func.path) else {
+        return None;
+    };
+    if let Some(output) = declared.outputs.get(&path) {
+        return Some(output.clone());
+    }
+    if path == ["dacapo", "now"] {
+        return Some(Ty::named(["std", "time", "SystemTime"].map(str::to_owned).to_vec()));
+    }
+    let (last, owner) = path.split_last()?;
+    if last == "Some" || last == "Ok" {
+        return type_of(call.args.first()?, scope, declared);
+    }
+    if !CONSTRUCTORS.contains(&last.as_str()) || owner.is_empty() {
+        return None;
+    }
+    let count = func.path.segments.len();
+    let args = func.path.segments.iter().nth(count.checked_sub(2)?).map(|owner| generics(&owner.arguments, scope));
+    Some(Ty { path: owner.to_vec(), args: args.unwrap_or_default() })
+}
+
+fn type_of_method(call: &ExprMethodCall, scope: &Scope<'_, Local>, declared: &Declared) -> Local {
+    let method = call.method.to_string();
+    if method == "collect" {
+        return collected(call, scope);
+    }
+    let receiver = type_of(&call.receiver, scope, declared)?;
+    let mut path = receiver.path.clone();
+    path.push(method.clone());
+    if let Some(output) = declared.outputs.get(&path) {
+        return Some(output.clone());
+    }
+    if SAME.contains(&method.as_str()) {
+        return Some(receiver);
+    }
+    INNER.contains(&method.as_str()).then(|| receiver.inner())
 }
 
 /// The type of what iterating over `expr` gives, where the source shows it.
