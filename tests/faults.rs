@@ -47,10 +47,8 @@ impl Between for Mood {
         self.heartbeats.fetch_add(batch.heartbeats.len(), Ordering::SeqCst);
         let failed = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failed.is_ok() {
-            return reply(Err(Box::new(Refused {
-                error: RuntimeError::new(ErrorKind::Store, "no space left on device"),
-                batch,
-            })));
+            let error = RuntimeError::new(ErrorKind::Store, "no space left on device");
+            return reply(Err(Box::new(Refused::new(error, batch))));
         }
         let mood = self.clone();
         let answer: Reply = Box::new(move |result| {

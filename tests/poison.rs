@@ -1,6 +1,6 @@
 //! An event that a run cannot read parks it, and can be put aside: it neither fails the run nor is it lost.
 
-use dacapo::store::{self, Append, Batch, Lookup, State, Turn, Update};
+use dacapo::store::{self, Append, Batch, Lookup, Turn, Update};
 use dacapo::{
     Client, EntityId, ErrorKind, Event, InstanceStatus, Payload, Payloads, Runtime, Status, activity, entity, orchestrator,
 };
@@ -182,10 +182,12 @@ async fn a_run_that_failed_by_an_event_is_rewound_without_it(kept: Kept) -> daca
         {"ExecutionFailed": {"failure": failure}},
     ]);
     let turn = Turn { at: found.updated_at, events: serde_json::from_str(&told.to_string())? };
-    let update = Update { instance: found.key, state: State { status: Status::Failed, busy: false, ..found.state.clone() } };
-    let append = Append { instance: found.key, number: 2, turn };
+    let mut state = found.state.clone();
+    (state.status, state.busy) = (Status::Failed, false);
+    let mut batch = Batch::default();
+    batch.append = Some(Append::new(found.key, 2, turn));
+    batch.update = Some(Update::new(found.key, state));
     let (sender, answer) = tokio::sync::oneshot::channel();
-    let batch = Batch { append: Some(append), update: Some(update), ..Batch::default() };
     store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
     answer.await.expect("it answers")?;
     store.close().await?;

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dacapo::ErrorKind;
-use dacapo::store::{Applied, Batch, InstanceKey, MemoryStore, Reply, SqliteStore, Store, Synchronous};
+use dacapo::store::{
+    Applied, Batch, Beside, Instance, InstanceKey, Lookup, MemoryStore, NewInstance, Owner, Reply, SqliteStore, State, Store,
+    Stored, Synchronous, Timestamp, Turn,
+};
 use dacapo::testing::store_conformance::{check, check_within};
 use dacapo::testing::through::{Between, Through};
 use futures::FutureExt as _;
@@ -46,6 +49,23 @@ async fn the_store_in_memory_keeps_the_rules() {
 async fn sqlite_keeps_the_rules() {
     check_in_files(|store| store).await;
     check_in_files(|inner| Through { inner, between: Arc::new(Nothing) }).await;
+}
+
+#[tokio::test]
+async fn what_a_store_is_given_and_answers_can_be_made_outside_the_library() {
+    let turn = Turn { at: Timestamp(5), events: Vec::new() };
+    let mut batch = Batch::default();
+    batch.create = Some(NewInstance::new("order-1", "orders", turn.clone(), State::pending()));
+    batch.beside = vec![Beside::new(Owner::Created, 1, b"large".to_vec())];
+    let store = MemoryStore::new();
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    store.apply(batch, Box::new(move |applied| drop(sender.send(applied))));
+    let applied = answer.await.expect("it is answered").expect("the id is free");
+    let key = applied.created.expect("the answer tells the key");
+    assert_eq!(format!("{applied:?}"), format!("{:?}", Applied::new(Some(key), Vec::new(), 0)));
+    let found = store.load(Lookup::Id("order-1".to_owned())).await.expect("it is readable").expect("it is there");
+    let made = Stored::new(Instance::new(key, "order-1", "orders", Timestamp(5), State::pending()), vec![turn]);
+    assert_eq!((found.instance, found.history), (made.instance, made.history));
 }
 
 /// What is wrong with a store.
@@ -90,7 +110,8 @@ impl Between for Faulty {
             Fault::IgnoresEpochs => batch.epoch = None,
             Fault::AppliesHalf if batch.append.is_some() => batch.heartbeats.clear(),
             Fault::KeepsHalfOfTheRefused => {
-                let half = Batch { post: std::mem::take(&mut batch.post), ..Batch::default() };
+                let mut half = Batch::default();
+                half.post = std::mem::take(&mut batch.post);
                 store.apply(half, ignore());
             }
             Fault::ForgetsLargeValues => batch.beside.clear(),

@@ -72,7 +72,8 @@ impl Runtime {
         Builder::new(Source::Url(url.into()))
     }
 
-    /// The settings of a runtime on a store of your own.
+    /// The settings of a runtime on a store of your own, or a [`MemoryStore`](crate::store::MemoryStore) that several of a process share. The
+    /// trait may change in any 0.x release.
     pub fn with_store(store: impl Store) -> Builder {
         Builder::new(Source::Store(Arc::new(store)))
     }
@@ -232,7 +233,7 @@ impl Builder {
     /// Resuming it tries the call again. Default: 5; 0 means any number of times.
     ///
     /// After a death, the activities that were running run again one at a time, so that deaths are counted only for the one that causes
-    /// them; all others run as usual. This needs a store with a [`journal`](crate::store::Store::journal), such as SQLite.
+    /// them; all others run as usual. This needs a store with a journal, such as SQLite.
     pub fn max_process_deaths(mut self, deaths: u32) -> Self {
         self.settings.max_process_deaths = deaths;
         self

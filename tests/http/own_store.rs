@@ -28,7 +28,7 @@ impl Between for AppendOnly {
         let rewinds = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
         if batch.append.as_ref().is_some_and(|append| rewinds(&append.turn)) {
             let error = RuntimeError::new(ErrorKind::Unsupported, "this store cannot rewind; restart the run instead");
-            return reply(Err(Box::new(Refused { error, batch })));
+            return reply(Err(Box::new(Refused::new(error, batch))));
         }
         store.apply(batch, reply);
     }

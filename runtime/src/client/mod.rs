@@ -85,7 +85,7 @@ impl Client {
         Self::connect_store(store::open(url, Default::default()).await?)
     }
 
-    /// Connects to a store of your own, as [`connect`](Self::connect) does.
+    /// Connects to a store of your own, as [`connect`](Self::connect) does. The trait may change in any 0.x release.
     ///
     /// # Errors
     /// When the store cannot tell of changes.

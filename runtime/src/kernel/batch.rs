@@ -10,10 +10,20 @@ use crate::kernel::time::Timestamp;
 
 /// The proof that a worker owns a store, compared with every batch it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Epoch(pub i64);
+
+impl Epoch {
+    /// The claim with this number. Later claims have greater ones.
+    #[must_use]
+    pub fn new(number: i64) -> Self {
+        Self(number)
+    }
+}
 
 /// What one turn, one start or one message changes. Applied as a whole.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Batch {
     /// Who writes: a worker with its claim, or `None` for a client.
     pub epoch: Option<Epoch>,
@@ -46,6 +56,7 @@ pub struct Batch {
 
 /// A value that is kept beside a history.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Beside {
     /// To whose history it belongs.
     pub owner: Owner,
@@ -55,8 +66,17 @@ pub struct Beside {
     pub content: Vec<u8>,
 }
 
+impl Beside {
+    /// A value to keep beside a history.
+    #[must_use]
+    pub fn new(owner: Owner, key: i64, content: Vec<u8>) -> Self {
+        Self { owner, key, content }
+    }
+}
+
 /// To which of the histories that a batch writes a value belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Owner {
     /// That of [`Batch::create`].
     Created,
@@ -68,6 +88,7 @@ pub enum Owner {
 
 /// An instance that does not exist yet.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewInstance {
     /// Its instance id.
     pub id: String,
@@ -85,8 +106,18 @@ pub struct NewInstance {
     pub tags: BTreeMap<String, String>,
 }
 
+impl NewInstance {
+    /// An instance that was asked for at the time of its first turn, without a parent and tags.
+    #[must_use]
+    pub fn new(id: impl Into<String>, name: impl Into<String>, turn: Turn, state: State) -> Self {
+        let (created_at, tags) = (turn.at, BTreeMap::new());
+        Self { id: id.into(), name: name.into(), parent: None, created_at, turn, state, tags }
+    }
+}
+
 /// A turn and its place in the history: 1 is the first.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Append {
     /// Whose history.
     pub instance: InstanceKey,
@@ -96,8 +127,17 @@ pub struct Append {
     pub turn: Turn,
 }
 
+impl Append {
+    /// A turn of an instance.
+    #[must_use]
+    pub fn new(instance: InstanceKey, number: u32, turn: Turn) -> Self {
+        Self { instance, number, turn }
+    }
+}
+
 /// A change of an instance's state.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Update {
     /// Whose state.
     pub instance: InstanceKey,
@@ -105,8 +145,17 @@ pub struct Update {
     pub state: State,
 }
 
+impl Update {
+    /// A change of an instance's state.
+    #[must_use]
+    pub fn new(instance: InstanceKey, state: State) -> Self {
+        Self { instance, state }
+    }
+}
+
 /// The details of an activity's last heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Heartbeat {
     /// The instance that called it.
     pub instance: InstanceKey,
@@ -116,8 +165,17 @@ pub struct Heartbeat {
     pub details: Option<Payload>,
 }
 
+impl Heartbeat {
+    /// The details of a heartbeat, or their end.
+    #[must_use]
+    pub fn new(instance: InstanceKey, call: CallId, details: Option<Payload>) -> Self {
+        Self { instance, call, details }
+    }
+}
+
 /// What a batch brought about.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Applied {
     /// The key of [`Batch::create`].
     pub created: Option<InstanceKey>,
@@ -127,11 +185,28 @@ pub struct Applied {
     pub purged: usize,
 }
 
+impl Applied {
+    /// What a batch brought about.
+    #[must_use]
+    pub fn new(created: Option<InstanceKey>, children: Vec<Option<InstanceKey>>, purged: usize) -> Self {
+        Self { created, children, purged }
+    }
+}
+
 /// A batch that was not applied, and why.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Refused {
     /// Why.
     pub error: RuntimeError,
     /// The batch as it was given, to be applied again where that can help.
     pub batch: Batch,
+}
+
+impl Refused {
+    /// A batch that was not applied.
+    #[must_use]
+    pub fn new(error: RuntimeError, batch: Batch) -> Self {
+        Self { error, batch }
+    }
 }

@@ -66,6 +66,7 @@ impl std::fmt::Display for Status {
 
 /// What a store knows of an instance beside its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct State {
     /// Its status.
     pub status: Status,
@@ -94,6 +95,7 @@ impl State {
 
 /// An instance as a store knows it, without its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Instance {
     /// The store's number for it.
     pub key: InstanceKey,
@@ -113,8 +115,18 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Instance {
+    /// An instance that was asked for and updated at the same time, without a parent and tags.
+    #[must_use]
+    pub fn new(key: InstanceKey, id: impl Into<String>, name: impl Into<String>, created_at: Timestamp, state: State) -> Self {
+        let (updated_at, tags) = (created_at, BTreeMap::new());
+        Self { key, id: id.into(), name: name.into(), parent: None, created_at, updated_at, state, tags }
+    }
+}
+
 /// An instance with all there is to know of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Stored {
     /// The instance.
     pub instance: Instance,
@@ -126,8 +138,17 @@ pub struct Stored {
     pub unreadable: Option<RuntimeError>,
 }
 
+impl Stored {
+    /// An instance with its turns, without heartbeats.
+    #[must_use]
+    pub fn new(instance: Instance, history: Vec<Turn>) -> Self {
+        Self { instance, history, heartbeats: BTreeMap::new(), unreadable: None }
+    }
+}
+
 /// A message that waits for the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// Its number; later messages have greater ones.
     pub number: i64,
@@ -137,4 +158,12 @@ pub struct Message {
     pub id: String,
     /// What it says, or why it cannot be read.
     pub event: StoreResult<Event>,
+}
+
+impl Message {
+    /// A message for an instance.
+    #[must_use]
+    pub fn new(number: i64, instance: InstanceKey, id: impl Into<String>, event: StoreResult<Event>) -> Self {
+        Self { number, instance, id: id.into(), event }
+    }
 }

@@ -7,6 +7,8 @@
 //! 3. A batch of a worker carries the epoch of its claim; a batch with an older epoch is refused.
 //! 4. A history is append-only and dense; a failed batch leaves the state before it.
 //!
+//! The trait may change in any 0.x release. It can be implemented, and its types have constructors and may get more fields.
+//!
 //! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
 
 pub(crate) mod guarded;
@@ -23,13 +25,17 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+#[doc(hidden)]
 pub use crate::kernel::batch::{Append, Applied, Batch, Beside, Epoch, Heartbeat, NewInstance, Owner, Refused, Update};
 pub use crate::kernel::engine::event::{CallId, Continued, Event, NotTaken, Parent, Raised, Turn};
 pub use crate::kernel::error::ErrorClass;
-pub use crate::kernel::stored::{Instance, InstanceKey, Message, State, Status, StoreResult, Stored};
+pub use crate::kernel::stored::Status;
+#[doc(hidden)]
+pub use crate::kernel::stored::{Instance, InstanceKey, Message, State, StoreResult, Stored};
 pub use crate::kernel::time::Timestamp;
 pub use memory::MemoryStore;
 pub use payloads::{Codec, Payloads};
+#[doc(hidden)]
 pub use query::{After, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, Synchronous};
@@ -38,10 +44,13 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::instance_id;
 
 /// The answer to a batch, called once, from any thread. It must not block.
+#[doc(hidden)]
 pub type Reply = Box<dyn FnOnce(Result<Applied, Box<Refused>>) + Send>;
 
 /// How an instance is looked up.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lookup {
     /// By the store's number.
     Key(InstanceKey),
@@ -108,6 +117,10 @@ pub enum RegisteredKind {
 /// # Cancel safety
 /// The futures of all methods can be dropped at any time. A read changes nothing. What a dropped [`claim`](Self::claim) or
 /// [`close`](Self::close) still holds is let go when the store itself is dropped.
+///
+/// # Stability
+/// The trait and the types that only it uses may change in any 0.x release. `testing::store_conformance` checks an implementation.
+#[doc(hidden)]
 pub trait Store: Send + Sync + 'static {
     /// Makes the caller the one worker of this store, and `registered` what [`registered`](Self::registered) answers.
     ///
@@ -173,7 +186,9 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// Which end of a history.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// The first turn.
     First,
@@ -182,7 +197,9 @@ pub enum End {
 }
 
 /// Which instances to run.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Runnable {
     /// Those a worker has something to do for at once, by their keys.
     Busy {
@@ -201,7 +218,9 @@ pub enum Runnable {
 }
 
 /// For whom a store listens.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// The process that runs turns.
     Worker,

@@ -8,6 +8,7 @@ use crate::store::{Instance, InstanceKey, Status, Timestamp};
 /// The order is from the newest to the oldest, and with an [`id_prefix`](Self::id_prefix) by id: each an index, so that a page costs
 /// the same wherever it is, and none is missed or seen twice while others are added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Query {
     /// One of these statuses; none means any.
     pub statuses: Vec<Status>,
@@ -31,11 +32,20 @@ pub struct Query {
 
 /// The last instance of the page before.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct After {
     /// Its number.
     pub key: InstanceKey,
     /// Its id.
     pub id: String,
+}
+
+impl After {
+    /// The instance with this number and id.
+    #[must_use]
+    pub fn new(key: InstanceKey, id: impl Into<String>) -> Self {
+        Self { key, id: id.into() }
+    }
 }
 
 impl Query {
