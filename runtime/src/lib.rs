@@ -49,11 +49,12 @@ pub use kernel::limits::RateLimit::{PerHour, PerMinute, PerSecond};
 pub use kernel::payload::Payload;
 pub use kernel::retry::Retry;
 pub use kernel::trace::TraceContext;
-pub use orchestration::activity::{Activity, Checked};
+pub use orchestration::activity::Activity;
 pub use orchestration::ambient::{
     instance_id, is_replaying, new_uuid, now, parent_id, patched, rng, set_custom_status, side_effect,
 };
 pub use orchestration::callable::{Call, Callable};
+pub use orchestration::checked::Checked;
 pub use orchestration::child::Orchestration;
 pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};

@@ -14,6 +14,7 @@ use crate::kernel::engine::scope::{self, Call};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::{Function, Options, Recorded, Returned};
 use crate::kernel::retry::Retry;
+use crate::orchestration::checked::{self, Checked};
 use crate::orchestration::durable::Durable;
 
 /// A call of an `#[activity]`, not started yet.
@@ -94,7 +95,7 @@ impl<F: Function> Activity<F> {
     }
 
     /// The same call with the engine's failures visible: `Result<T, Failure>`, whatever the function returns.
-    pub fn checked(self) -> Checked<F> {
+    pub fn checked(self) -> Checked<Self> {
         Checked(self)
     }
 
@@ -140,29 +141,14 @@ impl<F: Function> Durable for Activity<F> {
     }
 }
 
-/// A call whose failure is a value, from [`Activity::checked`].
-///
-/// # Cancel safety
-/// This future is not cancel safe: like [`Activity`], it cancels the activity when it is dropped in an orchestrator, and the result is
-/// lost.
-#[must_use = "an activity does nothing until it is awaited"]
-pub struct Checked<F: Function>(Activity<F>);
+impl<F: Function> checked::Call for Activity<F> {
+    type Ok = <F::Kind as Returned<F::Output>>::Ok;
 
-impl<F: Function> Future for Checked<F> {
-    type Output = Result<<F::Kind as Returned<F::Output>>::Ok, Failure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let recorded = match std::task::ready!(self.0.poll_recorded(cx)) {
+    fn poll_checked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::Ok, Failure>> {
+        let recorded = match std::task::ready!(self.poll_recorded(cx)) {
             Settled::Recorded(recorded) => recorded,
             Settled::Direct(output) => F::Kind::record(output),
         };
         Poll::Ready(F::Kind::checked(recorded))
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Checked<F> {
-    fn is_failure(output: &Self::Output) -> bool {
-        output.is_err()
     }
 }

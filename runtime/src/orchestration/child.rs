@@ -15,6 +15,7 @@ use crate::kernel::instance_id;
 use crate::kernel::payload::Payload;
 use crate::kernel::retry::Retry;
 use crate::kernel::time::Timestamp;
+use crate::orchestration::checked::{self, Checked};
 use crate::orchestration::durable::Durable;
 
 /// A call of an `#[orchestrator]`, not started yet.
@@ -158,7 +159,7 @@ impl<F: Function> Orchestration<F> {
     }
 
     /// The same call with the engine's failures visible: `Result<T, Failure>`, whatever the function returns.
-    pub fn checked(self) -> Checked<F> {
+    pub fn checked(self) -> Checked<Self> {
         Checked(self)
     }
 
@@ -252,24 +253,10 @@ impl<F: Function> Durable for Orchestration<F> {
     }
 }
 
-/// A sub-orchestration whose failure is a value, from [`Orchestration::checked`].
-///
-/// # Cancel safety
-/// This future is not cancel safe: like [`Orchestration`], it ends the sub-orchestration when it is dropped, and the result is lost.
-#[must_use = "an orchestration does nothing until it is awaited in an orchestrator"]
-pub struct Checked<F: Function>(Orchestration<F>);
+impl<F: Function> checked::Call for Orchestration<F> {
+    type Ok = <F::Kind as Returned<F::Output>>::Ok;
 
-impl<F: Function> Future for Checked<F> {
-    type Output = Result<<F::Kind as Returned<F::Output>>::Ok, Failure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_recorded(cx).map(F::Kind::checked)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<F: Function> Durable for Checked<F> {
-    fn is_failure(output: &Self::Output) -> bool {
-        output.is_err()
+    fn poll_checked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::Ok, Failure>> {
+        self.poll_recorded(cx).map(F::Kind::checked)
     }
 }

@@ -12,6 +12,7 @@ use crate::kernel::engine::work::Operation;
 use crate::kernel::entity;
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Recorded, Returned};
+use crate::orchestration::checked::{self, Checked};
 use crate::orchestration::durable::Durable;
 
 /// An operation of an entity, not asked for yet: `Counter::at("visits").add(1)`.
@@ -61,7 +62,7 @@ impl<O: EntityOperation> EntityCall<O> {
 
     /// The same call with the engine's failures visible: `Result<T, Failure>`, whatever the operation returns.
     pub fn checked(self) -> CheckedEntityCall<O> {
-        CheckedEntityCall(self)
+        Checked(self)
     }
 
     /// What is asked for.
@@ -101,27 +102,16 @@ impl<O: EntityOperation> Durable for EntityCall<O> {
     }
 }
 
+impl<O: EntityOperation> checked::Call for EntityCall<O> {
+    type Ok = <O::Kind as Returned<O::Output>>::Ok;
+
+    fn poll_checked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Self::Ok, Failure>> {
+        self.poll_recorded(cx).map(O::Kind::checked)
+    }
+}
+
 /// An operation whose failure is a value, from [`EntityCall::checked`].
-///
-/// # Cancel safety
-/// This future is not cancel safe: when it is dropped after its first poll, the operation takes effect and its result is lost.
-#[must_use = "an operation does nothing until it is awaited in an orchestrator"]
-pub struct CheckedEntityCall<O: EntityOperation>(EntityCall<O>);
-
-impl<O: EntityOperation> Future for CheckedEntityCall<O> {
-    type Output = Result<<O::Kind as Returned<O::Output>>::Ok, Failure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_recorded(cx).map(O::Kind::checked)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<O: EntityOperation> Durable for CheckedEntityCall<O> {
-    fn is_failure(output: &Self::Output) -> bool {
-        output.is_err()
-    }
-}
+pub type CheckedEntityCall<O> = Checked<EntityCall<O>>;
 
 /// Entities that can be locked together: one, a tuple, a vector or an array of them.
 #[diagnostic::on_unimplemented(

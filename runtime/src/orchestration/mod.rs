@@ -6,6 +6,7 @@ pub(crate) mod activity;
 pub(crate) mod ambient;
 pub(crate) mod branches;
 pub(crate) mod callable;
+pub(crate) mod checked;
 pub(crate) mod child;
 pub(crate) mod combinators;
 pub(crate) mod continue_as_new;
