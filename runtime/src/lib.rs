@@ -60,9 +60,10 @@ pub use orchestration::continue_as_new::{ContinueAsNew, continue_as_new};
 pub use orchestration::durable::{Block, Durable, DurableStream};
 pub use orchestration::entity::{CheckedEntityCall, EntityCall, Lock, LockGuard, Lockset, lock};
 pub use orchestration::event::{Event, EventWait};
-pub use orchestration::fan_out::{FanOut, Progress, TryFanOut, fan_out, try_fan_out};
+pub use orchestration::fan_out::{FanOut, TryFanOut, fan_out, try_fan_out};
 pub use orchestration::fan_out_rules::{FanOutError, NeedSuccesses, TolerateFailures};
 pub use orchestration::timer::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
+pub use orchestration::window::Progress;
 pub use runtime::{Builder, Runtime};
 #[cfg(feature = "schedules")]
 pub use schedule::{CatchUp, Overlap, PlanSchedule, Schedule, ScheduleDescription, Timetable};

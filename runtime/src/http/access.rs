@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::http::answer::{Refusal, message};
@@ -34,7 +34,7 @@ impl Access {
     /// Lets a request pass that may do what needs `role`.
     pub(super) fn check(&self, role: Role, parts: &Parts, parameters: &Parameters, links: &Links) -> Result<(), Refusal> {
         let refuse = |status, why| Err(Box::new(message(status, why)));
-        let granted = self.granted(presented_key(&parts.headers, parameters).unwrap_or_default());
+        let granted = self.granted(parameters.key(&parts.headers).unwrap_or_default());
         if granted.is_some_and(|granted| granted >= role) {
             return Ok(());
         }
@@ -66,12 +66,6 @@ impl Access {
         });
         granted.filter(|_| !presented.is_empty())
     }
-}
-
-/// The key that a request shows, right or wrong.
-pub(super) fn presented_key<'a>(headers: &'a HeaderMap, parameters: &'a Parameters) -> Option<&'a str> {
-    let header = headers.get("x-functions-key").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
-    header.filter(|key| !key.is_empty()).or_else(|| parameters.get("code"))
 }
 
 /// Whether a request comes straight from a program on this machine: not through a proxy beside the server, not from a page of another

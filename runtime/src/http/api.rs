@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::Uri;
 
 use crate::client::{Client, ReuseId};
 use crate::http::access::{Access, Role};
 use crate::http::flight::Flight;
-use crate::http::guard::Guard;
-use crate::http::router;
 use crate::http::urls::Links;
 use crate::kernel::error::{ErrorKind, RuntimeError};
 
@@ -132,44 +129,9 @@ impl Api {
         self
     }
 
-    /// Protects routes of the application with the API's own access check: keys, roles, and without a key only direct requests from
-    /// programs on this machine. A request without the rights of `role` is answered with 401 or 403 and never reaches the handler.
-    ///
-    /// It uses the settings made on the API before this call. Handlers behind it find the API's [`links`](Self::links) in the extensions of the
-    /// request, unless the application has put others there.
-    ///
-    /// ```standalone_crate
-    /// use axum::routing::{get, post};
-    /// use dacapo::http::{Api, Role};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> dacapo::Result<()> {
-    /// let runtime = dacapo::Runtime::open("memory:").await?;
-    /// let api = Api::new(runtime.client()).key(Role::Manage, "for the operator");
-    /// let app: axum::Router = axum::Router::new()
-    ///     .route("/api/orders", post(async || "started"))
-    ///     .route_layer(api.guard(Role::Start))
-    ///     // Added after the layer, so open to everybody.
-    ///     .route("/health", get(async || "ok"))
-    ///     .merge(api.router());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn guard(&self, role: Role) -> Guard {
-        Guard::new(self, role)
-    }
-
     /// How the server is reached, for the answers of your own handlers: `app.layer(axum::Extension(api.links()))`.
     #[must_use]
     pub fn links(&self) -> Links {
         self.links.clone()
-    }
-
-    /// The router, to be served, merged into an application, or nested.
-    ///
-    /// It takes every path that nothing else takes, and answers 404 for those that are not its own. An application with a fallback of its
-    /// own nests it: `app.nest_service("/runtime/webhooks/durabletask", api.router())`.
-    pub fn router(self) -> Router {
-        router::of(self)
     }
 }

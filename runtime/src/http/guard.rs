@@ -26,9 +26,32 @@ pub struct Guard {
     role: Role,
 }
 
-impl Guard {
-    pub(super) fn new(api: &Api, role: Role) -> Self {
-        Self { access: Arc::new(api.access.clone()), links: api.links(), flight: api.flight.clone(), role }
+impl Api {
+    /// Protects routes of the application with the API's own access check: keys, roles, and without a key only direct requests from
+    /// programs on this machine. A request without the rights of `role` is answered with 401 or 403 and never reaches the handler.
+    ///
+    /// It uses the settings made on the API before this call. Handlers behind it find the API's [`links`](Self::links) in the extensions of the
+    /// request, unless the application has put others there.
+    ///
+    /// ```standalone_crate
+    /// use axum::routing::{get, post};
+    /// use dacapo::http::{Api, Role};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dacapo::Result<()> {
+    /// let runtime = dacapo::Runtime::open("memory:").await?;
+    /// let api = Api::new(runtime.client()).key(Role::Manage, "for the operator");
+    /// let app: axum::Router = axum::Router::new()
+    ///     .route("/api/orders", post(async || "started"))
+    ///     .route_layer(api.guard(Role::Start))
+    ///     // Added after the layer, so open to everybody.
+    ///     .route("/health", get(async || "ok"))
+    ///     .merge(api.router());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn guard(&self, role: Role) -> Guard {
+        Guard { access: Arc::new(self.access.clone()), links: self.links(), flight: self.flight.clone(), role }
     }
 }
 

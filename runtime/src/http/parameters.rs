@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use crate::http::answer::{Refusal, bad_argument};
@@ -35,6 +35,12 @@ impl Parameters {
     pub(super) fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// The key that a request shows, right or wrong.
+    pub(super) fn key<'a>(&'a self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let header = headers.get("x-functions-key").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+        header.filter(|key| !key.is_empty()).or_else(|| self.get("code"))
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {

@@ -119,16 +119,20 @@ pub fn router(client: Client) -> Router {
     Api::new(client).router()
 }
 
-/// A router whose only handler finds the route itself: axum compares paths with regard to case.
-pub(super) fn of(api: Api) -> Router {
-    Router::new().fallback(serve).with_state(Arc::new(api))
-}
-
 async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     api.answer(request).await.unwrap_or_else(|refusal| *refusal)
 }
 
 impl Api {
+    /// The router, to be served, merged into an application, or nested.
+    ///
+    /// It takes every path that nothing else takes, and answers 404 for those that are not its own. An application with a fallback of its
+    /// own nests it: `app.nest_service("/runtime/webhooks/durabletask", api.router())`.
+    pub fn router(self) -> Router {
+        // The only handler finds the route itself: axum compares paths with regard to case.
+        Router::new().fallback(serve).with_state(Arc::new(self))
+    }
+
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         let (parts, body) = request.into_parts();
         let uri = original(&parts);

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::http::access::presented_key;
 use crate::http::parameters::Parameters;
 
 /// Where the routes lie: since Functions 2, and in version 1.
@@ -75,7 +74,7 @@ impl Links {
 
     pub(super) fn urls_at(&self, parts: &Parts, path: &str) -> Urls {
         let parameters = Parameters::of(&original(parts));
-        let key = self.key.as_deref().or_else(|| presented_key(&parts.headers, &parameters));
+        let key = self.key.as_deref().or_else(|| parameters.key(&parts.headers));
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("taskHub", parameters.get("taskHub").unwrap_or("dacapo"));
         query.append_pair("connection", parameters.get("connection").unwrap_or("Storage"));

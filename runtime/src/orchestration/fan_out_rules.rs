@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::orchestration::durable::Durable;
-use crate::orchestration::fan_out::Window;
+use crate::orchestration::window::Window;
 
 /// A fan-out that ends when too many items have failed, from [`FanOut::tolerate_failures`](crate::FanOut::tolerate_failures).
 ///

@@ -16,3 +16,4 @@ pub(crate) mod event;
 pub(crate) mod fan_out;
 pub(crate) mod fan_out_rules;
 pub(crate) mod timer;
+pub(crate) mod window;
