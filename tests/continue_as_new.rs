@@ -1,6 +1,8 @@
 //! Eternal orchestrations: a generation ends, the next begins, nothing is lost and nothing grows.
 
 mod support;
+#[path = "support/wait.rs"]
+mod wait;
 
 use std::future::IntoFuture as _;
 use std::path::Path;
@@ -12,6 +14,7 @@ use dacapo::store::{Event as Recorded, MemoryStore, Synchronous};
 use dacapo::{Event, FailureKind, Payload, Runtime, Status, activity, orchestrator};
 use futures::future::join_all;
 use support::{Process, block_on};
+use wait::{reaches, reported, until};
 
 #[activity]
 async fn add(sum: u64, n: u64) -> u64 {
@@ -31,16 +34,6 @@ async fn sums(n: u64, last: u64, sum: u64) -> u64 {
 
 async fn memory() -> Runtime {
     Runtime::open("memory:").await.expect("it opens")
-}
-
-/// Waits until `reached` says so.
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("it is reached in time");
 }
 
 #[tokio::test]
@@ -91,7 +84,7 @@ async fn events_that_were_not_taken_are_kept_in_order() -> dacapo::Result<()> {
         run.raise(LETTER, letter).await?;
     }
     run.raise(GO, ()).await?;
-    until(async || run.status().await.is_ok_and(|status| status.execution() == 5)).await;
+    until("the fifth generation", async || run.status().await.is_ok_and(|status| status.execution() == 5)).await;
     drop(runtime);
     let runtime = Runtime::with_store(store).open().await?;
     let run = runtime.attach(spells, "word");
@@ -192,10 +185,10 @@ async fn what_still_runs_is_cancelled() -> dacapo::Result<()> {
     let store = MemoryStore::new();
     let runtime = Runtime::with_store(store.clone()).state(Alive).open().await?;
     let run = runtime.start(moves_on(1)).id("moving").await?;
-    until(async || runtime.status("child-1").await.is_ok_and(|child| child.runtime_status() == Status::Running)).await;
+    reaches(&runtime, "child-1", Status::Running).await;
     run.raise(GO, ()).await?;
-    until(async || runtime.status("child-1").await.is_ok_and(|child| child.runtime_status() == Status::Terminated)).await;
-    until(async || runtime.history("moving").await.is_ok_and(|history| history.len() > 1)).await;
+    reaches(&runtime, "child-1", Status::Terminated).await;
+    until("it has moved", async || runtime.history("moving").await.is_ok_and(|history| history.len() > 1)).await;
     assert_eq!(run.status().await?.execution(), 2);
     drop(runtime);
     let runtime = Runtime::with_store(store).state(Alive).open().await?;
@@ -263,7 +256,7 @@ async fn another_orchestrator_can_go_on_when_it_returns_the_same() -> dacapo::Re
     let store = MemoryStore::new();
     let runtime = Runtime::with_store(store.clone()).open().await?;
     let run = runtime.start(first_half(1)).id("halves").await?;
-    until(async || run.status().await.is_ok_and(|status| status.name() == "second_half")).await;
+    until("the second half", async || run.status().await.is_ok_and(|status| status.name() == "second_half")).await;
     drop(runtime);
     let runtime = Runtime::with_store(store).open().await?;
     runtime.raise("halves", GO, ()).await?;
@@ -302,8 +295,7 @@ async fn a_next_generation_that_is_not_registered_parks_the_one_that_asked() -> 
     let build = || Runtime::with_store(store.clone()).only_registered().register(add).register(first_half);
     let runtime = build().open().await?;
     let run = runtime.start(first_half(1)).id("halves").await?;
-    until(async || run.status().await.is_ok_and(|status| status.runtime_status() == Status::Suspended)).await;
-    let status = run.status().await?;
+    let status = reported(&runtime, run.id()).await;
     assert!(status.report().is_some_and(|report| report.contains("no orchestrator named `second_half`")), "{status:?}");
     drop(runtime);
     let runtime = build().register(second_half).open().await?;
@@ -316,7 +308,7 @@ async fn a_next_generation_that_is_not_registered_parks_the_one_that_asked() -> 
 async fn an_endless_run_can_be_terminated() -> dacapo::Result<()> {
     let runtime = memory().await;
     let run = runtime.start(sums(1, u64::MAX, 0)).id("endless").await?;
-    until(async || run.status().await.is_ok_and(|status| status.execution() > 5)).await;
+    until("the sixth generation", async || run.status().await.is_ok_and(|status| status.execution() > 5)).await;
     run.terminate("enough").await?;
     assert_eq!(run.result().await.expect_err("it was ended").kind(), FailureKind::Terminated);
     Ok(())

@@ -1,10 +1,14 @@
 //! External events: kept in order until somebody takes them, and taken once.
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo::store::MemoryStore;
 use dacapo::{Client, ErrorKind, Event, Runtime, activity, orchestrator};
+use wait::until;
 
 const NEWS: Event<u32> = Event::new("news");
 /// The same name, as somebody else understands it.
@@ -28,15 +32,6 @@ async fn reads(count: usize) -> Vec<u32> {
 
 async fn runtime(store: &MemoryStore) -> Runtime {
     Runtime::with_store(store.clone()).open().await.expect("it opens")
-}
-
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("it is reached in time");
 }
 
 #[tokio::test]
@@ -111,7 +106,10 @@ async fn a_wait_that_is_dropped_swallows_nothing() -> dacapo::Result<()> {
     let store = MemoryStore::new();
     let first = runtime(&store).await;
     let run = first.start(gives_up()).id("gives-up").await?;
-    until(async || run.status().await.is_ok() && first.history("gives-up").await.is_ok_and(|history| history.len() > 1)).await;
+    until("it has begun", async || {
+        run.status().await.is_ok() && first.history("gives-up").await.is_ok_and(|history| history.len() > 1)
+    })
+    .await;
     run.raise(GO, ()).await?;
     run.raise(GO, ()).await?;
     run.raise(NEWS, 1).await?;

@@ -1,14 +1,17 @@
 //! Fan-out: results in input order, rules that end it early, progress, and failures that say where they came from.
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use dacapo::store::{Event as Recorded, MemoryStore};
 use dacapo::{Event, Failure, FailureKind, Handle, Payload, Progress, Runtime, activity, fan_out, orchestrator, try_fan_out};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use wait::until;
 
 /// What each item does, told by the test.
 #[derive(Default)]
@@ -71,15 +74,6 @@ async fn runtime(store: &MemoryStore) -> (Runtime, Arc<Script>) {
     let script = Arc::new(Script::default());
     let runtime = Runtime::with_store(store.clone()).state(Shared(script.clone())).open().await.expect("it opens");
     (runtime, script)
-}
-
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("it is reached in time");
 }
 
 #[tokio::test]
@@ -152,7 +146,10 @@ async fn a_restart_in_the_middle_goes_on_with_the_same_window_and_count() -> dac
     let run = first.start(halves(vec![100, 1, 2, 3])).id("halves").await?;
     run.raise(GO, 1000).await?;
     let shows = async |run: &Handle<_>, done, failed| {
-        until(async || run.custom_status().await.is_ok_and(|shown| shown == Some(Progress { done, total: 4, failed }))).await;
+        until("the progress is shown", async || {
+            run.custom_status().await.is_ok_and(|shown| shown == Some(Progress { done, total: 4, failed }))
+        })
+        .await;
     };
     shows(&run, 2, 1).await;
     drop(first);

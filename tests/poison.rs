@@ -1,12 +1,10 @@
 //! An event that a run cannot read parks it, and can be put aside: it neither fails the run nor is it lost.
 
 use dacapo::store::{self, Append, Batch, Lookup, Turn, Update};
-use dacapo::{
-    Client, EntityId, ErrorKind, Event, InstanceStatus, Payload, Payloads, Runtime, Status, activity, entity, orchestrator,
-};
+use dacapo::{EntityId, ErrorKind, Event, Payload, Payloads, Runtime, Status, activity, entity, orchestrator};
 
 mod both;
-use both::{Kept, events, reaches, until};
+use both::{Kept, events, reaches, reported, until};
 
 const GO: Event<u32> = Event::new("go");
 const NEXT: Event<bool> = Event::new("next");
@@ -50,11 +48,6 @@ async fn open(kept: &Kept) -> Runtime {
     kept.runtime().open().await.expect("it opens")
 }
 
-async fn parked(client: &Client, id: &str) -> InstanceStatus {
-    until(&format!("{id} is parked"), async || client.status(id).await.is_ok_and(|status| status.report().is_some())).await;
-    client.status(id).await.expect("it is there")
-}
-
 /// What another process raises, which does not know the type.
 async fn raise(kept: &Kept, id: &str, event: &str, value: &str) {
     let client = kept.client().await;
@@ -68,7 +61,7 @@ async fn an_event_of_another_type_parks_the_run_until_it_is_put_aside(kept: Kept
     let refused = runtime.raise_named("w", "go", "forty").await.expect_err("the worker knows the type");
     assert!(refused.kind() == ErrorKind::Invalid && refused.to_string().contains("waits for another type"), "{refused}");
     raise(&kept, "w", "go", "forty").await;
-    let status = parked(&runtime, "w").await;
+    let status = reported(&runtime, "w").await;
     assert_eq!(status.runtime_status(), Status::Suspended);
     let report = status.report().expect("it is parked").to_owned();
     for part in ["event 1, `go`,", "\"forty\"", "invalid type: string", "--without-event 1", ".without_event(1)"] {
@@ -79,7 +72,7 @@ async fn an_event_of_another_type_parks_the_run_until_it_is_put_aside(kept: Kept
     for (number, why) in [(0, "counted from 1"), (2, "only 1 events have been raised")] {
         let refused = runtime.resume("w", "").without_event(number).await.expect_err("there is none");
         assert!(refused.kind() == ErrorKind::Invalid && refused.to_string().contains(why), "{refused}");
-        assert_eq!(parked(&runtime, "w").await.report(), Some(report.as_str()), "it is still parked for the same reason");
+        assert_eq!(reported(&runtime, "w").await.report(), Some(report.as_str()), "it is still parked for the same reason");
     }
     runtime.resume("w", "it was a word").without_event(1).await?;
     assert_eq!(runtime.status("w").await?.runtime_status(), Status::Running);
@@ -129,7 +122,7 @@ async fn an_event_that_was_kept_for_a_later_wait_is_put_aside(kept: Kept) -> dac
     runtime.raise_named("w", "other", "is taken by nobody").await?;
     runtime.raise("w", NEXT, true).await?;
     assert!(
-        parked(&runtime, "w").await.report().is_some_and(|report| report.contains("event 1, `go`") && report.contains("1.5"))
+        reported(&runtime, "w").await.report().is_some_and(|report| report.contains("event 1, `go`") && report.contains("1.5"))
     );
     runtime.shutdown().await?;
 
@@ -157,9 +150,9 @@ async fn an_event_for_the_next_generation_is_put_aside(kept: Kept) -> dacapo::Re
         runtime.raise_named("g", "go", value).await?;
     }
     runtime.raise("g", NEXT, true).await?;
-    assert!(parked(&runtime, "g").await.report().is_some_and(|report| report.contains("event 1, `go`")));
+    assert!(reported(&runtime, "g").await.report().is_some_and(|report| report.contains("event 1, `go`")));
     runtime.resume("g", "").without_event(1).await.expect_err("the second is no better");
-    assert!(parked(&runtime, "g").await.report().is_some_and(|report| report.contains("event 2, `go`")));
+    assert!(reported(&runtime, "g").await.report().is_some_and(|report| report.contains("event 2, `go`")));
     runtime.resume("g", "").without_event(1).without_event(2).await?;
     runtime.shutdown().await?;
     let runtime = open(&kept).await;
@@ -195,7 +188,7 @@ async fn a_run_that_failed_by_an_event_is_rewound_without_it(kept: Kept) -> daca
     let runtime = open(&kept).await;
     assert_eq!(runtime.status("w").await?.runtime_status(), Status::Failed);
     runtime.rewind("w", "").await?;
-    assert!(parked(&runtime, "w").await.report().is_some_and(|report| report.contains("event 1, `go`")));
+    assert!(reported(&runtime, "w").await.report().is_some_and(|report| report.contains("event 1, `go`")));
     runtime.resume("w", "").without_event(1).await?;
     runtime.shutdown().await?;
     let runtime = open(&kept).await;
@@ -222,7 +215,7 @@ async fn a_report_quotes_no_value_that_is_kept_encrypted(kept: Kept) -> dacapo::
     let runtime = kept.runtime().payloads(payloads()).open().await?;
     runtime.start(waits()).id("w").await?;
     kept.client().await.payloads(payloads()).raise_named("w", "go", "marker-7315").await?;
-    let status = parked(&runtime, "w").await;
+    let status = reported(&runtime, "w").await;
     let report = status.report().expect("it is parked");
     assert!(report.contains("event 1, `go`") && report.contains("encrypted") && !report.contains("7315"), "{report}");
     runtime.resume("w", "").without_event(1).await?;
@@ -252,13 +245,11 @@ async fn a_signal_that_its_entity_cannot_read_is_refused_or_reported(kept: Kept)
     }
     runtime.signal_named(&visits, "add", 2).await?;
     kept.client().await.signal_named(&visits, "add", "one").await?;
-    let reported = async || runtime.status(id).await.is_ok_and(|status| status.report().is_some());
-    until("it is reported", reported).await;
-    let status = runtime.status(id).await?;
+    let status = reported(&runtime, id).await;
     assert!(status.report().is_some_and(|report| report.contains("`add`") && report.contains("\"one\"")), "{status:?}");
     runtime.signal_named(&visits, "add", 3).await?;
     assert_eq!(runtime.state_of::<Counter>("visits").await?.expect("it has one").value, 5);
-    assert!(reported().await, "it stays");
+    assert!(runtime.status(id).await?.report().is_some(), "it stays");
     Ok(())
 }
 

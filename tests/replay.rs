@@ -2,10 +2,14 @@
 //!
 //! Two builds of one program are two modules here, each registered by hand.
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::sync::Arc;
 
 use dacapo::store::MemoryStore;
 use dacapo::{Client, ErrorKind, Event, Payload, Runtime, Status};
+use wait::{reaches, reported};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -46,21 +50,6 @@ async fn build(store: &MemoryStore, which: &str) -> Runtime {
     builder.open().await.expect("it opens")
 }
 
-/// Reads the status until it is `wanted`: a run that waits is looked at when something arrives for it.
-async fn reaches(runtime: &Runtime, wanted: Status) -> dacapo::InstanceStatus {
-    let patience = std::time::Duration::from_secs(20);
-    let reached = async {
-        loop {
-            let status = runtime.status("job-1").await.expect("it is there");
-            if status.runtime_status() == wanted {
-                return status;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(patience, reached).await.expect("it is reached in time")
-}
-
 async fn started(store: &MemoryStore) {
     let runtime = build(store, "old").await;
     runtime.start(old::job(1)).id("job-1").await.expect("it starts");
@@ -80,7 +69,7 @@ async fn changed_code_parks_a_run_with_both_places_and_the_old_code_finishes_it(
 
     let runtime = build(&store, "new").await;
     runtime.raise("job-1", GO, 7).await?;
-    let status = reaches(&runtime, Status::Suspended).await;
+    let status = reported(&runtime, "job-1").await;
     let report = status.report().expect("it says why");
     assert!(report.contains("recorded: call 1 of activity `work` with `1` at tests/replay.rs:"), "{report}");
     assert!(report.contains("now:      call 1 of activity `work` with `2` at tests/replay.rs:"), "{report}");
@@ -108,7 +97,7 @@ async fn of_a_run_from_another_process_it_is_not_said_which_code_began_it() -> d
 
     let runtime = build(&store, "new").await;
     runtime.raise("job-1", GO, 7).await?;
-    let status = reaches(&runtime, Status::Suspended).await;
+    let status = reported(&runtime, "job-1").await;
     let report = status.report().expect("it says why");
     assert!(report.contains("it was started from another process, so which code it began with is not known"), "{report}");
     Ok(())
@@ -120,7 +109,7 @@ async fn a_missing_orchestrator_parks_a_run_and_never_speaks_of_differences() ->
     started(&store).await;
     let runtime = build(&store, "neither").await;
     runtime.raise("job-1", GO, 8).await?;
-    let status = reaches(&runtime, Status::Suspended).await;
+    let status = reported(&runtime, "job-1").await;
     let report = status.report().expect("it says why");
     assert!(report.contains("no orchestrator named `job` is registered"), "{report}");
     assert!(!report.contains("does not follow"), "{report}");
@@ -137,9 +126,9 @@ async fn a_parked_run_can_be_terminated() -> dacapo::Result<()> {
     started(&store).await;
     let runtime = build(&store, "new").await;
     runtime.raise("job-1", GO, 9).await?;
-    reaches(&runtime, Status::Suspended).await;
+    reaches(&runtime, "job-1", Status::Suspended).await;
     runtime.terminate("job-1", "given up").await?;
-    let status = reaches(&runtime, Status::Terminated).await;
+    let status = reaches(&runtime, "job-1", Status::Terminated).await;
     assert_eq!(status.failure().map(dacapo::Failure::message), Some("terminated: given up"));
     assert_eq!(status.report(), None, "it is parked no more");
     assert_eq!(status.input().map(Payload::as_str), Some("1"));

@@ -1,10 +1,14 @@
 //! Values that are got once and recorded.
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dacapo::store::{Event as Recorded, MemoryStore};
 use dacapo::{Event, FailureKind, Runtime, activity, orchestrator};
+use wait::reported;
 
 const GO: Event<()> = Event::new("go");
 
@@ -128,15 +132,8 @@ async fn a_side_effect_that_the_history_does_not_know_parks_the_run() -> dacapo:
     drop(first);
     let second = build().register(new::job).open().await?;
     second.raise("job", GO, ()).await?;
-    let parked = async {
-        loop {
-            if let Some(report) = second.status("job").await.expect("it is there").report() {
-                return report.to_owned();
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let report = tokio::time::timeout(Duration::from_secs(20), parked).await?;
+    let status = reported(&second, "job").await;
+    let report = status.report().expect("it is parked");
     assert!(report.contains("recorded: call 1 of activity `double` with `4` at tests/side_effect.rs:"), "{report}");
     assert!(report.contains("now:      call 1 of a side effect at tests/side_effect.rs:"), "{report}");
     drop(second);

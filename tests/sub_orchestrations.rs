@@ -1,9 +1,11 @@
 //! Orchestrations that call others: waited for or not, under ids of their own, ended together.
 
-use std::time::Duration;
+#[path = "support/wait.rs"]
+mod wait;
 
 use dacapo::store::MemoryStore;
 use dacapo::{Event, FailureKind, Runtime, Status, activity, fan_out, orchestrator};
+use wait::reaches;
 
 const GO: Event<u32> = Event::new("go");
 
@@ -30,19 +32,6 @@ async fn root() -> (u32, Option<String>) {
 
 async fn runtime(store: &MemoryStore) -> Runtime {
     Runtime::with_store(store.clone()).open().await.expect("it opens")
-}
-
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("it is reached in time");
-}
-
-async fn reaches(runtime: &Runtime, id: &str, wanted: Status) {
-    until(async || runtime.status(id).await.is_ok_and(|status| status.runtime_status() == wanted)).await;
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 //!
 //! Builds of one program are modules here, registered by hand.
 
-use std::time::Duration;
+#[path = "support/wait.rs"]
+mod wait;
 
 use dacapo::store::{Event as Recorded, MemoryStore};
 use dacapo::{Call, Callable, Client, ErrorKind, Event, Runtime, Status};
+use wait::{reaches, reported, until};
 
 const GO: Event<()> = Event::new("go");
 
@@ -94,17 +96,8 @@ impl Build {
     }
 }
 
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("it is reached in time");
-}
-
 async fn has_turns(runtime: &Runtime, id: &str, n: usize) {
-    until(async || runtime.history(id).await.is_ok_and(|history| history.len() >= n)).await;
+    until(id, async || runtime.history(id).await.is_ok_and(|history| history.len() >= n)).await;
 }
 
 #[tokio::test]
@@ -119,7 +112,7 @@ async fn an_instance_stays_on_its_version_and_new_ones_take_the_highest() -> dac
     both.start(v2::job(2)).id("new").await?;
     both.start(v1::job(3)).id("newest").await?;
     both.start(parent(4)).id("parent").await?;
-    until(async || both.status("child").await.is_ok_and(|child| child.runtime_status() == Status::Running)).await;
+    reaches(&both, "child", Status::Running).await;
     for (id, version) in [("old", 1), ("new", 2), ("newest", 2), ("child", 2)] {
         assert_eq!(both.status(id).await?.version(), version, "{id}");
     }
@@ -146,8 +139,7 @@ async fn a_version_that_is_gone_parks_its_instances_until_it_is_back() -> dacapo
 
     let second = build(&store).with(v2::job).open().await;
     second.raise("old", GO, ()).await?;
-    until(async || second.status("old").await.is_ok_and(|status| status.runtime_status() == Status::Suspended)).await;
-    let status = second.status("old").await?;
+    let status = reported(&second, "old").await;
     let report = status.report().expect("it says why");
     assert!(
         report.contains("version 1 of the orchestrator `job` is not registered in this process; those that are: 2"),
@@ -271,7 +263,7 @@ async fn a_generation_can_move_to_the_next_version() -> dacapo::Result<()> {
     let second = build(&store).with(eternal_1).with(eternal_2).open().await;
     assert_eq!(second.status("eternal").await?.version(), 1);
     second.raise("eternal", GO, ()).await?;
-    until(async || second.status("eternal").await.is_ok_and(|status| status.version() == 2)).await;
+    until("the other version", async || second.status("eternal").await.is_ok_and(|status| status.version() == 2)).await;
     drop(second);
     let third = build(&store).with(eternal_2).open().await;
     third.raise("eternal", GO, ()).await?;

@@ -1,12 +1,17 @@
 //! Runs a test on the store in memory and on SQLite. What is kept outlives the runtimes of a test, as a disk does.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../support/wait.rs"]
+mod wait;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dacapo::store::{MemoryStore, SqliteStore, Store, Synchronous};
-use dacapo::{Builder, Client, InstanceStatus, Runtime, Status};
+use dacapo::{Builder, Client, Runtime};
+
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub(crate) use wait::{reaches, reported, until};
 
 /// What outlives a runtime.
 pub(crate) enum Kept {
@@ -62,23 +67,6 @@ impl Kept {
         let store = self.store().await;
         until("the inbox fills", async || store.messages(None, 0).await.expect("it is readable").len() >= number).await;
     }
-}
-
-/// Asks again and again until the answer is yes.
-pub(crate) async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let asked = async {
-        while !reached().await {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), asked).await.unwrap_or_else(|_| panic!("not in time: {what}"));
-}
-
-/// Waits until the status is as wanted.
-pub(crate) async fn reaches(client: &Client, id: &str, wanted: Status) -> InstanceStatus {
-    until(&format!("{id} is {wanted}"), async || client.status(id).await.is_ok_and(|status| status.runtime_status() == wanted))
-        .await;
-    client.status(id).await.expect("it is there")
 }
 
 /// The names of the recorded events.

@@ -5,6 +5,8 @@
 mod left;
 mod runs;
 mod runs_2;
+#[path = "../support/wait.rs"]
+mod wait;
 mod write;
 
 use std::collections::BTreeMap;
@@ -293,13 +295,8 @@ async fn status(client: &Client, id: &str) -> Status {
     client.status(id).await.expect("it is there").runtime_status()
 }
 
-async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(200), reached).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+async fn until(what: &str, reached: impl AsyncFnMut() -> bool) {
+    wait::until_within(Duration::from_secs(200), what, reached).await;
 }
 
 #[test]

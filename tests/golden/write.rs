@@ -12,6 +12,7 @@ use dacapo::store::Event as Recorded;
 use dacapo::{Client, EntityId, Overlap, Payload, Runtime, Status, Timetable, TraceContext};
 
 use crate::runs::{self, GO, LATER, NEVER, Tally, Time, WORD, builder, large};
+use crate::wait::{reaches, reported, until};
 use crate::{KEY, Set, WRITES_TO, runs_2};
 
 const PHASE: &str = "DACAPO_GOLDEN_PHASE";
@@ -126,19 +127,6 @@ async fn is_killed() -> ! {
     std::future::pending().await
 }
 
-async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
-    let reached = async {
-        while !reached().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap_or_else(|_| panic!("not in time: {what}"));
-}
-
-async fn reaches(client: &Client, id: &str, wanted: Status) {
-    until(id, async || client.status(id).await.is_ok_and(|status| status.runtime_status() == wanted)).await;
-}
-
 /// Waits until the history has so many events that are as wanted.
 async fn records(client: &Client, id: &str, count: usize, wanted: impl Fn(&Recorded) -> bool) {
     until(id, async || {
@@ -207,11 +195,10 @@ async fn since_v2(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
     hands_over.raise(GO, 1).await?;
     until("the second generation", async || hands_over.status().await.is_ok_and(|status| status.execution() == 2)).await;
 
-    let reported = EntityId::named("tally", "reported");
-    elsewhere.signal_named(&reported, "add", "no number").await?;
-    runtime.signal_named(&reported, "add", 2).await?;
-    until("a signal is reported", async || runtime.status("@tally@reported").await.is_ok_and(|status| status.report().is_some()))
-        .await;
+    let tally = EntityId::named("tally", "reported");
+    elsewhere.signal_named(&tally, "add", "no number").await?;
+    runtime.signal_named(&tally, "add", 2).await?;
+    reported(runtime, "@tally@reported").await;
     Ok(())
 }
 

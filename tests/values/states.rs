@@ -3,7 +3,7 @@
 use dacapo::{EntityId, Runtime, Status, entity, orchestrator};
 use rusqlite::{Connection, params};
 
-use crate::both::{Kept, reaches, until};
+use crate::both::{Kept, reaches, reported};
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Counter {
@@ -56,9 +56,7 @@ async fn is_kept_until_it_can_be_read(damage: impl Fn(&str) -> String) -> dacapo
     runtime.signal(Counter::at("visits").add(100)).await.expect_err("its state cannot be read");
     kept.client().await.signal_named(&EntityId::named("counter", "visits"), "add", 3).await?;
     runtime.start(adds(4)).id("caller").await?;
-    let reported = async || runtime.status(ID).await.is_ok_and(|status| status.report().is_some());
-    until("it is reported", reported).await;
-    let status = runtime.status(ID).await?;
+    let status = reported(&runtime, ID).await;
     let report = status.report().expect("it is reported");
     assert!(report.contains("cannot be loaded") && report.contains("messages are kept") && report.len() < 1_000, "{report}");
     assert_eq!(reaches(&runtime, "caller", Status::Running).await.report(), None, "it waits");

@@ -4,6 +4,7 @@ use dacapo::store::{Event, Turn};
 use dacapo::{Client, Runtime, Status};
 use serde_json::{Value, json};
 
+use crate::wait::reported;
 use crate::{Counter, GO, ODD_VALUES, Place, TOOL, reads, sum, tool, url, varied, waits};
 
 fn ids(listed: &Value) -> Vec<&str> {
@@ -189,9 +190,7 @@ async fn a_census_says_whether_the_worker_has_the_code() -> dacapo::Result<()> {
     // One that only waits is not looked at before something comes for it.
     for id in ids(&place.json(&["list"]).await) {
         place.text(&["raise", id, "go", "1"]).await;
-        while place.runtime.status(id).await?.runtime_status() != Status::Suspended {
-            tokio::task::yield_now().await;
-        }
+        reported(&place.runtime, id).await;
     }
     let listed = place.text(&["list"]).await;
     assert_eq!(listed.matches("parked, see `show`").count(), 2, "{listed}");

@@ -4,6 +4,8 @@ mod export;
 mod inspect;
 mod manage;
 mod run;
+#[path = "../../../tests/support/wait.rs"]
+mod wait;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

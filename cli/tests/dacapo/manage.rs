@@ -3,6 +3,7 @@
 use dacapo::Status;
 use serde_json::json;
 
+use crate::wait::reaches;
 use crate::{Place, either, reads, sum, waits};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,9 +14,7 @@ async fn runs_are_suspended_resumed_and_terminated() -> dacapo::Result<()> {
         place.runtime.start(waits(2)).id(id).await?;
     }
     assert_eq!(place.text(&["suspend", "a", "b", "--reason", "incident"]).await, "a: asked to suspend\nb: asked to suspend\n");
-    while status("b").await? != Status::Suspended {
-        tokio::task::yield_now().await;
-    }
+    reaches(&place.runtime, "b", Status::Suspended).await;
     assert_eq!(place.json(&["resume", "a"]).await, json!([{ "instanceId": "a", "done": "asked to resume" }]));
     place.text(&["raise", "a", "go", "4"]).await;
     assert_eq!(place.text(&["wait", "a"]).await.split_whitespace().last(), Some("8"));
