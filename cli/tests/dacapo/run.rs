@@ -1,11 +1,14 @@
 //! `start`, `raise`, `wait`.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use dacapo::{Runtime, Status};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::{Counter, Place, sum, tool, url, waits};
+use crate::wait::reported;
+use crate::{Counter, Place, TOOL, sum, tool, url, waits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_started_signalled_and_waited_for() -> dacapo::Result<()> {
@@ -136,11 +139,21 @@ async fn what_is_asked_for_without_a_worker_is_done_by_the_next_one() -> dacapo:
     assert_eq!(tool(&store, &["start", "waits", "6", "--id", "six"], "").await.code, 0);
     assert_eq!(tool(&store, &["raise", "six", "go", "7"], "").await.code, 0);
     assert_eq!(tool(&store, &["wait", "six", "--timeout", "50ms"], "").await.code, 4);
-    let waiting = tokio::spawn(async move { tool(&store, &["wait", "six"], "").await });
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let _runtime = Runtime::open(&url(&folder)).await?;
-    let said = waiting.await?;
-    assert_eq!((said.code, said.out.split_whitespace().last()), (0, Some("42")), "{said:?}");
+
+    // A worker that cannot run it parks it, by which the tool shows that it waits.
+    let runtime = Runtime::builder(&store).only_registered().register(sum).open().await?;
+    reported(&runtime, "six").await;
+    runtime.shutdown().await?;
+    let mut waits = tokio::process::Command::new(TOOL);
+    waits.args(["wait", "six"]).env("DACAPO_STORE", &store).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut waiting = waits.spawn()?;
+    let mut says = BufReader::new(waiting.stderr.take().expect("it is piped")).lines();
+    let said = says.next_line().await?.expect("it says what it waits for");
+    assert!(said.contains("`six` is parked"), "{said}");
+    let _runtime = Runtime::open(&store).await?;
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting.wait_with_output()).await??;
+    let out = String::from_utf8_lossy(&waited.stdout);
+    assert_eq!((waited.status.code(), out.split_whitespace().last()), (Some(0), Some("42")), "{out}");
     Ok(())
 }
 
@@ -187,9 +200,7 @@ async fn a_parked_run_is_said_to_be_parked_until_it_ends() -> dacapo::Result<()>
     let waiting = tokio::spawn(async move { tool(&store, &["wait", "one"], "").await });
     // One that only waits is not looked at before something comes for it.
     place.text(&["raise", "one", "go", "1"]).await;
-    while place.runtime.status("one").await?.runtime_status() != Status::Suspended {
-        tokio::task::yield_now().await;
-    }
+    reported(&place.runtime, "one").await;
     let (code, said) = place.refused(&["wait", "one", "--timeout", "2s"]).await;
     let expected = "`one` is parked, see `show`; it is still waited for\nerror: not ended in time: one (parked, see `show`)\n";
     assert_eq!((code, said.as_str()), (4, expected));
