@@ -13,7 +13,7 @@ use crate::kernel::instance_id::entity_name;
 use crate::kernel::payload::Payload;
 use crate::orchestration::entity::EntityCall;
 use crate::store::kept::Kept;
-use crate::store::{Batch, End, Lookup, StoreResult, Timestamp, Turn};
+use crate::store::{Batch, End, Lookup, StoreResult, Turn};
 use crate::worker::entities::new_entity;
 
 impl Client {
@@ -151,7 +151,7 @@ impl Client {
         match &self.backend {
             Backend::Worker(worker) => worker.operate(&entity, event).await.map(|_| ()),
             Backend::Store(_) => {
-                let children = vec![new_entity(&entity, Timestamp::now())];
+                let children = vec![new_entity(&entity, self.now())];
                 self.apply(Batch { children, tell: vec![(entity, event)], ..Batch::default() }).await.map(|_| ())
             }
         }

@@ -6,7 +6,7 @@ mod handle;
 mod named;
 mod purge;
 pub(crate) mod query;
-mod remote;
+pub(crate) mod remote;
 mod resume;
 mod rewind;
 mod start;
@@ -17,7 +17,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use tokio::sync::watch as notice;
 
 use crate::client::remote::Remote;
 use crate::kernel::bounds::check_reason;
@@ -31,9 +30,10 @@ use crate::orchestration::callable::Callable;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::store::kept::Kept;
-use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Refused, Role, Status, Store, StoreResult};
+use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Refused, Status, Store, StoreResult};
 use crate::worker::request::Request;
 use crate::worker::run::Run;
+use crate::worker::time::Wall;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
 pub use handle::Handle;
 pub use purge::Purge;
@@ -90,10 +90,7 @@ impl Client {
     /// # Errors
     /// When the store cannot tell of changes.
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
-        let (change, changed) = notice::channel(());
-        let store = Kept::of_a_user(store, Payloads::default());
-        store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
-        Ok(Self { backend: Backend::Store(Arc::new(Remote { store, changed })) })
+        Ok(Self { backend: Backend::Store(Arc::new(Remote::new(store, Arc::new(Wall::new()))?)) })
     }
 
     /// How a client that was [connected](Self::connect) keeps what it starts and raises, and reads what it asks for. One of a
@@ -101,10 +98,7 @@ impl Client {
     pub fn payloads(self, payloads: Payloads) -> Self {
         match &self.backend {
             Backend::Worker(_) => self,
-            Backend::Store(remote) => {
-                let remote = Remote { store: remote.store.with(payloads), changed: remote.changed.clone() };
-                Self { backend: Backend::Store(Arc::new(remote)) }
-            }
+            Backend::Store(remote) => Self { backend: Backend::Store(Arc::new(remote.with(payloads))) },
         }
     }
 
@@ -238,10 +232,7 @@ impl Client {
 
     /// The time by which a worker of this process starts and ends things.
     pub(crate) fn now(&self) -> Timestamp {
-        match &self.backend {
-            Backend::Worker(worker) => worker.now(),
-            Backend::Store(_) => Timestamp::now(),
-        }
+        self.time().now()
     }
 
     async fn find(&self, id: &str) -> StoreResult<store::Instance> {

@@ -1,18 +1,19 @@
 //! Following an orchestration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::client::remote::{LONGEST_PAUSE, SHORTEST_PAUSE};
+use crate::client::remote::{LONGEST_PAUSE, SHORTEST_PAUSE, within};
 use crate::client::{Backend, Client, InstanceStatus};
 use crate::kernel::error::RuntimeError;
 use crate::kernel::payload::Payload;
 use crate::store::Status;
 use crate::worker::shutting_down;
+use crate::worker::time::Time;
 use crate::worker::watchers::Watching;
 
 /// What lies at least between two looks, however often something is written.
@@ -47,14 +48,14 @@ impl Client {
     /// # }
     /// ```
     pub fn watch(&self, id: impl Into<String>) -> Watch {
-        let id = id.into();
+        let (id, time) = (id.into(), self.time());
         let source = match &self.backend {
             Backend::Worker(worker) => Source::Worker(worker.watchers().watch(&id)),
             Backend::Store(remote) => {
-                Source::Store { changed: remote.changed.clone(), since: Instant::now(), pause: SHORTEST_PAUSE }
+                Source::Store { changed: remote.changed.clone(), since: time.uptime(), pause: SHORTEST_PAUSE }
             }
         };
-        Watch { client: self.clone(), id, show_input: true, source, is_due: true, look: None, last: None }
+        Watch { client: self.clone(), time, id, show_input: true, source, is_due: true, look: None, last: None }
     }
 }
 
@@ -62,6 +63,7 @@ impl Client {
 #[must_use = "nothing is asked until `next` is awaited"]
 pub struct Watch {
     client: Client,
+    time: Arc<dyn Time>,
     id: String,
     show_input: bool,
     source: Source,
@@ -69,8 +71,8 @@ pub struct Watch {
     is_due: bool,
     /// A look that has begun; it goes on when a cancelled [`next`](Self::next) is called again.
     look: Option<BoxFuture<'static, Result<InstanceStatus, RuntimeError>>>,
-    /// What was seen last, and when.
-    last: Option<(Seen, Instant)>,
+    /// What was seen last, and when by `time`.
+    last: Option<(Seen, Duration)>,
 }
 
 /// Who says that something was written.
@@ -79,8 +81,8 @@ enum Source {
     /// A write is heard of a moment before it can be read: after one there are several looks, each `pause` longer after the one before.
     Store {
         changed: watch::Receiver<()>,
-        /// When the last pause began.
-        since: Instant,
+        /// When the last pause began, by the time of the client.
+        since: Duration,
         pause: Duration,
     },
 }
@@ -107,15 +109,16 @@ impl Watch {
                 return Ok(None);
             }
             if !self.is_due {
-                self.source.changed().await?;
+                self.source.changed(&*self.time).await?;
                 self.is_due = true;
             }
             let look = self.look.get_or_insert_with(|| {
-                let rested = self.last.as_ref().map(|(_, looked)| *looked + REST);
+                let left = self.last.as_ref().map(|(_, looked)| (*looked + REST).saturating_sub(self.time.uptime()));
+                let rest = left.filter(|left| !left.is_zero()).map(|left| self.time.sleep(left));
                 let status = self.client.status(&self.id).show_input(self.show_input);
                 async move {
-                    if let Some(rested) = rested {
-                        sleep_until(rested).await;
+                    if let Some(rest) = rest {
+                        rest.await;
                     }
                     status.await
                 }
@@ -127,7 +130,7 @@ impl Watch {
             self.is_due = false;
             let seen = Seen::of(&status);
             let is_news = self.last.as_ref().is_none_or(|(last, _)| *last != seen);
-            self.last = Some((seen, Instant::now()));
+            self.last = Some((seen, self.time.uptime()));
             if is_news {
                 return Ok(Some(status));
             }
@@ -137,19 +140,19 @@ impl Watch {
 
 impl Source {
     /// Waits until it is time to look. Cancel safe.
-    async fn changed(&mut self) -> Result<(), RuntimeError> {
+    async fn changed(&mut self, time: &dyn Time) -> Result<(), RuntimeError> {
         match self {
             Self::Worker(watching) => watching.changed().await.then_some(()).ok_or_else(shutting_down),
             Self::Store { changed, since, pause } => {
                 let heard = match *pause > LONGEST_PAUSE {
-                    true => Ok(changed.changed().await),
-                    false => timeout_at(*since + *pause, changed.changed()).await,
+                    true => Some(changed.changed().await),
+                    false => within(time, (*since + *pause).saturating_sub(time.uptime()), changed.changed()).await,
                 };
                 *pause = match heard {
-                    Ok(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
-                    Err(_) => 2 * *pause,
+                    Some(heard) => heard.map(|()| SHORTEST_PAUSE).map_err(|_| shutting_down())?,
+                    None => 2 * *pause,
                 };
-                *since = Instant::now();
+                *since = time.uptime();
                 Ok(())
             }
         }

@@ -1,7 +1,5 @@
 //! What is done to an instance that exists: events, suspension, its end, its removal.
 
-use std::time::SystemTime;
-
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
@@ -86,7 +84,7 @@ pub(super) async fn purge_many(client: &Client, parameters: &Parameters) -> Resu
     let Some(from) = parameters.time("createdTimeFrom")? else {
         return Ok(json(StatusCode::BAD_REQUEST, "Please provide value for 'createdTimeFrom' parameter."));
     };
-    let to = parameters.time("createdTimeTo")?.unwrap_or_else(SystemTime::now);
+    let to = parameters.time("createdTimeTo")?.unwrap_or_else(|| client.now().into());
     let mut query = client.query().created_from(from).created_to(to);
     query = match parameters.statuses()? {
         None => query.finished(),

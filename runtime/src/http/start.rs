@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
+use crate::client::remote::within;
 use crate::client::{Client, Handle, ReuseId};
 use crate::http::answer::{INVALID_JSON, Refusal, bad_argument, error, json, message, with};
 use crate::http::body;
@@ -89,14 +90,14 @@ impl Wait<'_> {
                 }
             }
         };
-        match tokio::time::timeout(self.timeout, ended).await {
-            Ok(Ok(answer)) => answer,
+        match within(&*self.client.time(), self.timeout, ended).await {
+            Some(Ok(answer)) => answer,
             // It was started, and is to be asked for when the server is back, or was purged since.
-            Ok(Err(why)) if run.key.is_some() && [ErrorKind::ShuttingDown, ErrorKind::NotFound].contains(&why.kind()) => {
+            Some(Err(why)) if run.key.is_some() && [ErrorKind::ShuttingDown, ErrorKind::NotFound].contains(&why.kind()) => {
                 accepted(&self.urls, &run.id)
             }
-            Ok(Err(why)) => error(&why),
-            Err(_) => accepted(&self.urls, &run.id),
+            Some(Err(why)) => error(&why),
+            None => accepted(&self.urls, &run.id),
         }
     }
 }

@@ -241,7 +241,7 @@ pub(crate) async fn launch(start: StartRun) -> Launched {
                 if backoff.is_news() {
                     tracing::warn!(schedule = start.schedule, %error, "failed to start a scheduled run; retrying");
                 }
-                tokio::time::sleep(backoff.pause()).await;
+                client.time().sleep(backoff.pause()).await;
             }
             // Left for the next worker.
             Err(error) if error.class() == ErrorClass::Fatal => std::future::pending().await,

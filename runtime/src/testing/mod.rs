@@ -114,6 +114,8 @@ pub mod store_conformance;
 #[doc(hidden)]
 pub mod through;
 mod time;
+#[cfg(test)]
+mod waits;
 
 pub use arguments::Arguments;
 pub use explore::{Explore, crash_everywhere, explore};

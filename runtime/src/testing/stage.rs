@@ -24,6 +24,8 @@ pub(super) enum Mock {
     Answer(Arc<Mutex<Answer>>),
     Async(Arc<dyn Fn(Payload) -> BoxFuture<'static, Recorded> + Send + Sync>),
     Real,
+    /// One of the library's own runs too, but waits by the clock of the test only, which passes meanwhile.
+    Own,
     Never,
 }
 
@@ -102,7 +104,7 @@ impl Stage {
             let mock = {
                 let mut inner = stage.lock();
                 inner.calls.entry(name).or_default().push(input.clone());
-                let own = name.starts_with(OWN).then_some(Mock::Real);
+                let own = name.starts_with(OWN).then_some(Mock::Own);
                 inner.mocks.get(name).cloned().or(own)
             };
             let answer = match mock {
@@ -114,6 +116,7 @@ impl Stage {
                     }
                 }
                 Some(Mock::Async(answer)) => Ok(answer(input).await),
+                Some(Mock::Own) => Ok(activity.run(input).await),
                 Some(Mock::Real) => {
                     stage.lock().running += 1;
                     let _running = Running(&stage);
