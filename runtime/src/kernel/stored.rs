@@ -32,8 +32,6 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 6] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Terminated, Self::Suspended];
-
     /// Whether nothing can happen to the instance any more.
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -51,10 +49,6 @@ impl Status {
             Self::Terminated => "Terminated",
             Self::Suspended => "Suspended",
         }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 

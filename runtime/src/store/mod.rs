@@ -271,4 +271,5 @@ pub(crate) async fn open(url: &str, settings: UrlSettings) -> StoreResult<Arc<dy
 #[cfg(feature = "sqlite")]
 pub(crate) type UrlSettings = sqlite::SqliteSettings;
 #[cfg(not(feature = "sqlite"))]
-pub(crate) type UrlSettings = ();
+#[derive(Default)]
+pub(crate) struct UrlSettings {}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "sqlite")]
 use crate::kernel::error::{ErrorClass, ErrorKind};
 
 /// The extended codes of a database file that was removed or renamed while it was open: `SQLITE_READONLY_DBMOVED`, `SQLITE_IOERR_VNODE`.
