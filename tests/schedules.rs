@@ -71,8 +71,10 @@ async fn a_schedule_fires_for_every_time_also_for_those_while_the_worker_was_dow
     runtime.schedule("s").create(every(50), hello("Ada".into())).overlap(Overlap::AllowAll).await?;
     fires(&runtime, "s", 3).await;
     drop(runtime);
-    // Down for some times.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Down for some times: those of another schedule.
+    let elsewhere = open(&Kept::memory()).await?;
+    elsewhere.schedule("s").create(every(50), hello("Bob".into())).await?;
+    fires(&elsewhere, "s", 6).await;
     let runtime = open(&kept).await?;
     fires(&runtime, "s", 15).await;
     runtime.schedule("s").pause("enough").await?;
@@ -97,7 +99,8 @@ async fn a_paused_schedule_starts_only_what_it_is_told_to(kept: Kept) -> dacapo:
     let runtime = open(&kept).await?;
     let schedule = runtime.schedule("s");
     let before = runs(&runtime, "s").await.len();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    runtime.schedule("other").create(every(20), hello("Bob".into())).await?;
+    fires(&runtime, "other", 5).await;
     assert_eq!(runs(&runtime, "s").await.len(), before, "the pause outlives the process");
     schedule.trigger().await?;
     fires(&runtime, "s", before + 1).await;

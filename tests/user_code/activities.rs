@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dacapo::testing::Harness;
 use dacapo::{Event, Retry, Runtime, activity, orchestrator};
 use tokio::sync::Notify;
 
 use crate::both::{Kept, on_both_stores};
-use crate::{in_time, still_works};
+use crate::{in_time, increment, still_works, two_steps};
 
 on_both_stores! {
-    a_timed_out_attempt_that_panics_in_a_drop_fails
-    a_silent_attempt_that_panics_in_a_drop_fails
     a_cancelled_attempt_that_panics_in_a_drop_gives_its_slot_back
     an_aborted_attempt_that_panics_in_a_drop_gives_its_slot_back
     an_attempt_that_outlives_its_cancel_grace_gives_its_slot_back
@@ -35,16 +34,33 @@ impl Drop for Bomb {
 #[derive(Clone, Default)]
 struct Started(Arc<Notify>);
 
+/// How long an attempt may take, where time is virtual.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What stands for an activity that does not end.
+async fn hangs_with_a_bomb() -> dacapo::Result<()> {
+    let _bomb = Bomb;
+    std::future::pending().await
+}
+
+fn one_slot_in_virtual_time() -> Harness {
+    let harness = Harness::new();
+    harness.settings(|builder| builder.max_concurrent_activities(1));
+    harness.mock_async(too_slow, |()| hangs_with_a_bomb());
+    harness.mock_async(silent, |()| hangs_with_a_bomb());
+    harness.real(increment);
+    harness
+}
+
 async fn one_slot(kept: &Kept) -> dacapo::Result<(Runtime, Started)> {
     let started = Started::default();
     let runtime = kept.runtime().max_concurrent_activities(1).cancel_grace(Duration::from_millis(10)).state(started.clone());
     Ok((runtime.open().await?, started))
 }
 
-#[activity(retry = Retry::none(), timeout = Duration::from_millis(20))]
+#[activity(retry = Retry::none(), timeout = HOUR)]
 async fn too_slow() -> dacapo::Result<()> {
-    let _bomb = Bomb;
-    std::future::pending().await
+    unreachable!("it is mocked")
 }
 
 #[orchestrator]
@@ -52,18 +68,17 @@ async fn waits_for_too_slow() -> dacapo::Result<()> {
     too_slow().await
 }
 
-async fn a_timed_out_attempt_that_panics_in_a_drop_fails(kept: Kept) -> dacapo::Result<()> {
-    let (runtime, _) = one_slot(&kept).await?;
-    let failure = in_time("the timeout", runtime.start(waits_for_too_slow()).await?.result()).await.expect_err("it is late");
-    assert!(failure.to_string().contains("timeout of 20ms"), "{failure}");
-    still_works(&runtime).await;
-    Ok(())
+#[test]
+fn a_timed_out_attempt_that_panics_in_a_drop_fails() {
+    let harness = one_slot_in_virtual_time();
+    let failure = harness.run(waits_for_too_slow()).expect_err("it is late");
+    assert!(failure.to_string().contains("timeout of 3600s"), "{failure}");
+    assert_eq!((harness.elapsed(), harness.run(two_steps(1))), (HOUR, Ok(3)), "the worker goes on");
 }
 
-#[activity(retry = Retry::none(), heartbeat_timeout = Duration::from_millis(20))]
+#[activity(retry = Retry::none(), heartbeat_timeout = HOUR)]
 async fn silent() -> dacapo::Result<()> {
-    let _bomb = Bomb;
-    std::future::pending().await
+    unreachable!("it is mocked")
 }
 
 #[orchestrator]
@@ -71,12 +86,12 @@ async fn waits_for_silent() -> dacapo::Result<()> {
     silent().await
 }
 
-async fn a_silent_attempt_that_panics_in_a_drop_fails(kept: Kept) -> dacapo::Result<()> {
-    let (runtime, _) = one_slot(&kept).await?;
-    let failure = in_time("the timeout", runtime.start(waits_for_silent()).await?.result()).await.expect_err("it is silent");
+#[test]
+fn a_silent_attempt_that_panics_in_a_drop_fails() {
+    let harness = one_slot_in_virtual_time();
+    let failure = harness.run(waits_for_silent()).expect_err("it is silent");
     assert!(failure.to_string().contains("heartbeat"), "{failure}");
-    still_works(&runtime).await;
-    Ok(())
+    assert_eq!((harness.elapsed(), harness.run(two_steps(1))), (HOUR, Ok(3)), "the worker goes on");
 }
 
 #[activity]
