@@ -1,15 +1,17 @@
 //! What an orchestrator logs or prints is written when it happens, and not again when it is replayed. What the arguments do is
 //! done every time.
 
+#[path = "support/log.rs"]
+mod log;
+
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dacapo::store::MemoryStore;
 use dacapo::{Event, Runtime, activity, orchestrator};
+use log::Log;
 use rand::RngExt as _;
 use tracing::warn;
-use tracing_subscriber::fmt::MakeWriter;
 
 const GO: Event<u32> = Event::new("go");
 
@@ -81,29 +83,6 @@ async fn draws() -> usize {
     first + note(dacapo::new_uuid().to_string()).await
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// A subscriber of one test decides for all which events are asked for at all, so that one runs at a time.
 static SUBSCRIBED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -139,11 +118,9 @@ async fn both_across<T>(restart: impl FnOnce() -> T) -> dacapo::Result<()> {
 #[tokio::test]
 async fn a_replay_logs_nothing_again() -> dacapo::Result<()> {
     let _alone = SUBSCRIBED.lock().await;
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::of_this_thread();
     run_across_a_restart().await?;
-    let text = String::from_utf8(log.0.lock().expect("nobody panics with it").clone())?;
+    let text = log.text();
     for line in ["begin", "stepped", "end 3", "logged 7 ", "counted 5"] {
         assert_eq!(text.matches(line).count(), 1, "`{line}` in:\n{text}");
     }
@@ -174,14 +151,12 @@ async fn calls_it() {
 #[tokio::test]
 async fn a_shutdown_tells_how_many_activities_it_cut_off() -> dacapo::Result<()> {
     let _alone = SUBSCRIBED.lock().await;
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::of_this_thread();
     let runtime = Runtime::builder("memory:").grace_period(Duration::ZERO).open().await?;
     runtime.start(calls_it()).await?;
     STARTED.notified().await;
     runtime.shutdown().await?;
-    let text = String::from_utf8(log.0.lock().expect("nobody panics with it").clone())?;
+    let text = log.text();
     assert!(text.contains("still running after the grace period") && text.contains("activities=1"), "{text}");
     Ok(())
 }

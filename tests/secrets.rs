@@ -1,37 +1,28 @@
 //! Nothing that comes from a value leaves in clear where there is a codec: neither files nor logs nor reports nor errors show it.
 
 mod both;
+#[path = "support/log.rs"]
+mod log;
 
-use std::io::Write;
-use std::sync::{Mutex, Once};
+use std::sync::{LazyLock, Once};
 use std::time::Duration;
 
 use both::{Kept, on_both_stores, reaches, until};
 use dacapo::{Client, Codec, Event, Failure, Payloads, Runtime, Status, activity, entity, orchestrator};
+use log::Log;
 
 /// What every value here has in it, and nothing else.
 const MARK: &str = "hush-7c41";
 const GO: Event<u32> = Event::new("go");
 
 /// All that is logged in this process.
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-struct Log;
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOG.lock().expect("nobody panics with it").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+static LOG: LazyLock<Log> = LazyLock::new(Log::default);
 
 fn log_everything() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(|| Log).with_ansi(false);
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(LOG.clone()).with_ansi(false);
         subscriber.init();
         std::panic::set_hook(Box::new(|_| {}));
     });
@@ -203,8 +194,7 @@ fn is_hidden(kept: &Kept, after: &str) {
         let path = file.expect("a file").path();
         assert!(!has_mark(&std::fs::read(&path).expect("it is readable")), "after {after}: in {}", path.display());
     }
-    let log = LOG.lock().expect("nobody panics with it");
-    let lines = String::from_utf8_lossy(&log);
+    let lines = LOG.text();
     let line = lines.lines().find(|line| line.contains(MARK));
     assert_eq!(line, None, "after {after}: in the log");
 }

@@ -1,5 +1,10 @@
 //! What a worker does about errors of its store: a passing one is tried again, a permanent one parks the run it concerns.
 
+#[path = "support/log.rs"]
+mod log;
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
@@ -8,8 +13,9 @@ use std::time::Duration;
 
 use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Client, ErrorKind, Event, Overlap, Runtime, RuntimeError, Status, Timetable, activity, entity, orchestrator};
+use log::Log;
 use rusqlite::Connection;
-use tracing_subscriber::fmt::MakeWriter;
+use wait::{reported, until};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -163,12 +169,7 @@ async fn timers_of_stored_runs_fire_though_the_store_could_not_be_asked_for_them
         for id in ["one", "two"] {
             soon("the timer fires", runtime.attach(sleeps, id).result()).await?;
         }
-        soon("all reads were tried again", async {
-            while store.between.left(what) > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until("all reads were tried again", async || store.between.left(what) == 0).await;
     }
     Ok(())
 }
@@ -193,46 +194,9 @@ async fn a_schedule_starts_its_run_though_the_store_could_not_be_read() -> dacap
     store.between.fail(Read::Instance, 0);
     schedule.trigger().await?;
     store.between.fail(Read::Instance, 3);
-    let started = async {
-        loop {
-            let page = runtime.query().tag("schedule", "s").await?;
-            if !page.instances().is_empty() {
-                return dacapo::Result::<()>::Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    soon("the run is started", started).await?;
+    let has_started = async || runtime.query().tag("schedule", "s").await.is_ok_and(|page| !page.instances().is_empty());
+    until("the run is started", has_started).await;
     Ok(())
-}
-
-/// What is logged while it is there.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("nobody panics with it").clone()).expect("it is text")
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
 }
 
 fn url(folder: &Path) -> String {
@@ -245,12 +209,7 @@ async fn damaged(folder: &Path, damage: &str) -> dacapo::Result<()> {
     runtime.start(waits(1)).id("broken").await?;
     runtime.start(waits(1)).id("sound").await?;
     for id in ["broken", "sound"] {
-        soon("it waits", async {
-            while runtime.history(id).await.is_ok_and(|turns| turns.len() < 2) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until("it waits", async || runtime.history(id).await.is_ok_and(|turns| turns.len() > 1)).await;
     }
     runtime.shutdown().await?;
     Connection::open(folder.join("test.db"))?.execute_batch(damage)?;
@@ -267,9 +226,7 @@ async fn a_history_that_cannot_be_read_parks_its_run_and_nothing_else() -> dacap
     ] {
         let folder = tempfile::tempdir()?;
         damaged(folder.path(), &damage).await?;
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-        let guard = tracing::subscriber::set_default(subscriber);
+        let (log, guard) = Log::of_this_thread();
 
         let runtime = Runtime::open(&url(folder.path())).await?;
         soon("the event is kept", runtime.raise("broken", GO, 1)).await?;
@@ -322,13 +279,8 @@ async fn a_message_that_cannot_be_read_keeps_no_other_from_being_heard() -> daca
     let client = Client::connect(&url(folder.path())).await?;
     client.raise("sound", GO, 40).await?;
     assert_eq!(soon("the other is heard", runtime.attach(waits, "sound").result()).await?, 42);
-    soon("it is parked", async {
-        while client.status("broken").await.is_ok_and(|status| status.runtime_status() != Status::Suspended) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    assert!(client.status("broken").await?.report().is_some_and(|report| report.contains("event")));
+    let parked = reported(&client, "broken").await;
+    assert!(parked.report().is_some_and(|report| report.contains("event")), "{parked:?}");
     runtime.shutdown().await?;
     Ok(())
 }
