@@ -336,16 +336,13 @@ impl Operation<'_> {
     /// The hidden type that says how the operation is recorded.
     fn marker(&self, krate: &Path) -> TokenStream {
         let Self { marker, name, parameters, conditions, .. } = self;
-        let vis = &self.method.vis;
+        let marker_type = recorded::marker(&self.method.vis, marker, conditions);
         let types = parameters.iter().map(|parameter| &parameter.ty);
         let output = signature::output(&self.method.sig);
         let kind = recorded::kind(krate, &output);
         let codec = recorded::codec(krate, parameters, &output);
         quote! {
-            #(#conditions)*
-            #[doc(hidden)]
-            #[allow(non_camel_case_types)]
-            #vis struct #marker;
+            #marker_type
 
             #(#conditions)*
             impl #krate::__private::EntityOperation for #marker {

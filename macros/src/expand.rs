@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::expansion::Expansion;
 use crate::function::shape;
 use crate::spans::{ends, respan};
-use crate::{attributes, fallback, rewrite, rules, signature};
+use crate::{attributes, fallback, recorded, rewrite, rules, signature};
 
 pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut cx = Context::default();
@@ -90,6 +90,7 @@ impl Expansion<'_> {
         body.set_span(self.function.block.brace_token.span.join());
         // It may be started by its name alone.
         let may_be_uncalled = (self.role == Role::Orchestrator).then(|| quote!(#[allow(dead_code)]));
+        let marker_type = recorded::marker(vis, marker, conditions);
         let implementation = self.implementation(shape);
         quote! {
             #may_be_uncalled
@@ -97,10 +98,7 @@ impl Expansion<'_> {
             #[track_caller]
             #vis #fn_token #ident(#(#idents: #types),*) #output #body
 
-            #(#conditions)*
-            #[doc(hidden)]
-            #[allow(non_camel_case_types)]
-            #vis struct #marker;
+            #marker_type
 
             #(#conditions)*
             #implementation

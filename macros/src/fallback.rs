@@ -59,16 +59,14 @@ pub(crate) fn expand(expansion: &Expansion<'_>, cx: Context) -> TokenStream {
         false => advised(&ty).unwrap_or_else(|| syn::parse_quote!(())),
     };
     let kind = recorded::kind(krate, &ty);
+    let marker_type = recorded::marker(vis, marker, conditions);
     quote! {
         #errors
         #(#outer)*
         #[allow(unused_variables)]
         #vis #signature { ::core::unreachable!() }
 
-        #(#conditions)*
-        #[doc(hidden)]
-        #[allow(non_camel_case_types)]
-        #vis struct #marker;
+        #marker_type
 
         #(#conditions)*
         impl #krate::__private::Function for #marker {

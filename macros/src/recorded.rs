@@ -2,11 +2,21 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{Path, Type};
+use syn::{Attribute, Path, Type, Visibility};
 
 use crate::owned;
 use crate::signature::{self, Parameter};
 use crate::spans::{Ends, ends};
+
+/// The hidden type that stands for a function or an operation.
+pub(crate) fn marker(vis: &Visibility, marker: &Ident, conditions: &[Attribute]) -> TokenStream {
+    quote! {
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis struct #marker;
+    }
+}
 
 /// Both directions stand in one function, so that an argument that cannot be stored is one error, at its type.
 pub(crate) fn codec(krate: &Path, parameters: &[Parameter], output: &Type) -> TokenStream {
