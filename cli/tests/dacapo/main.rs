@@ -4,6 +4,7 @@ mod export;
 mod inspect;
 mod manage;
 mod run;
+mod values;
 #[path = "../../../tests/support/wait.rs"]
 mod wait;
 
