@@ -23,6 +23,7 @@ mod entity;
 #[cfg(feature = "http")]
 pub mod http;
 mod kernel;
+mod lock;
 mod orchestration;
 mod registry;
 mod runtime;

@@ -15,7 +15,7 @@ use crate::registry::Registry;
 use crate::store::kept::Kept;
 use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]
-use crate::worker::pool::Perform;
+use crate::worker::activities::pool::Perform;
 #[cfg(feature = "testing")]
 use crate::worker::time::Time;
 use crate::worker::time::Wall;
@@ -329,7 +329,17 @@ impl Builder {
             Source::Url(url) => Kept::new(store::open(&url, self.url_settings).await?, self.payloads),
             Source::Store(store) => Kept::of_a_user(store, self.payloads),
         };
-        let worker = Worker::start(store, self.standby, registry, self.states, self.settings).await?;
+        #[cfg(feature = "schedules")]
+        let (here, states) = {
+            let (here, mut states) = (crate::schedule::keeper::Here::default(), self.states);
+            states.insert(here.clone());
+            (here, states)
+        };
+        #[cfg(not(feature = "schedules"))]
+        let states = self.states;
+        let worker = Worker::start(store, self.standby, registry, states, self.settings).await?;
+        #[cfg(feature = "schedules")]
+        here.set(&worker);
         Ok(Runtime { client: Client::of(worker.clone()), worker, grace: self.grace })
     }
 }

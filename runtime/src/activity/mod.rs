@@ -53,10 +53,10 @@ pub(crate) fn scope<F: Future>(attempt: Attempt, body: F) -> impl Future<Output 
     ATTEMPT.scope(attempt, body)
 }
 
-/// The worker that runs the attempt.
+/// The value of type `T` that was given to the runtime, in an activity that it runs.
 #[cfg(feature = "schedules")]
-pub(crate) fn worker() -> Option<Arc<crate::worker::Worker>> {
-    ATTEMPT.try_with(|attempt| attempt.signals.worker()).ok().flatten()
+pub(crate) fn find_state<T: Send + Sync + 'static>() -> Option<Arc<T>> {
+    ATTEMPT.try_with(|attempt| attempt.state.get::<T>()).ok().flatten()
 }
 
 /// The number of this attempt, counted from 1. An attempt that a crash interrupted is made again under the same number.

@@ -1,14 +1,16 @@
 //! What passes between a running attempt and its worker: that it is cancelled, and that it is alive.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::kernel::payload::Payload;
-use crate::store::{Batch, CallId, Heartbeat, InstanceKey};
-use crate::worker::Worker;
+use crate::lock::{Held, Lock};
+use crate::store::{CallId, InstanceKey};
+use crate::worker::activities::Sink;
 use crate::worker::time::Time;
 
 /// How often the details of one attempt are written at most.
@@ -16,7 +18,8 @@ const THROTTLE: Duration = Duration::from_secs(1);
 
 /// The signals of one attempt.
 pub(crate) struct Signals {
-    worker: Weak<Worker>,
+    sink: Weak<dyn Sink>,
+    executor: Handle,
     time: Arc<dyn Time>,
     instance: InstanceKey,
     call: CallId,
@@ -25,7 +28,7 @@ pub(crate) struct Signals {
     applied: Notify,
     /// Whether the attempt wants to be told before it is dropped.
     listens: AtomicBool,
-    beat: Mutex<Beat>,
+    beat: Lock<Beat>,
 }
 
 struct Beat {
@@ -47,9 +50,15 @@ struct Beat {
 }
 
 impl Signals {
-    pub(crate) fn new(worker: &Arc<Worker>, instance: InstanceKey, call: CallId) -> Arc<Self> {
+    pub(crate) fn new(
+        sink: &Arc<dyn Sink>,
+        executor: Handle,
+        time: Arc<dyn Time>,
+        instance: InstanceKey,
+        call: CallId,
+    ) -> Arc<Self> {
         let beat = Beat {
-            last: worker.time().uptime(),
+            last: time.uptime(),
             details: None,
             unsent: false,
             sending: false,
@@ -59,26 +68,21 @@ impl Signals {
             hushed: false,
         };
         Arc::new(Self {
-            worker: Arc::downgrade(worker),
-            time: worker.time().clone(),
+            sink: Arc::downgrade(sink),
+            executor,
+            time,
             instance,
             call,
             cancelled: AtomicBool::new(false),
             told: Notify::new(),
             applied: Notify::new(),
             listens: AtomicBool::new(false),
-            beat: Mutex::new(beat),
+            beat: Lock::leaf(beat),
         })
     }
 
-    /// The worker that runs the attempt.
-    #[cfg(feature = "schedules")]
-    pub(super) fn worker(&self) -> Option<Arc<Worker>> {
-        self.worker.upgrade()
-    }
-
-    fn beat(&self) -> MutexGuard<'_, Beat> {
-        self.beat.lock().unwrap_or_else(PoisonError::into_inner)
+    fn beat(&self) -> Held<'_, Beat> {
+        self.beat.lock()
     }
 
     /// Tells the attempt that nobody waits for it any more; whether it wants time to clean up.
@@ -112,11 +116,12 @@ impl Signals {
         beat.last = self.time.uptime();
         beat.details = Some(details);
         beat.unsent = true;
-        let Some(worker) = self.worker.upgrade().filter(|_| !beat.sending) else { return };
-        beat.sending = true;
+        if std::mem::replace(&mut beat.sending, true) {
+            return;
+        }
         drop(beat);
         let this = self.clone();
-        worker.spawn(async move {
+        self.executor.spawn(async move {
             while this.send() {
                 this.time.sleep(THROTTLE).await;
             }
@@ -126,14 +131,14 @@ impl Signals {
     /// Sends what is new; `false` when there is nothing.
     fn send(&self) -> bool {
         let mut beat = self.beat();
-        let worker = self.worker.upgrade().filter(|_| beat.unsent && !beat.ended);
-        let (Some(worker), Some(details)) = (worker, beat.details.clone()) else {
+        let sink = self.sink.upgrade().filter(|_| beat.unsent && !beat.ended);
+        let (Some(sink), Some(details)) = (sink, beat.details.clone()) else {
             beat.sending = false;
             return false;
         };
         (beat.unsent, beat.applying, beat.sent) = (false, true, true);
         drop(beat);
-        self.apply(&worker, Some(details));
+        sink.heartbeat(self.instance, self.call, Some(details));
         let hushed = {
             let mut beat = self.beat();
             beat.applying = false;
@@ -141,15 +146,10 @@ impl Signals {
         };
         if hushed {
             // The batch that deletes what was said may have been applied before the one above.
-            self.apply(&worker, None);
+            sink.heartbeat(self.instance, self.call, None);
         }
         self.applied.notify_waiters();
         true
-    }
-
-    fn apply(&self, worker: &Worker, details: Option<Payload>) {
-        let heartbeats = vec![Heartbeat { instance: self.instance, call: self.call, details }];
-        worker.store().apply(Batch { epoch: Some(worker.epoch()), heartbeats, ..Batch::default() }, Box::new(|_| {}));
     }
 
     /// Sends nothing from now on, because the call is given up. Whether something has been sent.

@@ -10,11 +10,11 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Recorded, Returned};
 use crate::kernel::instance_id::entity_name;
+use crate::kernel::machine::code::new_entity;
 use crate::kernel::payload::Payload;
 use crate::orchestration::entity::EntityCall;
 use crate::store::kept::Kept;
 use crate::store::{Batch, End, Lookup, StoreResult, Turn};
-use crate::worker::entities::new_entity;
 
 impl Client {
     /// Calls an operation of an entity and waits for what it returns: for an operation that returns `Result<T, E>` exactly that, for

@@ -24,6 +24,7 @@ use crate::kernel::engine::event::{Event as HistoryEvent, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::function::{Function, Recorded, Storable};
 use crate::kernel::instance_id;
+use crate::kernel::machine::request::Request;
 use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;
 use crate::orchestration::callable::Callable;
@@ -31,7 +32,6 @@ use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
 use crate::store::kept::Kept;
 use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Refused, Status, Store, StoreResult};
-use crate::worker::request::Request;
 use crate::worker::run::Run;
 use crate::worker::time::Wall;
 pub use entities::{EntityPage, EntityQuery, EntityStatus};
@@ -43,8 +43,9 @@ pub use start::{Named, Restart, ReuseId, Start};
 pub use status::{InstanceStatus, StatusRequest};
 pub use watch::Watch;
 
+use crate::kernel::machine::answers::{not_found, shutting_down, wrong_state};
 use crate::worker::entities::is_entity;
-use crate::worker::{Worker, not_found, outcome_of, shutting_down, wrong_state};
+use crate::worker::{Worker, outcome_of};
 
 /// Starts, signals and queries orchestrations.
 ///

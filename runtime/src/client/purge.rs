@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use crate::client::{Backend, Client};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::instance_id;
+use crate::kernel::machine::answers::not_found;
 use crate::store::{Batch, Instance, Query, StoreResult};
-use crate::worker::not_found;
 
 impl Client {
     /// Deletes a finished orchestration and all it has left: history, messages, tags. Awaiting the request does it.

@@ -8,9 +8,9 @@ use futures::future::{BoxFuture, Either, select};
 use tokio::sync::watch as notice;
 
 use crate::client::{Backend, Client};
+use crate::kernel::machine::answers::shutting_down;
 use crate::store::kept::Kept;
 use crate::store::{ErrorClass, Payloads, Role, Store, StoreResult};
-use crate::worker::shutting_down;
 use crate::worker::time::Time;
 
 /// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.

@@ -4,8 +4,8 @@ use crate::client::{Backend, Client};
 use crate::kernel::bounds::check_reason;
 use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::machine::answers::{not_found, wrong_state};
 use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Stored, Timestamp, Update};
-use crate::worker::{not_found, wrong_state};
 
 impl Client {
     /// Goes on with a failed orchestration: what failed in it is tried again, and what was completed is not.

@@ -15,11 +15,11 @@ use crate::kernel::engine::event::Event;
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Function;
+use crate::kernel::machine::answers::not_found;
+use crate::kernel::machine::request::Request;
 use crate::kernel::payload::Payload;
 use crate::kernel::trace::TraceContext;
 use crate::store::{End, Instance, InstanceKey, Lookup, Status, StoreResult, Timestamp, already_exists};
-use crate::worker::not_found;
-use crate::worker::request::Request;
 use crate::worker::run::Run;
 
 /// What to do when the instance id of a start exists already. The words are Temporal's and Durable Task's.

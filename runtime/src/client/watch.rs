@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use crate::client::remote::{LONGEST_PAUSE, SHORTEST_PAUSE, within};
 use crate::client::{Backend, Client, InstanceStatus};
 use crate::kernel::error::RuntimeError;
+use crate::kernel::machine::answers::shutting_down;
 use crate::kernel::payload::Payload;
 use crate::store::Status;
-use crate::worker::shutting_down;
+use crate::worker::Watching;
 use crate::worker::time::Time;
-use crate::worker::watchers::Watching;
 
 /// What lies at least between two looks, however often something is written.
 const REST: Duration = Duration::from_millis(20);

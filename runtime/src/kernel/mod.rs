@@ -14,6 +14,7 @@ pub(crate) mod failure;
 pub(crate) mod function;
 pub(crate) mod instance_id;
 pub(crate) mod limits;
+pub(crate) mod machine;
 pub(crate) mod payload;
 pub(crate) mod registration;
 pub(crate) mod retry;

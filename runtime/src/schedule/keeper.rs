@@ -3,18 +3,20 @@
 //! Invariant: the run for a time has an id made of the schedule's name and that time, so whatever is done twice starts it once.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, ReuseId};
+use crate::kernel::machine::request::Request;
 use crate::kernel::payload::{Payload, on_its_own};
 use crate::kernel::time::Timestamp;
 use crate::schedule::policy::{CatchUp, Overlap};
 use crate::schedule::timetable::{Timetable, text};
 use crate::store::ErrorClass;
 use crate::store::trouble::Backoff;
-use crate::worker::request::Request;
+use crate::worker::Worker;
 use crate::{Event, activity, orchestrator};
 
 /// What a run that a schedule has started is labelled with.
@@ -59,6 +61,16 @@ pub(crate) struct Keeper {
     pub(super) skipped: u64,
     /// Why the last run could not be started.
     pub(super) error: Option<String>,
+}
+
+/// The worker that runs the activities of schedules, which start runs by it. Set when it has been made.
+#[derive(Clone, Default)]
+pub(crate) struct Here(Arc<OnceLock<Weak<Worker>>>);
+
+impl Here {
+    pub(crate) fn set(&self, worker: &Arc<Worker>) {
+        let _ = self.0.set(Arc::downgrade(worker));
+    }
 }
 
 /// What is late by less was not missed.
@@ -229,7 +241,7 @@ pub(crate) enum Launched {
 /// Starts a run, unless the one before is in its way. Done again after a crash it finds the run that it has started.
 #[activity(crate = crate, name = "dacapo:launch")]
 pub(crate) async fn launch(start: StartRun) -> Launched {
-    let Some(worker) = crate::activity::worker() else {
+    let Some(worker) = crate::activity::find_state::<Here>().and_then(|here| here.0.get()?.upgrade()) else {
         return Launched::Failed("the runtime is shut down".to_owned());
     };
     let client = Client::of(worker);

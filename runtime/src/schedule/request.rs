@@ -10,13 +10,13 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Function;
 use crate::kernel::instance_id::{self, visible};
+use crate::kernel::machine::request::Request;
 use crate::kernel::payload::Payload;
 use crate::orchestration::child::Orchestration;
 use crate::schedule::control::Schedule;
 use crate::schedule::keeper::{self, Command, Keeper, Plan};
 use crate::schedule::policy::{CatchUp, Overlap};
 use crate::schedule::timetable::Timetable;
-use crate::worker::request::Request;
 
 impl Schedule {
     /// Asks for a new schedule of the runs of an orchestrator. Awaiting the request creates it.

@@ -1,13 +1,14 @@
 //! A store that forgets: for tests, and for runs that need not survive the process.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::instance_id;
+use crate::lock::{Held, Lock};
 use crate::store::{
     Append, Applied, Batch, Beside, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance,
     Owner, Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
@@ -19,7 +20,7 @@ use crate::store::{
 /// Clones share their content.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Lock<Inner>>,
 }
 
 #[derive(Default)]
@@ -43,8 +44,8 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, Inner> {
+        self.inner.lock()
     }
 
     fn answer<T: Send + 'static>(&self, read: impl FnOnce(&Inner) -> T) -> BoxFuture<'_, StoreResult<T>> {

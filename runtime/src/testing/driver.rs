@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::activity::States;
 use crate::client::Client;
+use crate::lock::{Held, Lock};
 use crate::runtime::{Builder, Runtime};
 use crate::store::{Lookup, MemoryStore, Store as _, Timestamp};
 use crate::testing::schedule::Schedule;
@@ -41,14 +42,10 @@ pub(super) struct Driver {
     pub(super) time: VirtualTime,
     pub(super) stage: Arc<Stage>,
     pub(super) commits: Arc<Commits>,
-    schedule: Mutex<Schedule>,
-    states: Mutex<States>,
-    settings: Mutex<Arc<Change>>,
-    runtime: Mutex<Option<Runtime>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    schedule: Lock<Schedule>,
+    states: Lock<States>,
+    settings: Lock<Arc<Change>>,
+    runtime: Lock<Option<Runtime>>,
 }
 
 impl Driver {
@@ -64,28 +61,28 @@ impl Driver {
             time: VirtualTime::new(),
             stage: Arc::default(),
             commits: Arc::new(Commits::crashing(crashes)),
-            schedule: Mutex::new(schedule),
-            states: Mutex::default(),
-            settings: Mutex::new(Arc::new(|builder| builder)),
-            runtime: Mutex::new(None),
+            schedule: Lock::leaf(schedule),
+            states: Lock::default(),
+            settings: Lock::leaf(Arc::new(|builder| builder)),
+            runtime: Lock::leaf(None),
         }
     }
 
-    pub(super) fn states(&self) -> MutexGuard<'_, States> {
-        lock(&self.states)
+    pub(super) fn states(&self) -> Held<'_, States> {
+        self.states.lock()
     }
 
     pub(super) fn set(&self, change: Arc<Change>) {
-        *lock(&self.settings) = change;
+        *self.settings.lock() = change;
     }
 
-    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        lock(&self.schedule)
+    pub(super) fn schedule(&self) -> Held<'_, Schedule> {
+        self.schedule.lock()
     }
 
     /// Whether the worker has been started.
     pub(super) fn is_open(&self) -> bool {
-        lock(&self.runtime).is_some()
+        self.runtime.lock().is_some()
     }
 
     /// Runs a future to its end, on a thread of its own where this one belongs to an executor.
@@ -105,7 +102,7 @@ impl Driver {
     }
 
     async fn client(&self) -> Result<Client, Stuck> {
-        if let Some(runtime) = &*lock(&self.runtime) {
+        if let Some(runtime) = &*self.runtime.lock() {
             return Ok(runtime.client());
         }
         let store = crashing(self.memory.clone(), self.commits.clone());
@@ -113,16 +110,17 @@ impl Driver {
         let states = self.states().clone();
         let perform = Arc::new(move |activity, input| stage.perform(activity, input));
         let builder = Runtime::with_store(store).verify(true).simulated(Arc::new(self.time.clone()), perform, states);
-        let change = lock(&self.settings).clone();
+        let change = self.settings.lock().clone();
         let runtime = change(builder).open().await.map_err(|error| error.to_string())?;
         let client = runtime.client();
-        *lock(&self.runtime) = Some(runtime);
+        *self.runtime.lock() = Some(runtime);
         Ok(client)
     }
 
     /// Drops the worker as a crash does. The next one starts when it is asked for.
     async fn crash(&self) {
-        drop(lock(&self.runtime).take());
+        let runtime = self.runtime.lock().take();
+        drop(runtime);
         self.quiet().await;
         self.commits.revive();
     }
@@ -245,7 +243,8 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        drop(lock(&self.runtime).take());
+        let runtime = self.runtime.lock().take();
+        drop(runtime);
         if let Some(executor) = self.executor.take() {
             // Allowed on a thread of another executor, too.
             executor.shutdown_background();

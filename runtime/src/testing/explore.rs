@@ -201,8 +201,9 @@ impl<R: PartialEq + Debug> Outcome<R> {
         let harness = Harness::driven_by(Driver::new(schedule, crashes.clone()));
         let result = quietly(quiet, || catch_unwind(AssertUnwindSafe(|| scenario(&harness))));
         let driver = &harness.driver;
+        let commits = driver.commits.told();
         let schedule = driver.schedule();
-        Self { result, commits: driver.commits.told(), taken: schedule.taken(), told: schedule.told(), crashes }
+        Self { result, commits, taken: schedule.taken(), told: schedule.told(), crashes }
     }
 
     /// Both results, when they are not the same.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, pending};
@@ -13,6 +13,7 @@ use crate::kernel::failure::Failure;
 use crate::kernel::function::Recorded;
 use crate::kernel::payload::{Excerpt, Payload};
 use crate::kernel::registration::Registration;
+use crate::lock::{Held, Lock, Order};
 use crate::registry::OWN;
 
 /// A mock on recorded values; a text when it has no answer.
@@ -21,7 +22,7 @@ type Answer = Box<dyn FnMut(Payload) -> Result<Recorded, String> + Send>;
 /// What happens when an activity is called.
 #[derive(Clone)]
 pub(super) enum Mock {
-    Answer(Arc<Mutex<Answer>>),
+    Answer(Arc<Lock<Answer>>),
     Async(Arc<dyn Fn(Payload) -> BoxFuture<'static, Recorded> + Send + Sync>),
     Real,
     /// One of the library's own runs too, but waits by the clock of the test only, which passes meanwhile.
@@ -31,14 +32,14 @@ pub(super) enum Mock {
 
 impl Mock {
     pub(super) fn answer(answer: impl FnMut(Payload) -> Result<Recorded, String> + Send + 'static) -> Self {
-        Self::Answer(Arc::new(Mutex::new(Box::new(answer))))
+        Self::Answer(Arc::new(Lock::new(Order::User, Box::new(answer))))
     }
 }
 
 /// The activities of a test.
 #[derive(Default)]
 pub(super) struct Stage {
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
     ended: Notify,
 }
 
@@ -57,8 +58,8 @@ struct Inner {
 }
 
 impl Stage {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, Inner> {
+        self.inner.lock()
     }
 
     pub(super) fn mock(&self, name: &'static str, mock: Mock) {
@@ -109,7 +110,7 @@ impl Stage {
             };
             let answer = match mock {
                 Some(Mock::Answer(answer)) => {
-                    let mut answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut answer = answer.lock();
                     match catch_unwind(AssertUnwindSafe(|| answer(input))) {
                         Ok(answered) => answered,
                         Err(panic) => Ok(Err(Failure::panic(&*panic))),

@@ -1,14 +1,14 @@
 //! A store that stops after a chosen commit, as the disk of a process that was killed does.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use crate::lock::{Held, Lock, Order};
 use crate::store::{Applied, Batch, Event, InstanceKey, MemoryStore, Reply, Store};
 use crate::testing::through::{Between, Through};
 
 /// The commits of a test, over all restarts of it.
-#[derive(Default)]
-pub(super) struct Commits(Mutex<Log>);
+pub(super) struct Commits(Lock<Log>);
 
 #[derive(Default)]
 struct Log {
@@ -26,11 +26,11 @@ struct Log {
 
 impl Commits {
     pub(super) fn crashing(crashes: BTreeSet<usize>) -> Self {
-        Self(Mutex::new(Log { crashes, ..Log::default() }))
+        Self(Lock::new(Order::User, Log { crashes, ..Log::default() }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, Log> {
+        self.0.lock()
     }
 
     /// Each commit in words.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::kernel::time::Timestamp;
+use crate::lock::{Held, Lock, Order};
 use crate::worker::time::Time;
 
 /// 2025-01-01 00:00:00 UTC.
@@ -18,7 +19,7 @@ const START: Timestamp = Timestamp(1_735_689_600_000_000);
 
 /// A clock that stands still between two [`advance_to`](Self::advance_to). Clones are the same clock.
 #[derive(Clone)]
-pub(super) struct VirtualTime(Arc<Mutex<State>>);
+pub(super) struct VirtualTime(Arc<Lock<State>>);
 
 struct State {
     now: Timestamp,
@@ -28,11 +29,11 @@ struct State {
 
 impl VirtualTime {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { now: START, last: 0, sleepers: BTreeMap::new() })))
+        Self(Arc::new(Lock::new(Order::Time, State { now: START, last: 0, sleepers: BTreeMap::new() })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, State> {
+        self.0.lock()
     }
 
     /// How much time has passed since the beginning.

@@ -1,49 +1,34 @@
-//! The entities a worker has in memory, and how messages reach them.
+//! How messages reach entities, and how entities are read.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use futures::channel::oneshot;
 
-use crate::kernel::engine::event::{Caller, Event, Turn};
-use crate::kernel::engine::execution::Action;
-use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::batch::{Batch, Update};
+use crate::kernel::engine::event::{Caller, EntityLock, Event};
+use crate::kernel::error::{ErrorClass, ErrorKind, RuntimeError};
 use crate::kernel::function::Recorded;
 use crate::kernel::instance_id::entity_name;
-use crate::store::{self, Applied, Batch, End, Lookup, NewInstance, State, Status, StoreResult, Timestamp};
-use crate::worker::entity::Entity;
-use crate::worker::letter::{Asks, Message};
-use crate::worker::{Worker, message};
+use crate::kernel::machine::answers::not_found;
+use crate::kernel::machine::code::new_entity;
+use crate::kernel::machine::entity::message::{Asks, Message};
+use crate::kernel::machine::entity::operations::Work;
+use crate::kernel::machine::entity::{Entity, Found, Input};
+use crate::kernel::machine::message;
+use crate::kernel::stored::{Instance, State, StoreResult};
+use crate::store::{self, End, Lookup};
+use crate::worker::residents::Resident;
+use crate::worker::shard::Shard;
 
-/// What a worker knows of entities.
-#[derive(Default)]
-pub(crate) struct Entities {
-    loaded: Mutex<HashMap<Arc<str>, Arc<Entity>>>,
-    /// Whether a look into the inbox is about to begin.
-    fetching: AtomicBool,
-}
-
-impl Entities {
-    /// Whoever holds the map locks no entity: an entity looks into the map while it is locked.
-    fn loaded(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Entity>>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Entity>> {
-        self.loaded().values().cloned().collect()
-    }
-}
-
-impl Worker {
+impl Shard {
     /// Asks an entity for an operation; answers when what it did is durable.
     pub(crate) async fn operate(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<Recorded> {
         self.ask_entity(id, Asks::For(event)).await
     }
 
     /// Takes an entity out of the store when all that was asked of it is done.
-    pub(crate) async fn purge_entity(self: &Arc<Self>, entity: &store::Instance) -> StoreResult<()> {
+    pub(crate) async fn purge_entity(self: &Arc<Self>, entity: &Instance) -> StoreResult<()> {
         self.ask_entity(&entity.id, Asks::ToPurge(entity.key)).await.map(drop)
     }
 
@@ -54,114 +39,134 @@ impl Worker {
     }
 
     /// Delivers a message to an entity, which is loaded if it is not.
-    pub(crate) fn tell_entity(self: &Arc<Self>, id: &Arc<str>, message: Message) {
-        let mut message = message;
-        loop {
-            if let Err(stopped) = self.check_running() {
-                return message.refuse(stopped);
-            }
-            let (entity, is_new) = match self.entities.loaded().entry(id.clone()) {
-                Entry::Occupied(entry) => (entry.get().clone(), false),
-                Entry::Vacant(entry) => (entry.insert(Entity::unloaded(id.clone())).clone(), true),
-            };
-            let delivered = entity.try_deliver(self, message);
-            if is_new {
-                self.spawn(entity.clone().load(self.clone()));
-            }
-            match delivered {
-                None => return,
-                Some(back) => message = back,
-            }
-            self.forget_entity(&entity);
+    pub(super) fn tell_entity(self: &Arc<Self>, id: &Arc<str>, message: Message) {
+        if let Err(stopped) = self.check_running() {
+            return message.refuse(stopped);
         }
+        let (entity, is_new) = self.entity(id);
+        let effects = entity.machine.lock().step(self.now(), Input::Deliver(message));
+        self.follow_entity(&entity, effects, is_new);
     }
 
     /// A message that is for an entity by its id, though it may be none that an entity takes.
-    pub(crate) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: message::Message) {
+    pub(super) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: message::Message) {
         let message::Message { event, inbox, ack, .. } = message;
         if let Some(ack) = ack {
             let _ = ack.send(Err(is_entity(id)));
         } else if let Some(event) = event {
-            self.tell_entity(id, Message { asks: Asks::For(event), inbox, reply: None });
+            self.tell_entity(id, Message::of(event, inbox));
         }
     }
 
-    /// Takes an entity out of the map, if it is the one that is in it.
-    pub(crate) fn forget_entity(&self, entity: &Arc<Entity>) {
-        let mut loaded = self.entities.loaded();
-        if loaded.get(entity.id()).is_some_and(|there| Arc::ptr_eq(there, entity)) {
-            loaded.remove(entity.id());
+    /// Reads the state of an entity, and what waits for it. One that is not in the store is put there.
+    pub(super) async fn load_entity(self: &Arc<Self>, entity: &Arc<Resident<Entity>>) -> Input {
+        let error = match self.patiently("load an entity", || self.read_entity(entity)).await {
+            Ok(found) => return Input::Loaded(Box::new(found)),
+            Err(error) => error,
+        };
+        if !error.is_not_found() && error.class() == ErrorClass::Permanent {
+            tracing::error!(entity = %entity.id, %error, "failed to load an entity; its messages stay in the inbox");
+            self.say_why(&entity.id, &error).await;
+        }
+        Input::NotLoaded(error)
+    }
+
+    /// Says in the status of the entity why it cannot be loaded.
+    async fn say_why(&self, id: &str, error: &RuntimeError) {
+        let report = format!("{CANNOT_LOAD}: {error}");
+        let said = match self.store.find(Lookup::Id(id.to_owned())).await {
+            Ok(Some(found)) if found.state.report.as_deref() != Some(&report) => {
+                self.apply(reporting(found, Some(report))).await.map(drop)
+            }
+            found => found.map(drop),
+        };
+        if let Err(error) = said {
+            tracing::warn!(entity = id, %error, "failed to write why an entity cannot be loaded");
         }
     }
 
-    /// Whether an entity that rests should give way.
-    pub(crate) fn has_many_entities(&self) -> bool {
-        self.entities.loaded().len() > self.max_loaded
-    }
-
-    /// Takes up what was just put into the inbox, however often it is asked to.
-    pub(crate) fn fetch_later(self: &Arc<Self>) {
-        if !self.entities.fetching.swap(true, Ordering::AcqRel) {
-            let worker = self.clone();
-            self.spawn(async move { worker.fetch().await });
+    async fn read_entity(self: &Arc<Self>, entity: &Arc<Resident<Entity>>) -> StoreResult<Found> {
+        let id = &entity.id;
+        let name = entity_name(id);
+        let registration = *self.host.registry.entity(name).ok_or_else(|| {
+            let message = format!("no entity named `{name}` is registered in this process; start a build that has it");
+            RuntimeError::new(ErrorKind::Invalid, message)
+        })?;
+        let lookup = || self.store.load(Lookup::Id(id.to_string()));
+        let stored = match lookup().await? {
+            Some(stored) => stored,
+            None if !entity.machine.lock().creates() => return Err(not_found(id)),
+            None => {
+                self.apply(Batch { children: vec![new_entity(id, self.now())], ..Batch::default() }).await?;
+                lookup().await?.ok_or_else(|| not_found(id))?
+            }
+        };
+        let mut messages = Vec::new();
+        for store::Message { number, event, .. } in self.store.messages(Some(stored.instance.key), 0).await? {
+            let event = event.map_err(|error| {
+                let message = format!("a message for `{id}` cannot be decoded");
+                RuntimeError::new(ErrorKind::Unreadable, message).caused_by(&error)
+            })?;
+            messages.push((number, event));
         }
+        let event = stored.history.into_iter().flat_map(|turn| turn.events).next_back();
+        let Some(Event::EntityState { state, lock }) = event else {
+            return Err(RuntimeError::new(ErrorKind::Invalid, format!("`{id}` has the history of no entity")));
+        };
+        let values = self.store.payloads().values();
+        let live = registration.open(state.as_ref()).map_err(|failure| {
+            let message = format!("the state of the entity `{name}` cannot be read: {}", values.told(failure));
+            RuntimeError::new(ErrorKind::Invalid, message)
+        })?;
+        if stored.instance.state.report.as_ref().is_some_and(|report| report.starts_with(CANNOT_LOAD)) {
+            self.apply(reporting(stored.instance.clone(), None)).await?;
+        }
+        let work = Work { registration, live: Some(live), state, lock, mailbox: VecDeque::new() };
+        Ok(Found { key: stored.instance.key, work, messages })
     }
 
-    async fn fetch(self: &Arc<Self>) {
-        let _one_at_a_time = self.scanning.lock().await;
-        self.entities.fetching.store(false, Ordering::Release);
-        self.take_messages().await;
+    /// Gives the lock back if its holder has ended.
+    pub(super) fn check_holder(self: &Arc<Self>, entity: &Arc<Resident<Entity>>, lock: EntityLock) {
+        let (shard, entity) = (self.clone(), entity.clone());
+        self.host.spawn(async move {
+            match shard.patiently("look for the holder of a lock", || shard.has_ended(&lock.holder)).await {
+                Ok(true) => shard.tell_resident(&entity, Input::HolderEnded(lock)),
+                Ok(false) => {}
+                Err(error) if error.class() == ErrorClass::Permanent => {
+                    tracing::error!(entity = %entity.id, %error, "failed to look for the holder of a lock; it stays locked");
+                }
+                Err(_) => {}
+            }
+        });
     }
 
     /// Whether a run has ended, or another has its id.
-    pub(crate) async fn has_ended(&self, caller: &Caller) -> StoreResult<bool> {
+    async fn has_ended(&self, caller: &Caller) -> StoreResult<bool> {
         let found = self.store.find(Lookup::Id(caller.instance.clone())).await?;
         let Some(found) = found.filter(|found| !found.state.status.is_terminal()) else { return Ok(true) };
-        // A run, and each generation of it, is told by the time of its first turn.
+        // A run, and each execution of it, is told by the time of its first turn.
         let first = self.store.closed_turn(found.key, End::First).await?;
         Ok(first.is_none_or(|first| first.at != caller.run))
     }
 
     /// Gives back the locks of a run that ended while it was set aside.
-    pub(crate) fn release_locks(self: &Arc<Self>, id: &str) {
-        self.entities.all().into_iter().filter(|entity| entity.is_held_by(id)).for_each(|entity| entity.check_holder(self));
-    }
-
-    /// Applies a batch of this worker.
-    pub(crate) async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
-        let (sender, answer) = oneshot::channel();
-        let batch = Batch { epoch: Some(self.epoch), ..batch };
-        self.store.apply(batch, Box::new(move |result| drop(sender.send(result.map_err(|refused| refused.error)))));
-        answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
+    pub(super) fn release_locks(self: &Arc<Self>, id: &str) {
+        for entity in self.residents.entities.all() {
+            let held = entity.machine.lock().held_by(id);
+            if let Some(lock) = held {
+                self.check_holder(&entity, lock);
+            }
+        }
     }
 }
 
-/// Adds to a batch what its actions have for entities.
-pub(crate) fn address(now: Timestamp, actions: &[Action], children: &mut Vec<NewInstance>, tell: &mut Vec<(String, Event)>) {
-    let told = actions.iter().filter_map(|action| match action {
-        Action::TellEntity { work, message, .. } => Some((work.receiver().to_owned(), message.clone())),
-        _ => None,
-    });
-    let (new, messages) = letters(now, told.collect());
-    children.extend(new);
-    tell.extend(messages);
-}
+/// How the report of an entity begins that cannot be loaded. It goes when the entity can be.
+const CANNOT_LOAD: &str = "the entity cannot be loaded, and its messages are kept until it can";
 
-/// What a batch needs to bring messages to entities: those that may not be there, and the messages. One that is in memory may have
-/// been purged before the batch is applied, so none is left out.
-pub(crate) fn letters(now: Timestamp, messages: Vec<(String, Event)>) -> (Vec<NewInstance>, Vec<(String, Event)>) {
-    let mut ids: Vec<_> = messages.iter().map(|(id, _)| id.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    (ids.into_iter().map(|id| new_entity(id, now)).collect(), messages)
-}
-
-/// An entity that nobody has asked for anything yet.
-pub(crate) fn new_entity(id: &str, now: Timestamp) -> NewInstance {
-    let turn = Turn { at: now, events: vec![Event::EntityState { state: None, lock: None }] };
-    let state = State { status: Status::Running, busy: false, ..State::pending() };
-    let name = entity_name(id).to_owned();
-    NewInstance { id: id.to_owned(), name, parent: None, created_at: now, turn, state, tags: std::collections::BTreeMap::new() }
+/// Gives an entity another report.
+fn reporting(found: Instance, report: Option<String>) -> Batch {
+    let update = Update { instance: found.key, state: State { report, ..found.state } };
+    Batch { update: Some(update), ..Batch::default() }
 }
 
 /// What somebody is told who takes an entity for an orchestration.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::worker::Worker;
+use crate::worker::shard::Shard;
 
 /// What is about to be dropped.
 #[derive(Default)]
@@ -40,13 +40,12 @@ impl Drop for Counted {
     }
 }
 
-impl Worker {
+impl Shard {
     /// Drops something in a task of the executor. Its own barrier keeps panics in.
-    pub(crate) fn retire<T: Send + 'static>(&self, retired: Option<T>) {
-        let Some(retired) = retired else { return };
+    pub(super) fn retire<T: Send + 'static>(&self, retired: T) {
         self.retired.count.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(self.retired.clone());
-        self.spawn(async move {
+        self.host.spawn(async move {
             drop(retired);
             drop(counted);
         });

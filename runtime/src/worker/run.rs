@@ -1,9 +1,9 @@
 //! Which run is meant, where an id may have had several.
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::kernel::machine::answers::not_found;
 use crate::store::kept::Kept;
 use crate::store::{Instance, InstanceKey, Lookup, StoreResult};
-use crate::worker::not_found;
 
 /// A run of an id.
 #[derive(Clone, Debug)]

@@ -1,17 +1,21 @@
 //! Ends a worker: in good order, or at once.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures::future::{Either, select};
+
 use crate::kernel::error::{ErrorKind, RuntimeError};
-use crate::store::StoreResult;
-use crate::worker::Worker;
+use crate::kernel::machine::{entity, instance};
+use crate::kernel::stored::StoreResult;
+use crate::worker::shard::Shard;
 
 /// How long a shutdown waits for what has ended to be written, and for what is unloaded to be dropped.
 const SETTLING: Duration = Duration::from_secs(5);
 
-impl Worker {
+impl Shard {
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
@@ -19,9 +23,9 @@ impl Worker {
     /// Starts nothing more, gives running activities `grace` to end, and unloads everything. Fails when something that was done or asked
     /// for could not be written.
     pub(crate) async fn shut_down(self: &Arc<Self>, grace: Duration) -> StoreResult<()> {
-        self.pool.close();
-        self.pool.drain(grace).await;
-        let cut_off = self.pool.lanes().running();
+        self.host.pool.close();
+        self.host.pool.drain(grace).await;
+        let cut_off = self.host.pool.running();
         if cut_off > 0 {
             tracing::warn!(
                 activities = cut_off,
@@ -29,32 +33,43 @@ impl Worker {
             );
         }
         // What ended within the grace is on its way into the history.
-        let settled = async {
-            while self.instances().values().any(|instance| instance.is_turning())
-                || self.entities.all().iter().any(|entity| entity.is_turning())
-            {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let settled = tokio::time::timeout(SETTLING, settled).await;
-        let unwritten = if settled.is_ok() { Ok(()) } else { self.unwritten() };
+        let in_time = matches!(select(pin!(self.settled()), self.host.time.sleep(SETTLING)).await, Either::Left(_));
+        let unwritten = if in_time { Ok(()) } else { self.unwritten() };
         let store = self.store.clone();
         let closed = self.aside(async move { store.close().await }).await;
         self.stop();
-        if tokio::time::timeout(SETTLING, self.retired.dropped()).await.is_err() {
+        if let Either::Right(_) = select(pin!(self.retired.dropped()), self.host.time.sleep(SETTLING)).await {
             tracing::warn!("values of unloaded orchestrations or entities are still being dropped after the shutdown");
         }
         // What another worker has taken over goes on there.
-        let ended = self.ended.get().filter(|error| error.kind() != ErrorKind::Fenced).cloned();
-        ended.map_or(Ok(()), Err).and(closed).and(unwritten)
+        let failed = self.failed.get().filter(|error| error.kind() != ErrorKind::Fenced).cloned();
+        failed.map_or(Ok(()), Err).and(closed).and(unwritten)
+    }
+
+    /// Waits until no machine is at work.
+    async fn settled(&self) {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if self.at_work().is_empty() {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// The ids of the machines that are at work.
+    fn at_work(&self) -> Vec<Arc<str>> {
+        let instances = self.residents.instances.all().into_iter();
+        let instances = instances.filter(|it| it.machine.lock().is_turning()).map(|it| it.id.clone());
+        let entities = self.residents.entities.all().into_iter();
+        instances.chain(entities.filter(|it| it.machine.lock().is_turning()).map(|it| it.id.clone())).collect()
     }
 
     /// Says which turns have not been written.
     fn unwritten(&self) -> StoreResult<()> {
-        let instances = self.instances().values().filter(|instance| instance.is_turning()).map(|it| it.id().clone()).collect();
-        let entities = self.entities.all();
-        let mut ids: Vec<Arc<str>> = instances;
-        ids.extend(entities.iter().filter(|entity| entity.is_turning()).map(|entity| entity.id().clone()));
+        let ids = self.at_work();
         let Some(first) = ids.first() else { return Ok(()) };
         let message = format!(
             "failed to write the last turns of {} orchestrations and entities, `{first}` among them, before the runtime shut down; they go \
@@ -69,27 +84,23 @@ impl Worker {
         if self.stopped.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.pool.close();
-        let instances: Vec<_> = self.instances().values().cloned().collect();
-        for instance in instances {
-            instance.leave(self).into_iter().for_each(|message| message.refuse(self.stopped_by()));
+        self.host.pool.close();
+        for instance in self.residents.instances.all() {
+            self.tell(&instance, instance::Input::Stop(self.stopped_by()));
         }
-        for entity in self.entities.all() {
-            entity.leave(self).into_iter().for_each(|message| message.refuse(self.stopped_by()));
+        for entity in self.residents.entities.all() {
+            self.tell_resident(&entity, entity::Input::Stop(self.stopped_by()));
         }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.waiters().clear();
-        self.starts().clear();
+        self.residents.clear_idle();
+        self.waiters.lock().clear();
+        self.starts.lock().clear();
         self.watchers.stop();
         if let Some(ended) = &self.retained {
             ended.notify();
         }
         self.clock.stop();
         self.backlog.stop();
-        self.pool.suspects().close();
+        self.inbox.bell().ring();
+        self.host.pool.suspects().close();
     }
-}
-
-pub(crate) fn shutting_down() -> RuntimeError {
-    RuntimeError::new(ErrorKind::ShuttingDown, "the runtime is shut down; open the store again to go on")
 }

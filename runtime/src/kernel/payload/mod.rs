@@ -224,6 +224,10 @@ pub(crate) enum Values {
 }
 
 impl Values {
+    pub(crate) fn are_hidden(self) -> bool {
+        matches!(self, Self::Hidden)
+    }
+
     /// The beginning of a value, if it may be shown.
     pub(crate) fn excerpt(self, value: &Payload) -> String {
         self.told(Excerpt(value.as_str()))

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::lock::{Held, Lock};
 use crate::store::{ErrorClass, StoreResult};
 
 /// The database and the files beside it.
@@ -29,7 +30,7 @@ pub(super) struct Files {
 type Identity = (u64, u64);
 
 /// The databases this process has open, each with how often.
-static OPEN: Mutex<Option<HashMap<Identity, (PathBuf, usize)>>> = Mutex::new(None);
+static OPEN: Lock<Option<HashMap<Identity, (PathBuf, usize)>>> = Lock::leaf(None);
 
 impl Files {
     /// The canonical path of a database that need not exist.
@@ -156,8 +157,8 @@ impl Drop for Files {
     }
 }
 
-fn registered() -> MutexGuard<'static, Option<HashMap<Identity, (PathBuf, usize)>>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn registered() -> Held<'static, Option<HashMap<Identity, (PathBuf, usize)>>> {
+    OPEN.lock()
 }
 
 fn locked(message: String) -> RuntimeError {

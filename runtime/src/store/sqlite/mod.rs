@@ -24,13 +24,14 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::lock::Lock;
 use crate::store::trouble::classify;
 use crate::store::{
     Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Message, Query, Registered, Reply, Role, Runnable,
@@ -96,8 +97,8 @@ pub struct SqliteStore {
     files: Arc<Files>,
     writer: Arc<Writer>,
     readers: Readers,
-    watching: Mutex<Vec<Watching>>,
-    claimed: Mutex<Option<std::fs::File>>,
+    watching: Lock<Vec<Watching>>,
+    claimed: Lock<Option<std::fs::File>>,
     /// Set when the index of ended instances is there.
     indexed: tokio::sync::OnceCell<()>,
 }
@@ -141,8 +142,8 @@ impl SqliteStore {
             files,
             writer: Arc::new(writer),
             readers,
-            watching: Mutex::default(),
-            claimed: Mutex::new(None),
+            watching: Lock::default(),
+            claimed: Lock::default(),
             indexed: tokio::sync::OnceCell::new(),
         })
     }
@@ -159,7 +160,7 @@ impl Store for SqliteStore {
     fn claim(&self, wait: bool, registered: Vec<Registered>) -> BoxFuture<'_, StoreResult<Epoch>> {
         async move {
             let lock = claim::lock(&self.files, wait).await?;
-            *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+            *self.claimed.lock() = Some(lock);
             let path = self.files.database().to_owned();
             blocking(move || {
                 let mut connection = schema::open(&path, Synchronous::Full, Mode::Existing)?;
@@ -324,7 +325,8 @@ impl Store for SqliteStore {
             let message = format!("could not watch the database `{}`", self.files.database().display());
             RuntimeError::new(ErrorKind::Store, message).caused_by(&error)
         })?;
-        *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = vec![changed, ended];
+        let before = std::mem::replace(&mut *self.watching.lock(), vec![changed, ended]);
+        drop(before);
         Ok(())
     }
 
@@ -334,14 +336,15 @@ impl Store for SqliteStore {
 
     fn close(&self) -> BoxFuture<'_, StoreResult<()>> {
         async move {
-            self.watching.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let watching = std::mem::take(&mut *self.watching.lock());
+            drop(watching);
             let sound = self.files.check();
             // The writer goes last: only the last connection folds the log into the database, if it may write.
             self.readers.close().await;
             let writer = self.writer.clone();
             let closed = blocking(move || writer.close()).await;
             self.files.close();
-            *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.claimed.lock() = None;
             sound.and(closed)
         }
         .boxed()

@@ -1,12 +1,13 @@
 //! The connections for reading: a fixed number, opened with the store.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::lock::Lock;
 use crate::store::StoreResult;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::{blocking, failed, schema};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Readers {
     files: Arc<Files>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Lock<Vec<Connection>>>,
     /// One for each connection; waiting reads get theirs in the order in which they came.
     places: Arc<Semaphore>,
     count: u32,
@@ -52,7 +53,7 @@ impl Readers {
     pub(super) fn open(files: Arc<Files>, count: usize) -> StoreResult<Self> {
         let idle = (0..count).map(|_| schema::open_reader(files.database())).collect::<StoreResult<_>>()?;
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        Ok(Self { files, idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(count as usize)), count })
+        Ok(Self { files, idle: Arc::new(Lock::leaf(idle)), places: Arc::new(Semaphore::new(count as usize)), count })
     }
 
     /// Reads on the pool for blocking work. What looks damaged is read again, on a connection with nothing in its cache: SQLite reports a
@@ -66,7 +67,7 @@ impl Readers {
         blocking(move || {
             let _place = place;
             files.check()?;
-            let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = idle.lock().pop();
             let mut connection = match connection {
                 Some(connection) => connection,
                 // A query panicked with one, or the store was closed.
@@ -84,7 +85,7 @@ impl Readers {
                     result => break result,
                 }
             };
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.lock().push(connection);
             result.map_err(|error| match error {
                 ReadError::Sqlite(error) => failed("read", files.database(), &error),
                 ReadError::Content(error) => error,
@@ -113,7 +114,7 @@ impl Readers {
     /// Closes all, as soon as nobody reads.
     pub(super) async fn close(&self) {
         let all = self.places.acquire_many(self.count).await;
-        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let idle = std::mem::take(&mut *self.idle.lock());
         let close = move || {
             drop(idle);
             Ok(())

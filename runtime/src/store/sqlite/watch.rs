@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 
+use crate::lock::{Held, Lock, Order};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 pub(super) type Listener = Arc<dyn Fn() + Send + Sync>;
 
 /// Gone when nothing is listened for.
-static WATCHER: Mutex<Option<RecommendedWatcher>> = Mutex::new(None);
+static WATCHER: Lock<Option<RecommendedWatcher>> = Lock::new(Order::Watcher, None);
 
 /// Who is told of which file.
 ///
 /// Invariant: the thread that notifies waits for this lock and for no other, and nobody asks the watcher for anything while holding it.
-static LISTENERS: LazyLock<Mutex<Listeners>> = LazyLock::new(Mutex::default);
+static LISTENERS: LazyLock<Lock<Listeners>> = LazyLock::new(Lock::default);
 
 #[derive(Default)]
 struct Listeners {
@@ -32,7 +33,7 @@ pub(super) struct Watching {
 
 /// Calls `listener` when the file at `path` is written, renamed or removed, or its names or permissions change.
 pub(super) fn watch(path: &Path, listener: Listener) -> notify::Result<Watching> {
-    let mut watcher = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut watcher = WATCHER.lock();
     let watcher = match &mut *watcher {
         Some(watcher) => watcher,
         none => none.insert(notify::recommended_watcher(heard)?),
@@ -80,7 +81,7 @@ impl Drop for Watching {
         }
         drop(all);
         // Whoever has it locked is about to listen.
-        let Ok(mut watcher) = WATCHER.try_lock() else { return };
+        let Some(mut watcher) = WATCHER.try_lock() else { return };
         let mut all = listeners();
         if all.by_path.is_empty() {
             all.stale.clear();
@@ -90,6 +91,6 @@ impl Drop for Watching {
     }
 }
 
-fn listeners() -> MutexGuard<'static, Listeners> {
-    LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
+fn listeners() -> Held<'static, Listeners> {
+    LISTENERS.lock()
 }

@@ -1,6 +1,6 @@
 //! The group commit: all batches that wait are applied in one transaction with one fsync, and then answered.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
+use crate::lock::{Held, Lock, Order};
 use crate::store::sqlite::apply::commit;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::request::{Request, writer_died};
@@ -21,15 +22,15 @@ use crate::store::{Applied, ErrorClass, StoreResult};
 /// nothing else. Batches that come together wait for the thread, which writes all of them in one transaction.
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Lock<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
-    queue: Mutex<Queue>,
+    queue: Lock<Queue>,
     /// The thread waits for it.
     changed: Condvar,
     /// Locked only by whoever has set `busy`; gone when the store is closed.
-    connection: Mutex<Option<Connection>>,
+    connection: Lock<Option<Connection>>,
     files: Arc<Files>,
     /// The most bytes SQLite keeps in a row.
     row_limit: usize,
@@ -71,9 +72,9 @@ impl Writer {
     ) -> StoreResult<Self> {
         let row_limit = connection.limit(Limit::SQLITE_LIMIT_LENGTH).ok().and_then(|limit| usize::try_from(limit).ok());
         let shared = Arc::new(Shared {
-            queue: Mutex::default(),
+            queue: Lock::default(),
             changed: Condvar::new(),
-            connection: Mutex::new(Some(connection)),
+            connection: Lock::new(Order::Writer, Some(connection)),
             files,
             row_limit: row_limit.unwrap_or(usize::MAX),
             wrote: Box::new(wrote),
@@ -90,7 +91,7 @@ impl Writer {
         let thread = thread.map_err(|error| {
             RuntimeError::new(ErrorKind::Store, "the writer thread of the store could not be started").caused_by(&error)
         })?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, thread: Lock::leaf(Some(thread)) })
     }
 
     pub(super) fn send(&self, request: Request) {
@@ -123,7 +124,7 @@ impl Writer {
     pub(super) fn close(&self) -> StoreResult<()> {
         self.shared.queue().closed = true;
         self.shared.changed.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
         {
@@ -173,8 +174,8 @@ impl Queue {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> Held<'_, Queue> {
+        self.queue.lock()
     }
 
     fn give_up(&self, error: &RuntimeError) {
@@ -196,7 +197,7 @@ impl Shared {
         let mut queue = self.queue();
         loop {
             while !queue.calls() {
-                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = queue.wait(&self.changed);
             }
             queue.busy = true;
             let requests = std::mem::take(&mut queue.waiting);
@@ -206,10 +207,10 @@ impl Shared {
                 self.write(requests, schema::BUSY_TIMEOUT);
             } else if closed {
                 // Closing the connection folds the log into the database.
-                drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take());
+                drop(self.connection.lock().take());
                 return;
             } else if checkpoint {
-                if let Some(connection) = &*self.connection.lock().unwrap_or_else(PoisonError::into_inner) {
+                if let Some(connection) = &*self.connection.lock() {
                     // A reader may hold it up; the next one then does more.
                     let _ = connection.query_row(query::CHECKPOINT, [], |_| Ok(()));
                 }
@@ -290,7 +291,7 @@ impl Shared {
     /// One transaction for all requests; what became of each.
     fn commit(&self, requests: &[Request], patience: Duration) -> rusqlite::Result<Vec<StoreResult<Applied>>> {
         let mut results = Vec::with_capacity(requests.len());
-        match &*self.connection.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.connection.lock() {
             Some(connection) => commit(connection, patience, requests, &mut results).inspect_err(|_| {
                 // SQLite may have rolled back by itself; a second rollback then fails, and that is fine.
                 let _ = connection.execute_batch("ROLLBACK");

@@ -110,27 +110,3 @@ pub async fn check_within(patience: Duration, open: impl AsyncFn(&str) -> Arc<dy
     }
     assert!(broken.is_empty(), "the store breaks {} of {} rules\n\n{}", broken.len(), RULES.len(), broken.join("\n\n"));
 }
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::store::MemoryStore;
-    use crate::store::guarded::GuardedStore;
-    use crate::testing::store::{Commits, crashing};
-
-    #[tokio::test]
-    async fn a_store_behind_the_barrier_and_one_of_a_harness_keep_the_rules() {
-        let stores = Mutex::new(HashMap::<String, (MemoryStore, Arc<Commits>)>::new());
-        let of = |name: &str| stores.lock().expect("nobody panics with it").entry(name.to_owned()).or_default().clone();
-        check(async |name| Arc::new(GuardedStore(Arc::new(of(name).0))) as Arc<dyn Store>).await;
-        stores.lock().expect("nobody panics with it").clear();
-        check(async |name| {
-            let (store, commits) = of(name);
-            Arc::new(crashing(store, commits)) as Arc<dyn Store>
-        })
-        .await;
-    }
-}

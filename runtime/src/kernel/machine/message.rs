@@ -1,10 +1,10 @@
 //! What is brought to an instance.
 
-use tokio::sync::oneshot;
+use futures::channel::oneshot;
 
 use crate::kernel::engine::event::{CallId, Event};
 use crate::kernel::error::RuntimeError;
-use crate::store::{InstanceKey, StoreResult};
+use crate::kernel::stored::{InstanceKey, StoreResult};
 
 /// The answer to whoever sent a message, once the message is durable.
 pub(crate) type Ack = oneshot::Sender<StoreResult<()>>;

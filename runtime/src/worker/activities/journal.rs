@@ -6,8 +6,8 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use crate::lock::Lock;
 use crate::store::{CallId, Epoch, InstanceKey};
 
 /// The length of a note in the file.
@@ -86,7 +86,7 @@ pub(super) struct Journal {
     file: File,
     /// How many notes about suspects it begins with.
     suspects: usize,
-    places: Mutex<Places>,
+    places: Lock<Places>,
 }
 
 /// The places for notes of what runs.
@@ -106,12 +106,12 @@ impl Journal {
         std::fs::write(&new, bytes)?;
         std::fs::rename(&new, path)?;
         let file = OpenOptions::new().write(true).open(path)?;
-        Ok(Self { file, suspects: suspects.len(), places: Mutex::default() })
+        Ok(Self { file, suspects: suspects.len(), places: Lock::default() })
     }
 
     /// Notes that something runs, and that it was the last to begin.
     pub(super) fn begin(&self, mut note: Note) -> usize {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places.lock();
         places.begun = places.begun.saturating_add(1);
         note.begun = places.begun;
         let place = places.free.pop().unwrap_or_else(|| {
@@ -128,7 +128,7 @@ impl Journal {
         if erase {
             self.write(self.suspects + place, &[0; LENGTH]);
         }
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).free.push(place);
+        self.places.lock().free.push(place);
     }
 
     /// Changes what is noted of a suspect, by its place among those that the file was made with.
@@ -156,6 +156,29 @@ impl Drop for Journal {
     }
 }
 
+/// The suspects of a journal, with the deaths they are blamed for.
+pub(super) fn blamed(notes: &[Note]) -> Vec<Note> {
+    let mut suspects: Vec<Note> = Vec::new();
+    let is_same = |one: &Note, other: &Note| (one.instance, one.call) == (other.instance, other.call);
+    for note in notes {
+        let earlier = suspects.iter_mut().find(|suspect| is_same(suspect, note) && suspect.attempt == note.attempt);
+        let deaths = earlier.as_ref().map_or(0, |suspect| suspect.deaths);
+        let deaths = match note.role {
+            Role::Suspect => note.deaths,
+            Role::Running => deaths.max(1),
+            Role::OnTrial => deaths + 1,
+        };
+        match earlier {
+            Some(suspect) => (suspect.deaths, suspect.begun) = (deaths, note.begun),
+            None => {
+                suspects.retain(|suspect| !is_same(suspect, note));
+                suspects.push(Note { role: Role::Suspect, deaths, ..*note });
+            }
+        }
+    }
+    suspects
+}
+
 #[cfg(unix)]
 fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
@@ -168,7 +191,7 @@ fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Journal, Note, Role, read};
+    use super::{Journal, Note, Role, blamed, read};
     use crate::store::Epoch;
 
     #[test]
@@ -191,5 +214,17 @@ mod tests {
         assert_eq!(read(&path, Epoch(1)), [], "the database was replaced");
         std::fs::write(&path, b"something else").expect("it is written");
         assert_eq!(read(&path, Epoch(4)), []);
+    }
+
+    #[test]
+    fn a_death_is_counted_for_the_suspect_on_trial_only() {
+        let note = |call, role, deaths| Note { instance: 1, call, attempt: 1, role, deaths, begun: 0 };
+        let deaths = |notes: &[Note]| blamed(notes).iter().map(|note| (note.call, note.deaths)).collect::<Vec<_>>();
+        assert_eq!(deaths(&[note(1, Role::Running, 0), note(2, Role::Running, 0)]), [(1, 1), (2, 1)]);
+        let suspects = [note(1, Role::Suspect, 1), note(2, Role::Suspect, 3), note(3, Role::Suspect, 4)];
+        let running = [note(2, Role::OnTrial, 0), note(3, Role::Running, 0), note(4, Role::Running, 0)];
+        assert_eq!(deaths(&[&suspects[..], &running[..]].concat()), [(1, 1), (2, 4), (3, 4), (4, 1)]);
+        let another = Note { attempt: 2, ..note(3, Role::Running, 0) };
+        assert_eq!(deaths(&[note(3, Role::Suspect, 4), another]), [(3, 1)], "another attempt begins anew");
     }
 }

@@ -1,33 +1,37 @@
 //! Runs activities: at most so many at once, in all and of each kind.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{AbortRegistration, Abortable, BoxFuture, Either, select};
+use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture, Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::activity::{self, Attempt, Signals, States};
-use crate::kernel::barrier::{self, Guarded};
+use crate::kernel::barrier::Guarded;
 use crate::kernel::engine::event::{CallId, Event};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Limits, Recorded};
+use crate::kernel::machine::instance::{Instance, Start};
 use crate::kernel::payload::Payload;
 use crate::kernel::registration::Registration;
+use crate::kernel::stored::InstanceKey;
 use crate::kernel::trace::TraceContext;
-use crate::store::{Epoch, InstanceKey};
-use crate::worker::instance::Instance;
-use crate::worker::lanes::{Lane, Lanes};
-use crate::worker::message::Message;
-use crate::worker::suspects::{Suspects, Trial, acquit};
+use crate::lock::{Held, Lock, Order};
+use crate::store::{Epoch, Payloads};
+use crate::worker::Settings;
+use crate::worker::activities::queues::{Queue, Queues};
+use crate::worker::activities::suspects::{Suspects, Trial, acquit};
+use crate::worker::activities::{Running, Sink};
+use crate::worker::residents::Resident;
+use crate::worker::shell::dispose_state;
 use crate::worker::time::Time;
-use crate::worker::{Settings, Worker};
 
 /// One attempt of an activity that is due.
 pub(crate) struct Job {
-    pub(crate) instance: Arc<Instance>,
+    pub(crate) sink: Arc<dyn Sink>,
     /// The key of the instance.
     pub(crate) owner: InstanceKey,
     pub(crate) call: CallId,
@@ -36,7 +40,7 @@ pub(crate) struct Job {
     pub(crate) attempt: u32,
     pub(crate) limits: Limits,
     pub(crate) key: String,
-    pub(crate) lane: Lane,
+    pub(crate) queue: Queue,
     pub(crate) abort: AbortRegistration,
     pub(crate) signals: Arc<Signals>,
     pub(crate) last_heartbeat: Option<Payload>,
@@ -67,10 +71,11 @@ pub(crate) struct Pool {
     perform: Perform,
     state: Arc<States>,
     cancel_grace: Duration,
-    lanes: Mutex<Lanes>,
+    payloads: Payloads,
+    queues: Lock<Queues>,
     suspects: Arc<Suspects>,
     emptied: Notify,
-    /// A lane has to be looked at earlier than was known.
+    /// A queue has to be looked at earlier than was known.
     earlier: Notify,
 }
 
@@ -80,12 +85,13 @@ impl Pool {
         settings: &Settings,
         activities: impl Iterator<Item = Registration>,
         state: States,
+        payloads: Payloads,
         epoch: Epoch,
         suspects: Arc<Suspects>,
     ) -> Self {
         let limited = activities.map(|activity| (activity.name(), activity.throttle())).filter(|(_, limits)| limits.is_some());
         let inherited = (epoch > Epoch(1)).then(|| settings.time.uptime());
-        let lanes = Lanes::new(settings.max_concurrent_activities, limited.collect(), inherited);
+        let queues = Queues::new(settings.max_concurrent_activities, limited.collect(), inherited);
         let (time, perform) = (settings.time.clone(), settings.perform.clone());
         Self {
             handle,
@@ -93,7 +99,8 @@ impl Pool {
             perform,
             state: Arc::new(state),
             cancel_grace: settings.cancel_grace,
-            lanes: Mutex::new(lanes),
+            payloads,
+            queues: Lock::new(Order::Queues, queues),
             suspects,
             emptied: Notify::new(),
             earlier: Notify::new(),
@@ -105,70 +112,100 @@ impl Pool {
         self.cancel_grace
     }
 
-    pub(super) fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn queues(&self) -> Held<'_, Queues> {
+        self.queues.lock()
     }
 
-    /// The lane of a call.
-    pub(crate) fn lane(&self, activity: &Registration, input: &Payload) -> Result<Lane, Failure> {
-        let limits = self.lanes().limits(activity.name()).copied();
-        let key = limits.map_or(Ok(None), |limits| limits.key_of(input))?;
-        Ok((activity.name(), key))
+    /// How many activities run.
+    pub(crate) fn running(&self) -> usize {
+        self.queues().running()
+    }
+
+    /// What the limits of an activity are counted by for this input.
+    pub(crate) fn limit_key(&self, activity: &Registration, input: &Payload) -> Result<Option<Arc<str>>, Failure> {
+        let limits = self.queues().limits(activity.name()).copied();
+        limits.map_or(Ok(None), |limits| limits.key_of(input))
     }
 
     pub(crate) fn suspects(&self) -> &Arc<Suspects> {
         &self.suspects
     }
 
+    /// Runs an attempt for an instance as soon as it may run.
+    pub(crate) fn start(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, start: Start) {
+        let Start { owner, call, activity, limit_key, input, attempt, limits, idempotency_key, last_heartbeat, trace } = start;
+        let (handle, abort) = AbortHandle::new_pair();
+        let sink: Arc<dyn Sink> = instance.clone();
+        let signals = Signals::new(&sink, self.handle.clone(), self.time.clone(), owner, call);
+        instance.runs(call, Running { abort: handle, signals: signals.clone() });
+        let (queue, key, trial) = ((activity.name(), limit_key), idempotency_key, None);
+        self.submit(Job {
+            sink,
+            owner,
+            trial,
+            call,
+            activity,
+            input,
+            attempt,
+            limits,
+            key,
+            queue,
+            abort,
+            signals,
+            last_heartbeat,
+            trace,
+        });
+    }
+
     /// Runs a job as soon as there is a place for it and its limits let it, and a suspect when its turn comes. A closed pool leaves it for
     /// recovery.
-    pub(crate) fn submit(self: &Arc<Self>, worker: &Arc<Worker>, job: Job) {
+    fn submit(self: &Arc<Self>, job: Job) {
         if let Some(job) = self.suspects.admit(job) {
-            self.enter(worker, job);
+            self.enter(job);
         }
     }
 
     /// The same for a job whose turn has come.
-    pub(super) fn enter(self: &Arc<Self>, worker: &Arc<Worker>, job: Job) {
-        let ready = self.change(|lanes, now| lanes.add(job, now));
-        self.spawn(worker, ready);
+    pub(super) fn enter(self: &Arc<Self>, job: Job) {
+        let ready = self.change(|queues, now| queues.add(job, now));
+        self.spawn(ready);
     }
 
     /// Changes what waits. Whoever keeps the pace is told when it is due earlier.
-    fn change<T>(&self, change: impl FnOnce(&mut Lanes, Duration) -> T) -> T {
-        let mut lanes = self.lanes();
-        let before = lanes.next_due();
-        let changed = change(&mut lanes, self.time.uptime());
-        if lanes.next_due().is_some_and(|due| before.is_none_or(|before| due < before)) {
+    fn change<T>(&self, change: impl FnOnce(&mut Queues, Duration) -> T) -> T {
+        let mut queues = self.queues();
+        let before = queues.next_due();
+        let changed = change(&mut queues, self.time.uptime());
+        if queues.next_due().is_some_and(|due| before.is_none_or(|before| due < before)) {
             self.earlier.notify_one();
         }
         changed
     }
 
-    fn spawn(self: &Arc<Self>, worker: &Arc<Worker>, job: Option<Job>) {
+    fn spawn(self: &Arc<Self>, job: Option<Job>) {
         if let Some(job) = job {
-            let (pool, worker) = (self.clone(), worker.clone());
-            self.handle.spawn(async move { pool.run(worker, job).await });
+            self.handle.spawn(self.clone().run(job));
         }
     }
 
-    /// Runs a job, and then whatever waits for the place it had.
-    async fn run(self: Arc<Self>, worker: Arc<Worker>, job: Job) {
+    /// Runs a job, and then whatever waits for the place it had. What follows from the last outcome runs in this task, too.
+    async fn run(self: Arc<Self>, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
-            let place = Place { pool: &self, worker: &worker, lane: Some(job.lane.clone()) };
+            let place = Place { pool: &self, queue: Some(job.queue.clone()) };
             let name = job.activity.name();
-            let (instance, call) = (job.instance.clone(), job.call);
+            let (sink, call) = (job.sink.clone(), job.call);
             let signals = job.signals.clone();
-            let event = self.attempt(job).await.map(|event| checked(&worker, name, event));
+            let event = self.attempt(job).await.map(|event| self.checked(name, event));
             let last_heartbeat = signals.end().await;
-            instance.attempt_ended(&worker, call, last_heartbeat);
-            if let Some(event) = event {
-                instance.deliver(&worker, Message::of(event));
-            }
+            let follows = sink.ended(call, last_heartbeat, event);
             // Only now, so that an empty pool means that every outcome has reached its instance.
             next = place.pass_on();
-            tokio::task::consume_budget().await;
+            match (follows, &next) {
+                (Some(follows), None) => follows.await,
+                (Some(follows), Some(_)) => drop(self.handle.spawn(follows)),
+                (None, _) => tokio::task::consume_budget().await,
+            }
         }
     }
 
@@ -178,8 +215,8 @@ impl Pool {
         if job.trial.is_some() {
             self.handle.spawn(acquit(self.suspects.clone(), job.id()));
         }
-        let Job { instance, call, activity, input, attempt, limits, key, abort, signals, last_heartbeat, trace, .. } = job;
-        let instance = instance.id().clone();
+        let Job { sink, call, activity, input, attempt, limits, key, abort, signals, last_heartbeat, trace, .. } = job;
+        let instance = sink.instance().clone();
         let state = self.state.clone();
         let attempt = Attempt { instance, key, number: attempt, state, signals: signals.clone(), last_heartbeat, trace };
         // Boxed, because each function that hands it on would keep a place for it.
@@ -232,9 +269,18 @@ impl Pool {
         }
     }
 
+    /// A result that is too long is a failure.
+    fn checked(&self, name: &str, event: Event) -> Event {
+        let Event::TaskCompleted { id, result } = &event else { return event };
+        match self.payloads.excess(format_args!("the result of activity `{name}`"), result) {
+            None => event,
+            Some(excess) => Event::TaskFailed { id: *id, failure: Failure::new(FailureKind::Codec, excess), retry_at: None },
+        }
+    }
+
     /// Starts nothing more. What waits is left for recovery.
     pub(crate) fn close(&self) {
-        let waiting = self.lanes().close();
+        let waiting = self.queues().close();
         self.earlier.notify_one();
         drop(waiting);
     }
@@ -246,7 +292,7 @@ impl Pool {
                 let emptied = self.emptied.notified();
                 tokio::pin!(emptied);
                 emptied.as_mut().enable();
-                if self.lanes().running() == 0 {
+                if self.running() == 0 {
                     return;
                 }
                 emptied.await;
@@ -260,15 +306,14 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let state = std::mem::take(&mut self.state);
-        self.handle.spawn(async move { barrier::dispose("the state of activities", state) });
+        dispose_state(&self.handle, state);
     }
 }
 
 /// A place in the pool that is taken. Dropped, it goes to whatever waits for it.
 struct Place<'p> {
     pool: &'p Arc<Pool>,
-    worker: &'p Arc<Worker>,
-    lane: Option<Lane>,
+    queue: Option<Queue>,
 }
 
 impl Place<'_> {
@@ -278,10 +323,10 @@ impl Place<'_> {
     }
 
     fn release(&mut self) -> Option<Job> {
-        let lane = self.lane.take()?;
-        let next = self.pool.change(|lanes, now| {
-            lanes.release(lane, now);
-            lanes.start(now)
+        let queue = self.queue.take()?;
+        let next = self.pool.change(|queues, now| {
+            queues.release(queue, now);
+            queues.start(now)
         });
         if next.is_none() {
             self.pool.emptied.notify_waiters();
@@ -293,16 +338,7 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let next = self.release();
-        self.pool.spawn(self.worker, next);
-    }
-}
-
-/// A result that is too long is a failure.
-fn checked(worker: &Worker, name: &str, event: Event) -> Event {
-    let Event::TaskCompleted { id, result } = &event else { return event };
-    match worker.store().payloads().excess(format_args!("the result of activity `{name}`"), result) {
-        None => event,
-        Some(excess) => Event::TaskFailed { id: *id, failure: Failure::new(FailureKind::Codec, excess), retry_at: None },
+        self.pool.spawn(next);
     }
 }
 
@@ -330,12 +366,12 @@ async fn late(time: &dyn Time, name: &str, limits: Limits, signals: &Signals) ->
     Failure::new(FailureKind::Timeout, select(whole, silent).await.factor_first().0)
 }
 
-/// Starts what a rate has kept back, when its time comes.
-pub(crate) async fn keep_pace(worker: Weak<Worker>, pool: Arc<Pool>) {
+/// Starts what a rate has kept back, when its time comes, until the pool is closed.
+pub(crate) async fn keep_pace(pool: Arc<Pool>) {
     loop {
         let (due, closed) = {
-            let lanes = pool.lanes();
-            (lanes.next_due(), lanes.is_closed())
+            let queues = pool.queues();
+            (queues.next_due(), queues.is_closed())
         };
         if closed {
             return;
@@ -345,14 +381,13 @@ pub(crate) async fn keep_pace(worker: Weak<Worker>, pool: Arc<Pool>) {
             Some(due) => drop(select(earlier, pool.time.sleep(due.saturating_sub(pool.time.uptime()))).await),
             None => earlier.await,
         }
-        let Some(worker) = worker.upgrade() else { return };
-        pool.lanes().ring(pool.time.uptime());
+        pool.queues().ring(pool.time.uptime());
         loop {
-            let ready = pool.lanes().start(pool.time.uptime());
+            let ready = pool.queues().start(pool.time.uptime());
             if ready.is_none() {
                 break;
             }
-            pool.spawn(&worker, ready);
+            pool.spawn(ready);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Which activity may start now: places of the pool, and the limits of each activity and key.
 //!
-//! The calls of one activity, and of one key of it, are a lane: first come, first served. Lanes that could go take turns, so that a
-//! lane with ten thousand calls delays another one by a call, not by ten thousand.
+//! The calls of one activity, and of one key of it, are a queue: first come, first served. Queues that could go take turns, so that a
+//! queue with ten thousand calls delays another one by a call, not by ten thousand.
 //!
-//! Invariant: nothing here waits. A lane that must wait for its time stands in `due`; one that waits for the end of a call of its own
+//! Invariant: nothing here waits. A queue that must wait for its time stands in `due`; one that waits for the end of a call of its own
 //! is looked at when that comes.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -11,32 +11,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kernel::limits::Throttle;
-use crate::worker::pool::Job;
+use crate::worker::activities::pool::Job;
 
 /// How late a start may be without being lost for the rate: what an executor's timers are late, and a little.
 const LATE: Duration = Duration::from_millis(10);
 
 /// An activity, and the key of its call where it has one.
-pub(crate) type Lane = (&'static str, Option<Arc<str>>);
+pub(crate) type Queue = (&'static str, Option<Arc<str>>);
 
 /// The activities that run and those that wait. Times are those of a clock that nobody sets.
-pub(crate) struct Lanes {
+pub(crate) struct Queues {
     free: usize,
     running: usize,
     closed: bool,
     /// Only activities that have some.
     limits: HashMap<&'static str, Throttle>,
-    lines: HashMap<Lane, Line>,
-    /// Lanes whose first call may start, in turn.
-    ready: VecDeque<Lane>,
-    /// Lanes that are to be looked at again at a time: for their next call, or to be forgotten.
-    due: BTreeSet<(Duration, Lane)>,
+    entries: HashMap<Queue, Entry>,
+    /// Queues whose first call may start, in turn.
+    ready: VecDeque<Queue>,
+    /// Queues that are to be looked at again at a time: for their next call, or to be forgotten.
+    due: BTreeSet<(Duration, Queue)>,
     /// Until when another worker may have started calls.
     inherited: Option<Duration>,
 }
 
 #[derive(Default)]
-struct Line {
+struct Entry {
     running: usize,
     waiting: VecDeque<Job>,
     /// When the next call may start, where there is a rate.
@@ -45,7 +45,7 @@ struct Line {
     ready: bool,
 }
 
-impl Lanes {
+impl Queues {
     /// With so many places in all, at least one. Where another worker may have started calls until `inherited`, a rate counts on from its
     /// last one.
     pub(crate) fn new(places: usize, limits: HashMap<&'static str, Throttle>, inherited: Option<Duration>) -> Self {
@@ -54,7 +54,7 @@ impl Lanes {
             running: 0,
             closed: false,
             limits,
-            lines: HashMap::new(),
+            entries: HashMap::new(),
             ready: VecDeque::new(),
             due: BTreeSet::new(),
             inherited,
@@ -76,7 +76,7 @@ impl Lanes {
         self.closed = true;
         self.ready.clear();
         self.due.clear();
-        std::mem::take(&mut self.lines).into_values().flat_map(|line| line.waiting).collect()
+        std::mem::take(&mut self.entries).into_values().flat_map(|entry| entry.waiting).collect()
     }
 
     /// What the limits of an activity are counted by.
@@ -84,7 +84,7 @@ impl Lanes {
         self.limits.get(activity)
     }
 
-    /// When a lane is to be looked at.
+    /// When a queue is to be looked at.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.due.first().map(|(at, _)| *at)
     }
@@ -94,60 +94,60 @@ impl Lanes {
         if self.closed {
             return None;
         }
-        if self.free > 0 && !self.limits.contains_key(job.lane.0) {
+        if self.free > 0 && !self.limits.contains_key(job.queue.0) {
             self.free -= 1;
             self.running += 1;
             return Some(job);
         }
-        let lane = job.lane.clone();
-        let next = self.first(lane.0);
-        self.lines.entry(lane.clone()).or_insert_with(|| Line { next, ..Line::default() }).waiting.push_back(job);
-        self.look(lane, now);
+        let queue = job.queue.clone();
+        let next = self.first(queue.0);
+        self.entries.entry(queue.clone()).or_insert_with(|| Entry { next, ..Entry::default() }).waiting.push_back(job);
+        self.look(queue, now);
         self.start(now)
     }
 
-    /// When the first call of a lane may start.
+    /// When the first call of a queue may start.
     fn first(&self, activity: &str) -> Duration {
         let spacing = self.limits.get(activity).and_then(|limits| limits.spacing(LATE));
         self.inherited.zip(spacing).map_or(Duration::ZERO, |(inherited, spacing)| inherited + spacing)
     }
 
-    /// A call of a lane has ended.
-    pub(crate) fn release(&mut self, lane: Lane, now: Duration) {
+    /// A call of a queue has ended.
+    pub(crate) fn release(&mut self, queue: Queue, now: Duration) {
         self.free += 1;
         self.running -= 1;
-        if let Some(line) = self.lines.get_mut(&lane) {
+        if let Some(entry) = self.entries.get_mut(&queue) {
             // A call without limits that has started at once was not counted.
-            line.running = line.running.saturating_sub(1);
-            self.look(lane, now);
+            entry.running = entry.running.saturating_sub(1);
+            self.look(queue, now);
         }
     }
 
-    /// Looks at the lanes whose time has come.
+    /// Looks at the queues whose time has come.
     pub(crate) fn ring(&mut self, now: Duration) {
         while self.next_due().is_some_and(|at| at <= now)
-            && let Some((_, lane)) = self.due.pop_first()
+            && let Some((_, queue)) = self.due.pop_first()
         {
-            self.look(lane, now);
+            self.look(queue, now);
         }
     }
 
     /// The call whose turn it is, if one may start.
     pub(crate) fn start(&mut self, now: Duration) -> Option<Job> {
         while self.free > 0 {
-            let lane = self.ready.pop_front()?;
-            let Some(line) = self.lines.get_mut(&lane) else { continue };
-            line.ready = false;
-            let job = line.waiting.pop_front().filter(|job| !job.is_cancelled());
+            let queue = self.ready.pop_front()?;
+            let Some(entry) = self.entries.get_mut(&queue) else { continue };
+            entry.ready = false;
+            let job = entry.waiting.pop_front().filter(|job| !job.is_cancelled());
             if job.is_some() {
                 self.free -= 1;
                 self.running += 1;
-                line.running += 1;
-                if let Some(spacing) = self.limits.get(lane.0).and_then(|limits| limits.spacing(LATE)) {
-                    line.next = line.next.max(now.saturating_sub(LATE)) + spacing;
+                entry.running += 1;
+                if let Some(spacing) = self.limits.get(queue.0).and_then(|limits| limits.spacing(LATE)) {
+                    entry.next = entry.next.max(now.saturating_sub(LATE)) + spacing;
                 }
             }
-            self.look(lane, now);
+            self.look(queue, now);
             if job.is_some() {
                 return job;
             }
@@ -155,21 +155,21 @@ impl Lanes {
         None
     }
 
-    /// Puts a lane where it belongs.
-    fn look(&mut self, lane: Lane, now: Duration) {
-        let Some(line) = self.lines.get_mut(&lane) else { return };
-        while line.waiting.front().is_some_and(Job::is_cancelled) {
-            line.waiting.pop_front();
+    /// Puts a queue where it belongs.
+    fn look(&mut self, queue: Queue, now: Duration) {
+        let Some(entry) = self.entries.get_mut(&queue) else { return };
+        while entry.waiting.front().is_some_and(Job::is_cancelled) {
+            entry.waiting.pop_front();
         }
-        let is_idle = line.running == 0 && line.waiting.is_empty();
-        let most = self.limits.get(lane.0).and_then(|limits| limits.max_concurrent).unwrap_or(usize::MAX);
-        if line.next > now && (is_idle || !line.waiting.is_empty() && line.running < most) {
-            self.due.insert((line.next, lane));
+        let is_idle = entry.running == 0 && entry.waiting.is_empty();
+        let most = self.limits.get(queue.0).and_then(|limits| limits.max_concurrent).unwrap_or(usize::MAX);
+        if entry.next > now && (is_idle || !entry.waiting.is_empty() && entry.running < most) {
+            self.due.insert((entry.next, queue));
         } else if is_idle {
-            self.lines.remove(&lane);
-        } else if !line.waiting.is_empty() && line.running < most && !line.ready {
-            line.ready = true;
-            self.ready.push_back(lane);
+            self.entries.remove(&queue);
+        } else if !entry.waiting.is_empty() && entry.running < most && !entry.ready {
+            entry.ready = true;
+            self.ready.push_back(queue);
         }
     }
 }
@@ -200,7 +200,7 @@ mod tests {
     async fn keys_that_are_idle_take_no_memory() -> crate::Result<()> {
         let runtime = Runtime::builder("memory:").only_registered().register(keyed).register(all_keys).open().await?;
         let remembered = async |count| {
-            while runtime.worker().pool().lanes().lines.len() != count {
+            while runtime.worker().pool().queues().entries.len() != count {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

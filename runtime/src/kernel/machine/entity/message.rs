@@ -1,11 +1,11 @@
 //! What is brought to an entity, and what of it may pass a lock.
 
-use tokio::sync::oneshot;
+use futures::channel::oneshot;
 
 use crate::kernel::engine::event::{Caller, EntityLock, Event};
 use crate::kernel::error::RuntimeError;
 use crate::kernel::function::Recorded;
-use crate::store::{InstanceKey, StoreResult};
+use crate::kernel::stored::{InstanceKey, StoreResult};
 
 /// The answer to a client that asked for an operation, once what it did is durable.
 pub(crate) type Reply = oneshot::Sender<StoreResult<Recorded>>;
@@ -27,6 +27,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// One that nobody waits for an answer to.
+    pub(crate) fn of(event: Event, inbox: Option<i64>) -> Self {
+        Self { asks: Asks::For(event), inbox, reply: None }
+    }
+
     pub(crate) fn refuse(self, error: RuntimeError) {
         if let Some(reply) = self.reply {
             let _ = reply.send(Err(error));
@@ -65,8 +70,8 @@ impl Message {
 }
 
 /// What the holder of a lock would have sent at its end.
-pub(super) fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
+pub(crate) fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
     let (entities, caller) = (entities.clone(), Some(holder.clone()));
     let event = Event::EntityUnlockSent { id: 0, lock: *id, entities, at: String::new(), caller };
-    Message { asks: Asks::For(event), inbox: None, reply: None }
+    Message::of(event, None)
 }

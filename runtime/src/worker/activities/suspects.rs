@@ -11,19 +11,22 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures::future::select;
 use tokio::sync::Notify;
 
 use crate::kernel::engine::execution::Action;
-use crate::kernel::payload::Excerpt;
+use crate::kernel::payload::{Excerpt, Values};
+use crate::lock::{Held, Lock};
 use crate::store::kept::Kept;
 use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
-use crate::worker::Worker;
-use crate::worker::journal::{Journal, Note, Role, read};
-use crate::worker::pool::{Job, Pool};
+use crate::worker::activities::journal::{Journal, Note, Role, blamed, read};
+use crate::worker::activities::pool::{Job, Pool};
+use crate::worker::time::Time;
 
 /// How long a suspect is the only one that runs.
 const TRIAL: Duration = Duration::from_secs(30);
@@ -54,7 +57,9 @@ pub(crate) struct Suspects {
     limit: u32,
     /// Whether there may be any.
     any: AtomicBool,
-    inner: Mutex<Inner>,
+    time: Arc<dyn Time>,
+    closed: AtomicBool,
+    inner: Lock<Inner>,
     changed: Notify,
 }
 
@@ -62,10 +67,10 @@ pub(crate) struct Suspects {
 struct Inner {
     known: HashMap<Id, Suspect>,
     on_trial: Option<(Id, &'static str)>,
-    /// With the time at which each came.
-    waiting: Vec<(Instant, Job)>,
+    /// With the time at which each came, by a clock that nobody sets.
+    waiting: Vec<(Duration, Job)>,
     /// When the last trial ended.
-    tried_at: Option<Instant>,
+    tried_at: Option<Duration>,
     /// Who is tried last.
     last: Option<Rank>,
 }
@@ -86,7 +91,7 @@ struct Suspect {
 
 impl Suspects {
     /// Reads what the process before has left, and blames whom it has to. Without a path, or with a limit of 0, nothing is known and noted.
-    pub(crate) async fn open(store: &Kept, epoch: Epoch, path: Option<PathBuf>, limit: u32) -> Arc<Self> {
+    pub(crate) async fn open(store: &Kept, epoch: Epoch, path: Option<PathBuf>, limit: u32, time: Arc<dyn Time>) -> Arc<Self> {
         let mut known = HashMap::new();
         let mut journal = None;
         if let Some(path) = path.filter(|_| limit > 0) {
@@ -115,16 +120,16 @@ impl Suspects {
         }
         let any = AtomicBool::new(!known.is_empty());
         let last = known.values().map(Suspect::rank).max().filter(|_| known.len() > 1);
-        let inner = Mutex::new(Inner { known, last, ..Inner::default() });
-        Arc::new(Self { journal, limit, any, inner, changed: Notify::new() })
+        let inner = Lock::leaf(Inner { known, last, ..Inner::default() });
+        Arc::new(Self { journal, limit, any, time, closed: AtomicBool::new(false), inner, changed: Notify::new() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, Inner> {
+        self.inner.lock()
     }
 
     /// Tries the calls of an instance again.
-    pub(super) fn forgive(&self, instance: InstanceKey) {
+    pub(crate) fn forgive(&self, instance: InstanceKey) {
         if !self.any.load(Ordering::Relaxed) {
             return;
         }
@@ -150,7 +155,7 @@ impl Suspects {
         if !inner.is_suspect(&job) {
             return Some(job);
         }
-        inner.waiting.push((Instant::now(), job));
+        inner.waiting.push((self.time.uptime(), job));
         drop(inner);
         self.changed.notify_one();
         None
@@ -176,20 +181,21 @@ impl Suspects {
     }
 
     /// How long the job that is to be tried next has to wait, if one is.
-    fn next_waits(&self, begun: Instant) -> Option<Duration> {
+    fn next_waits(&self, begun: Duration) -> Option<Duration> {
         let mut inner = self.lock();
+        let now = self.time.uptime();
         inner.waiting.retain(|(_, job)| !job.is_cancelled());
         if inner.on_trial.is_some() {
             return None;
         }
-        let rank = inner.rank(&inner.waiting[inner.first()?].1);
+        let rank = inner.rank(&inner.waiting[inner.first(now)?].1);
         let comes = |(id, suspect): (&Id, &Suspect)| {
             suspect.expected && suspect.rank() < rank && inner.waiting.iter().all(|(_, job)| job.id() != *id)
         };
         let gathering = if inner.known.iter().any(comes) { ARRIVAL } else { GATHERING };
         let respites = rank.0.saturating_sub(1) + u32::from(inner.last == Some(rank));
-        let quiet = inner.tried_at.unwrap_or(begun).elapsed();
-        Some(gathering.saturating_sub(begun.elapsed()).max((RESPITE * respites).saturating_sub(quiet)))
+        let quiet = now.saturating_sub(inner.tried_at.unwrap_or(begun));
+        Some(gathering.saturating_sub(now.saturating_sub(begun)).max((RESPITE * respites).saturating_sub(quiet)))
     }
 
     /// The next job, if none is tried.
@@ -198,7 +204,7 @@ impl Suspects {
         if inner.on_trial.is_some() {
             return None;
         }
-        let first = inner.first()?;
+        let first = inner.first(self.time.uptime())?;
         let (_, mut job) = inner.waiting.remove(first);
         let id = job.id();
         if let Some(suspect) = inner.known.get_mut(&id) {
@@ -223,7 +229,7 @@ impl Suspects {
     fn release(&self, id: Id) {
         let mut inner = self.lock();
         if inner.on_trial.take_if(|(on_trial, _)| *on_trial == id).is_some() {
-            inner.tried_at = Some(Instant::now());
+            inner.tried_at = Some(self.time.uptime());
             drop(inner);
             self.changed.notify_one();
         }
@@ -236,6 +242,8 @@ impl Suspects {
             journal.clear();
         }
         drop(waiting);
+        self.closed.store(true, Ordering::Release);
+        self.changed.notify_one();
     }
 }
 
@@ -253,10 +261,10 @@ impl Inner {
 
     /// Who of those that wait is tried next. What only is of the activity of a suspect goes before it, but not for ever: there may always
     /// be more of it.
-    fn first(&self) -> Option<usize> {
+    fn first(&self, now: Duration) -> Option<usize> {
         let is_known = |job: &Job| self.deaths(job.id(), job.attempt).is_some();
-        let is_overdue = self.waiting.iter().any(|(came, job)| is_known(job) && came.elapsed() > PRECEDENCE);
-        let order = |(_, (_, job)): &(usize, &(Instant, Job))| (is_overdue && !is_known(job), self.rank(job));
+        let is_overdue = self.waiting.iter().any(|(came, job)| is_known(job) && now.saturating_sub(*came) > PRECEDENCE);
+        let order = |(_, (_, job)): &(usize, &(Duration, Job))| (is_overdue && !is_known(job), self.rank(job));
         self.waiting.iter().enumerate().min_by_key(order).map(|(first, _)| first)
     }
 
@@ -274,20 +282,19 @@ impl Inner {
     }
 }
 
-impl Worker {
+impl Suspects {
     /// Why one of the calls that an instance waits for may not run any more.
-    pub(super) fn deadly(&self, key: InstanceKey, id: &str, pending: &[Action]) -> Option<String> {
-        let suspects = self.pool().suspects();
-        if !suspects.any.load(Ordering::Relaxed) {
+    pub(crate) fn deadly(&self, key: InstanceKey, id: &str, pending: &[Action], values: Values) -> Option<String> {
+        if !self.any.load(Ordering::Relaxed) {
             return None;
         }
-        suspects.settle(key, pending);
+        self.settle(key, pending);
         pending.iter().find_map(|action| {
             let Action::StartActivity { id: call, name, input, attempt, not_before: None, .. } = action else { return None };
-            let deaths = suspects.lock().deaths((key, *call), *attempt).filter(|deaths| *deaths >= suspects.limit)?;
-            let input = match self.store().payloads().is_encrypted() {
-                true => "encrypted, not shown here".to_owned(),
-                false => Excerpt(input.as_str()).to_string(),
+            let deaths = self.lock().deaths((key, *call), *attempt).filter(|deaths| *deaths >= self.limit)?;
+            let input = match values {
+                Values::Hidden => "encrypted, not shown here".to_owned(),
+                Values::Shown => Excerpt(input.as_str()).to_string(),
             };
             Some(format!(
                 "the process died {deaths} times while activity `{name}` ran (call {call}, input {input})\n  \
@@ -332,69 +339,31 @@ impl Drop for Noted {
     }
 }
 
-/// The suspects of a journal, with the deaths they are blamed for.
-fn blamed(notes: &[Note]) -> Vec<Note> {
-    let mut suspects: Vec<Note> = Vec::new();
-    let is_same = |one: &Note, other: &Note| (one.instance, one.call) == (other.instance, other.call);
-    for note in notes {
-        let earlier = suspects.iter_mut().find(|suspect| is_same(suspect, note) && suspect.attempt == note.attempt);
-        let deaths = earlier.as_ref().map_or(0, |suspect| suspect.deaths);
-        let deaths = match note.role {
-            Role::Suspect => note.deaths,
-            Role::Running => deaths.max(1),
-            Role::OnTrial => deaths + 1,
-        };
-        match earlier {
-            Some(suspect) => (suspect.deaths, suspect.begun) = (deaths, note.begun),
-            None => {
-                suspects.retain(|suspect| !is_same(suspect, note));
-                suspects.push(Note { role: Role::Suspect, deaths, ..*note });
-            }
-        }
-    }
-    suspects
-}
-
-/// Starts the next suspect whenever a trial ends. One that has been blamed before gives others a moment to do their work first.
-pub(crate) async fn try_suspects(worker: Weak<Worker>, pool: Arc<Pool>) {
+/// Starts the next suspect whenever a trial ends, until nobody is tried any more. One that has been blamed before gives others a moment to do
+/// their work first.
+pub(crate) async fn try_suspects(pool: Arc<Pool>) {
     let suspects = pool.suspects().clone();
-    let begin = Instant::now();
+    let begin = suspects.time.uptime();
     loop {
         suspects.changed.notified().await;
         while let Some(patience) = suspects.next_waits(begin) {
             if !patience.is_zero() {
                 // Those who come meanwhile may go first.
-                let _ = tokio::time::timeout(patience, suspects.changed.notified()).await;
+                select(pin!(suspects.changed.notified()), suspects.time.sleep(patience)).await;
                 continue;
             }
-            let Some(worker) = worker.upgrade() else { return };
             if let Some(job) = suspects.next() {
-                pool.enter(&worker, job);
+                pool.enter(job);
             }
+        }
+        if suspects.closed.load(Ordering::Acquire) {
+            return;
         }
     }
 }
 
 /// Ends a trial that has gone on for long.
 pub(crate) async fn acquit(suspects: Arc<Suspects>, id: Id) {
-    tokio::time::sleep(TRIAL).await;
+    suspects.time.sleep(TRIAL).await;
     suspects.release(id);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::blamed;
-    use crate::worker::journal::{Note, Role};
-
-    #[test]
-    fn a_death_is_counted_for_the_suspect_on_trial_only() {
-        let note = |call, role, deaths| Note { instance: 1, call, attempt: 1, role, deaths, begun: 0 };
-        let deaths = |notes: &[Note]| blamed(notes).iter().map(|note| (note.call, note.deaths)).collect::<Vec<_>>();
-        assert_eq!(deaths(&[note(1, Role::Running, 0), note(2, Role::Running, 0)]), [(1, 1), (2, 1)]);
-        let suspects = [note(1, Role::Suspect, 1), note(2, Role::Suspect, 3), note(3, Role::Suspect, 4)];
-        let running = [note(2, Role::OnTrial, 0), note(3, Role::Running, 0), note(4, Role::Running, 0)];
-        assert_eq!(deaths(&[&suspects[..], &running[..]].concat()), [(1, 1), (2, 4), (3, 4), (4, 1)]);
-        let another = Note { attempt: 2, ..note(3, Role::Running, 0) };
-        assert_eq!(deaths(&[note(3, Role::Suspect, 4), another]), [(3, 1)], "another attempt begins anew");
-    }
 }

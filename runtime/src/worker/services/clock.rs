@@ -1,18 +1,21 @@
 //! When to wake which instance: one entry for each loaded one, one for all that are only stored.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Weak};
 
 use futures::future::select;
 use tokio::sync::Notify;
 
-use crate::store::Timestamp;
+use crate::kernel::machine::instance::Input;
+use crate::kernel::time::Timestamp;
+use crate::lock::Lock;
+use crate::worker::shard::Shard;
 use crate::worker::time::Time;
 
 /// The due times of a worker.
 pub(crate) struct Clock {
     time: Arc<dyn Time>,
-    due: Mutex<Due>,
+    due: Lock<Due>,
     earlier: Notify,
 }
 
@@ -23,6 +26,22 @@ struct Due {
     stopped: bool,
 }
 
+/// Wakes what is due, until the clock is stopped.
+pub(crate) async fn keep_time(shard: Weak<Shard>, clock: Arc<Clock>) {
+    while let Some(ring) = clock.ring().await
+        && let Some(shard) = shard.upgrade()
+    {
+        for id in ring.instances {
+            if let Some(instance) = shard.residents.instances.get(&id) {
+                shard.tell(&instance, Input::Due);
+            }
+        }
+        if ring.stored {
+            shard.backlog.add_due();
+        }
+    }
+}
+
 /// What is due.
 pub(crate) struct Ring {
     pub(crate) instances: Vec<Arc<str>>,
@@ -31,7 +50,7 @@ pub(crate) struct Ring {
 
 impl Clock {
     pub(crate) fn new(time: Arc<dyn Time>) -> Self {
-        Self { time, due: Mutex::default(), earlier: Notify::new() }
+        Self { time, due: Lock::default(), earlier: Notify::new() }
     }
 
     /// Moves the entry of a loaded instance.
@@ -39,7 +58,7 @@ impl Clock {
         if old == new {
             return;
         }
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = self.due.lock();
         let first = due.first();
         if let Some(old) = old {
             due.loaded.remove(&(old, id.clone()));
@@ -53,7 +72,7 @@ impl Clock {
     /// Notes that an instance which is not loaded is due at `at`.
     pub(crate) fn set_stored(&self, at: Option<Timestamp>) {
         let Some(at) = at else { return };
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = self.due.lock();
         let first = due.first();
         due.stored = Some(due.stored.map_or(at, |stored| stored.min(at)));
         self.tell(&due, first);
@@ -61,7 +80,7 @@ impl Clock {
 
     /// Ends the ringing.
     pub(crate) fn stop(&self) {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
+        self.due.lock().stopped = true;
         self.earlier.notify_one();
     }
 
@@ -76,7 +95,7 @@ impl Clock {
         loop {
             let now = self.time.now();
             let first = {
-                let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut due = self.due.lock();
                 if due.stopped {
                     return None;
                 }

@@ -1,30 +1,28 @@
-//! The operations of an entity: what each message does to its state and its lock, and what has to leave with it.
+//! The job of an entity: what each message does to its state and its lock, and what has to leave with it. It runs the user's code.
 
 use std::collections::VecDeque;
 
-use crate::entity::Delete;
 use crate::kernel::engine::event::{Caller, EntityLock, Event};
 use crate::kernel::engine::work::EntityWork;
-use crate::kernel::entity::{EntityRegistration, Live, Operated};
+use crate::kernel::entity::{DELETE, EntityRegistration, Live, Operated};
 use crate::kernel::function::Recorded;
+use crate::kernel::machine::entity::message::{Asks, Message, Reply};
 use crate::kernel::payload::{Payload, Values};
-use crate::store::InstanceKey;
-use crate::worker::letter::{Asks, Message, Reply};
+use crate::kernel::stored::InstanceKey;
 
 /// What operations work on.
-pub(super) struct Work {
-    pub(super) registration: EntityRegistration,
+pub(crate) struct Work {
+    pub(crate) registration: EntityRegistration,
     /// The state in memory; read from its recorded form when it is not there.
-    pub(super) live: Option<Live>,
-    pub(super) state: Option<Payload>,
-    pub(super) lock: Option<EntityLock>,
-    pub(super) mailbox: VecDeque<Message>,
-    pub(super) inbox: i64,
+    pub(crate) live: Option<Live>,
+    pub(crate) state: Option<Payload>,
+    pub(crate) lock: Option<EntityLock>,
+    pub(crate) mailbox: VecDeque<Message>,
 }
 
 /// What the operations of a turn have brought about.
 #[derive(Default)]
-pub(super) struct Effects {
+pub(crate) struct Worked {
     pub(super) changed: bool,
     /// Whether the lock was given to somebody.
     pub(super) granted: bool,
@@ -38,7 +36,7 @@ pub(super) struct Effects {
     pub(super) unreadable: Option<(String, String)>,
 }
 
-impl Effects {
+impl Worked {
     pub(super) fn is_empty(&self) -> bool {
         !self.changed && self.answers.is_empty() && self.messages.is_empty() && self.replies.is_empty() && self.consume.is_empty()
     }
@@ -46,8 +44,8 @@ impl Effects {
 
 impl Work {
     /// Deals with all messages that may pass the lock.
-    pub(super) fn run(&mut self, own: &str, values: Values) -> Effects {
-        let mut effects = Effects::default();
+    pub(crate) fn run(&mut self, own: &str, values: Values) -> Worked {
+        let mut effects = Worked::default();
         let mut next = 0;
         while let Some(message) = self.mailbox.get(next) {
             if !message.passes(self.lock.as_ref()) {
@@ -55,7 +53,6 @@ impl Work {
                 continue;
             }
             let Some(message) = self.mailbox.remove(next) else { break };
-            self.inbox = self.inbox.max(message.inbox.unwrap_or(0));
             effects.consume.extend(message.inbox);
             if self.perform(own, message, values, &mut effects) {
                 next = 0;
@@ -74,7 +71,7 @@ impl Work {
     }
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
-    fn perform(&mut self, own: &str, message: Message, values: Values, effects: &mut Effects) -> bool {
+    fn perform(&mut self, own: &str, message: Message, values: Values, effects: &mut Worked) -> bool {
         let Asks::For(event) = message.asks else { return false };
         match event {
             Event::EntityOperationCalled { id, operation, input, caller, .. } => {
@@ -130,10 +127,10 @@ impl Work {
     }
 
     /// Runs an operation. One that fails leaves everything as it was.
-    fn operate(&mut self, operation: &str, input: &Payload, effects: &mut Effects) -> Recorded {
+    fn operate(&mut self, operation: &str, input: &Payload, effects: &mut Worked) -> Recorded {
         let registration = self.registration;
         if registration.changes(operation).is_none() {
-            if operation != Delete::NAME {
+            if operation != DELETE {
                 return Err(registration.unknown(operation));
             }
             (self.state, self.live) = (None, None);

@@ -3,14 +3,14 @@
 //!
 //! Invariant: every busy instance that is not loaded has a key above the cursor.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::lock::{Held, Lock};
 use crate::store::{ErrorClass, InstanceKey, Runnable, StoreResult, Timestamp};
-use crate::worker::Worker;
-use crate::worker::message::Message;
+use crate::worker::shard::Shard;
 
 /// At most so many are asked for at once.
 const PAGE: usize = 1_000;
@@ -18,7 +18,7 @@ const PAGE: usize = 1_000;
 /// Where to look for what is to be run.
 #[derive(Default)]
 pub(crate) struct Backlog {
-    places: Mutex<Places>,
+    places: Lock<Places>,
     changed: Notify,
 }
 
@@ -36,8 +36,8 @@ struct Places {
 }
 
 impl Backlog {
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> Held<'_, Places> {
+        self.places.lock()
     }
 
     /// An instance with this key waits in the store.
@@ -100,25 +100,11 @@ impl Backlog {
     }
 }
 
-impl Worker {
-    /// How many more instances may be loaded, and how many are. Those that rest give way only when they are many: a caller of
-    /// thousands of sub-orchestrations would else be replayed for each of them.
-    fn room(&self) -> (usize, usize) {
-        let loaded = self.instances().len();
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let free = self.max_loaded.saturating_sub(loaded);
-        (if free > 0 { free } else { idle.saturating_sub(self.max_loaded / 2) }, loaded)
-    }
-
-    /// Whether one more instance may be loaded.
-    pub(crate) fn has_room(&self) -> bool {
-        self.room().0 > 0
-    }
-
+impl Shard {
     /// Loads from the backlog as long as there is room for more.
     async fn refill(self: &Arc<Self>) -> StoreResult<()> {
         loop {
-            let (room, loaded) = self.room();
+            let (room, loaded) = self.residents.room();
             let Some(which) = self.backlog.next(self.now(), room, loaded) else { return Ok(()) };
             let page = self.patiently("look for runnable orchestrations", || self.store.runnable(which)).await?;
             let read = page.len();
@@ -126,11 +112,11 @@ impl Worker {
             // One that is in the map is told as well: it may be a start that is about to be refused because the id exists.
             let mut unloaded = 0;
             for (_, id) in page {
-                unloaded += usize::from(!self.instances().contains_key(id.as_str()));
+                unloaded += usize::from(!self.residents.instances.contains(&id));
                 if unloaded > room {
                     break;
                 }
-                self.route(&id.into(), Message::nudge());
+                self.wake(&id.into());
             }
             match which {
                 Runnable::Busy { limit, .. } => self.backlog.read(last, read == limit),
@@ -148,20 +134,21 @@ impl Worker {
     }
 }
 
-/// Refills a worker whenever there is something to load and room for it.
-pub(crate) async fn keep_filled(worker: Weak<Worker>, backlog: Arc<Backlog>) {
+/// Refills a shard whenever there is something to load and room for it.
+pub(crate) async fn keep_filled(shard: Weak<Shard>, backlog: Arc<Backlog>) {
     loop {
         backlog.changed.notified().await;
-        let Some(worker) = worker.upgrade() else { return };
+        let Some(shard) = shard.upgrade() else { return };
         if backlog.places().stopped {
             return;
         }
-        if let Err(error) = worker.refill().await
+        if let Err(error) = shard.refill().await
             && error.class() == ErrorClass::Permanent
         {
             tracing::error!(%error, "failed to look for runnable orchestrations; retrying in a minute");
-            drop(worker);
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            let pause = shard.host.time.sleep(Duration::from_secs(60));
+            drop(shard);
+            pause.await;
             backlog.changed.notify_one();
         }
     }

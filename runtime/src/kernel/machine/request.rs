@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::kernel::batch::{Batch, NewInstance};
 use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::payload::Payload;
+use crate::kernel::stored::{InstanceKey, State};
+use crate::kernel::time::Timestamp;
 use crate::kernel::trace::TraceContext;
-use crate::store::{Batch, InstanceKey, NewInstance, State, Timestamp};
 
 /// A start that somebody asks for.
 #[derive(Clone)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{Either, join_all, pending, select};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::store::{Batch, ErrorClass, Status, StoreResult, Timestamp};
-use crate::worker::Worker;
+use crate::worker::shard::Shard;
 
 /// How many instances are purged at a time: their transactions share one commit.
 const CHUNK: usize = 128;
@@ -93,17 +93,17 @@ impl Ended {
 }
 
 /// Purges what is due, and sleeps until something can be due again.
-pub(crate) async fn retain(worker: Weak<Worker>, ended: Arc<Ended>) {
+pub(crate) async fn retain(shard: Weak<Shard>, ended: Arc<Ended>) {
     let Some(shortest) = ended.retention.ages().map(|(_, age)| age).min() else { return };
-    let Some(time) = worker.upgrade().map(|worker| worker.time().clone()) else { return };
+    let Some(time) = shard.upgrade().map(|shard| shard.host.time.clone()) else { return };
     loop {
         let next = {
-            let Some(worker) = worker.upgrade() else { return };
-            if worker.check_running().is_err() {
+            let Some(shard) = shard.upgrade() else { return };
+            if shard.check_running().is_err() {
                 return;
             }
-            let purge = || worker.purge_due(ended.retention);
-            worker.patiently("purge expired orchestrations", purge).await.unwrap_or_else(|error| {
+            let purge = || shard.purge_due(ended.retention);
+            shard.patiently("purge expired orchestrations", purge).await.unwrap_or_else(|error| {
                 if error.class() == ErrorClass::Permanent {
                     tracing::error!(%error, "retention failed to purge expired orchestrations; retrying in a minute");
                 }
@@ -126,7 +126,7 @@ pub(crate) async fn retain(worker: Weak<Worker>, ended: Arc<Ended>) {
     }
 }
 
-impl Worker {
+impl Shard {
     /// Purges what is due; tells when the next is.
     async fn purge_due(&self, retention: Retention) -> StoreResult<Option<Timestamp>> {
         loop {
@@ -151,16 +151,8 @@ impl Worker {
             let ended = self.store.ended(status, CHUNK + refused).await?;
             let ended = ended.into_iter().skip(refused).map(|(key, at)| (key, at.after(age)));
             let (due, later): (Vec<_>, Vec<_>) = ended.partition(|(_, at)| *at <= now);
-            let purges = due.iter().map(|(key, _)| {
-                let (sender, answer) = oneshot::channel();
-                let batch = Batch { epoch: Some(self.epoch), purge: vec![*key], ..Batch::default() };
-                let reply = move |result: Result<_, _>| {
-                    let _ = sender.send(result.is_ok());
-                };
-                self.store.apply(batch, Box::new(reply));
-                answer
-            });
-            let done = join_all(purges).await.iter().filter(|purged| matches!(purged, Ok(true))).count();
+            let purges = due.iter().map(|(key, _)| self.apply(Batch { purge: vec![*key], ..Batch::default() }));
+            let done = join_all(purges).await.iter().filter(|purged| purged.is_ok()).count();
             refused += due.len() - done;
             purged += done;
             if due.is_empty() || !later.is_empty() {

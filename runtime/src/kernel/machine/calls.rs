@@ -1,17 +1,14 @@
-//! What an instance in a worker waits for.
+//! What an instance waits for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use std::sync::Arc;
-
-use futures::future::AbortHandle;
-
-use crate::activity::Signals;
+use crate::kernel::batch::Heartbeat;
 use crate::kernel::engine::event::{CallId, Event};
 use crate::kernel::engine::execution::Action;
+use crate::kernel::machine::code::Planned;
 use crate::kernel::payload::Payload;
-use crate::store::{Heartbeat, InstanceKey, Timestamp};
-use crate::worker::Worker;
+use crate::kernel::stored::InstanceKey;
+use crate::kernel::time::Timestamp;
 
 /// The calls of an instance that have no outcome yet.
 #[derive(Default)]
@@ -25,29 +22,9 @@ pub(crate) struct Calls {
     /// The sub-orchestrations.
     pub(crate) children: BTreeMap<CallId, Child>,
     /// The attempts that run or wait for a place in this process.
-    pub(crate) running: HashMap<CallId, Running>,
+    pub(crate) running: HashSet<CallId>,
     /// What activities have said last by a heartbeat.
     pub(crate) heartbeats: BTreeMap<CallId, Payload>,
-}
-
-/// An attempt that runs or waits for a place.
-pub(crate) struct Running {
-    pub(crate) abort: AbortHandle,
-    pub(crate) signals: Arc<Signals>,
-}
-
-impl Running {
-    /// Drops the attempt, after the worker's grace if it wants to clean up.
-    pub(crate) fn cancel(self, worker: &Worker) {
-        if !self.signals.cancel() {
-            return self.abort.abort();
-        }
-        let (time, grace) = (worker.time().clone(), worker.cancel_grace());
-        worker.spawn(async move {
-            time.sleep(grace).await;
-            self.abort.abort();
-        });
-    }
 }
 
 /// A sub-orchestration.
@@ -68,8 +45,8 @@ pub(crate) struct Due {
 }
 
 impl Calls {
-    /// Follows what a turn delivered and decided.
-    pub(crate) fn record(&mut self, events: &[Event], actions: &[Action]) {
+    /// Follows what a turn delivered and decided: attempts that start at once, and the rest.
+    pub(crate) fn record(&mut self, events: &[Event], attempts: &[Planned], actions: &[Action]) {
         for event in events {
             match event {
                 Event::TaskCompleted { id, .. } | Event::TaskFailed { id, .. } => {
@@ -82,11 +59,11 @@ impl Calls {
                 _ => {}
             }
         }
+        self.work.extend(attempts.iter().map(|planned| planned.call));
         for action in actions {
             match action {
-                Action::StartActivity { id, not_before: None, .. } => {
-                    self.work.insert(*id);
-                }
+                // Planned, and counted above.
+                Action::StartActivity { not_before: None, .. } => {}
                 Action::StartActivity { id, name, input, attempt, not_before: Some(at), limits } => {
                     let (id, name, input, attempt, limits) = (*id, *name, input.clone(), *attempt, *limits);
                     let next = Action::StartActivity { id, name, input, attempt, not_before: None, limits };
@@ -109,8 +86,13 @@ impl Calls {
     }
 
     /// What a turn changes of the stored heartbeats: those of an attempt that is followed by another are kept, those of a call
-    /// that is over are deleted.
-    pub(crate) fn kept_heartbeats(&mut self, key: InstanceKey, events: &[Event], actions: &[Action]) -> Vec<Heartbeat> {
+    /// that is over are deleted. Second, the calls that are over while an attempt of them runs: what that has said is not known here.
+    pub(crate) fn kept_heartbeats(
+        &mut self,
+        key: InstanceKey,
+        events: &[Event],
+        actions: &[Action],
+    ) -> (Vec<Heartbeat>, Vec<CallId>) {
         let failed = events.iter().filter_map(|event| match event {
             Event::TaskFailed { id, retry_at: Some(_), .. } => Some((*id, self.heartbeats.get(id)?.clone())),
             _ => None,
@@ -125,12 +107,17 @@ impl Calls {
             Action::Cancel { id } => Some(*id),
             _ => None,
         });
-        let over = ended.chain(dropped).filter(|id| {
-            let says = self.running.get(id).is_some_and(|running| running.signals.hush());
-            self.heartbeats.remove(id).is_some() || says
-        });
-        changes.extend(over.map(|call| Heartbeat { instance: key, call, details: None }));
-        changes
+        let (mut over, mut hushed) = (Vec::new(), Vec::new());
+        for id in ended.chain(dropped) {
+            if self.heartbeats.remove(&id).is_some() {
+                over.push(id);
+            }
+            if self.running.contains(&id) {
+                hushed.push(id);
+            }
+        }
+        changes.extend(over.into_iter().map(|call| Heartbeat { instance: key, call, details: None }));
+        (changes, hushed)
     }
 
     fn set_timer(&mut self, id: CallId, at: Timestamp, next: Option<Action>) {

@@ -1,29 +1,28 @@
 //! Those who wait for an orchestration to begin or to end.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::kernel::engine::event::{Event, Parent};
 use crate::kernel::function::Recorded;
+use crate::kernel::machine::message::Message;
 use crate::store::kept::Kept;
 use crate::store::{self, StoreResult};
-use crate::worker::Worker;
-use crate::worker::message::Message;
 use crate::worker::run::Run;
+use crate::worker::shard::Shard;
 
-impl Worker {
+impl Shard {
     /// Tells the caller of an orchestration, and everybody who waits, that it has ended.
     pub(crate) fn finished(self: &Arc<Self>, id: &Arc<str>, key: store::InstanceKey, parent: Option<Parent>, outcome: Recorded) {
         if let Some(ended) = &self.retained {
             ended.notify();
         }
-        let waiters = self.waiters().remove(id).unwrap_or_default();
+        let waiters = self.waiters.lock().remove(id).unwrap_or_default();
         let (told, left): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|waiter| waiter.run.is_none_or(|run| run == key));
         if !left.is_empty() {
-            self.waiters().entry(id.clone()).or_default().extend(left);
+            self.waiters.lock().entry(id.clone()).or_default().extend(left);
         }
         for waiter in told {
             let _ = waiter.ended.send(outcome.clone());
@@ -39,11 +38,11 @@ impl Worker {
         let id: Arc<str> = run.id.as_str().into();
         loop {
             let (waiter, ended) = oneshot::channel();
-            self.waiters().entry(id.clone()).or_default().push(Waiter { run: run.key, ended: waiter });
-            let mut wait = Wait { worker: self, id: id.clone(), ended };
+            self.waiters.lock().entry(id.clone()).or_default().push(Waiter { run: run.key, ended: waiter });
+            let mut wait = Wait { shard: self, id: id.clone(), ended };
             self.check_running()?;
             // An instance leaves the map before its waiters are told, so one that is in it tells this waiter, too.
-            let loaded = self.instances().get(&id).cloned();
+            let loaded = self.residents.instances.get(&id);
             let is_loaded = loaded.is_some_and(|loaded| run.key.is_none_or(|key| loaded.key() == key));
             if !is_loaded {
                 let read = self.patiently("read the result of an orchestration", || outcome_of(&self.store, run));
@@ -61,7 +60,7 @@ impl Worker {
     pub(crate) async fn wait_started(&self, id: &str, look: impl Future<Output = StoreResult<Option<()>>>) -> StoreResult<()> {
         let (waiter, started) = oneshot::channel();
         {
-            let mut starts = self.starts();
+            let mut starts = self.starts.lock();
             let waiters = starts.entry(id.into()).or_default();
             waiters.retain(|waiter| !waiter.is_closed());
             waiters.push(waiter);
@@ -73,24 +72,16 @@ impl Worker {
         started.await.map_err(|_| self.stopped_by())
     }
 
-    pub(super) fn starts(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<oneshot::Sender<()>>>> {
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Tells everybody who waits for it that an instance has begun, or will not begin any more.
     pub(crate) fn begun(&self, id: &str) {
-        for waiter in self.starts().remove(id).into_iter().flatten() {
+        for waiter in self.starts.lock().remove(id).into_iter().flatten() {
             let _ = waiter.send(());
         }
-    }
-
-    pub(super) fn waiters(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Waiter>>> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Who is told of the end of an instance.
-pub(super) struct Waiter {
+pub(crate) struct Waiter {
     /// The run meant; without it whichever has the id.
     run: Option<store::InstanceKey>,
     ended: oneshot::Sender<Recorded>,
@@ -98,7 +89,7 @@ pub(super) struct Waiter {
 
 /// One who waits for the end of an instance, until it is told or gives up.
 struct Wait<'w> {
-    worker: &'w Worker,
+    shard: &'w Shard,
     id: Arc<str>,
     ended: oneshot::Receiver<Recorded>,
 }
@@ -106,7 +97,7 @@ struct Wait<'w> {
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
         self.ended.close();
-        let mut waiters = self.worker.waiters();
+        let mut waiters = self.shard.waiters.lock();
         if let Some(waiting) = waiters.get_mut(&self.id) {
             waiting.retain(|waiter| !waiter.ended.is_closed());
             if waiting.is_empty() {

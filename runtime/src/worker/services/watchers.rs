@@ -1,15 +1,17 @@
 //! Those who want to hear when a turn of an instance has been written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+
+use crate::lock::{Held, Lock};
 
 /// Who watches what. As long as nobody does, a commit pays for a look at a number.
 #[derive(Default)]
 pub(crate) struct Watchers {
-    watched: Mutex<Watched>,
+    watched: Lock<Watched>,
     count: AtomicUsize,
 }
 
@@ -20,8 +22,8 @@ struct Watched {
 }
 
 impl Watchers {
-    fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watched(&self) -> Held<'_, Watched> {
+        self.watched.lock()
     }
 
     /// Hears from now on of every commit of an instance.
