@@ -18,15 +18,17 @@ impl Client {
     /// ```standalone_crate
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> dacapo::Result<()> {
+    /// const REVIEWED: dacapo::Event<()> = dacapo::Event::new("reviewed");
     /// const APPROVAL: dacapo::Event<bool> = dacapo::Event::new("approval");
     ///
     /// #[dacapo::orchestrator]
-    /// async fn release() -> bool { dacapo::sleep(std::time::Duration::from_millis(1)).await; APPROVAL.wait().await }
+    /// async fn release() -> bool { REVIEWED.wait().await; APPROVAL.wait().await }
     ///
     /// let runtime = dacapo::Runtime::open("memory:").await?;
     /// let run = runtime.start(release()).id("v2").await?;
     /// // Raised before the orchestration has shown which type it waits for.
     /// runtime.raise_named("v2", "approval", "yes").await?;
+    /// run.raise(REVIEWED, ()).await?;
     /// let mut watch = runtime.watch("v2");
     /// while watch.next().await?.expect("it has not ended").report().is_none() {}
     /// runtime.resume("v2", "that was not a bool").without_event(1).await?;
