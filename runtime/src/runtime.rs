@@ -58,7 +58,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) when another process works on the store; [`Invalid`](crate::ErrorKind::Invalid) for
-    /// a wrong URL or two functions of one name; [`Incompatible`](crate::ErrorKind::Incompatible) for a database of another
+    /// an invalid URL or two functions with the same name; [`Incompatible`](crate::ErrorKind::Incompatible) for a database of another
     /// program or a newer version; [`Store`](crate::ErrorKind::Store) when it cannot be opened.
     ///
     /// # Cancel safety

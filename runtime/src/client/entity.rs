@@ -24,8 +24,8 @@ impl Client {
     /// have taken effect or not; an orchestration that calls it knows.
     ///
     /// # Errors
-    /// What the operation returned, or a [`Failure`]: also from a client of [another process](Client::connect), which can signal
-    /// and read, but not call.
+    /// The error that the operation returned, or a [`Failure`]. A client of [another process](Client::connect) always gets a failure:
+    /// it can signal and read entities, but not call them.
     ///
     /// ```standalone_crate
     /// use dacapo::entity;
@@ -80,7 +80,7 @@ impl Client {
     /// once; a failure of the operation is only logged.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the key cannot be one or the entity cannot be taken up; a failing store.
+    /// [`ErrorKind::Invalid`] when the key is invalid or the entity cannot be loaded; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the signal may have been sent or not, but never in
@@ -161,7 +161,7 @@ impl Client {
     /// it was deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the key cannot be one or the recorded state does not fit the type; a failing store.
+    /// [`ErrorKind::Invalid`] when the key is invalid or the recorded state does not fit the type; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
@@ -177,7 +177,7 @@ impl Client {
     /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: by its name.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when name or key cannot be such; a failing store.
+    /// [`ErrorKind::Invalid`] when the name or the key is invalid; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.

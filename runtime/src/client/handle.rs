@@ -29,7 +29,8 @@ impl<F: Function> Handle<F> {
     /// In the process of the worker nothing polls: the commit that ends the orchestration answers.
     ///
     /// # Errors
-    /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    /// The error that the orchestrator returned, or a [`Failure`], for example when the orchestration does not exist or the runtime shuts
+    /// down.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it changes nothing, and an end that came meanwhile is found by the next call.
@@ -42,7 +43,8 @@ impl Handle<Named> {
     /// Waits for the end and gives what was recorded of it.
     ///
     /// # Errors
-    /// What the orchestrator returned, or a [`Failure`], also when the orchestration does not exist or the runtime shuts down.
+    /// The error that the orchestrator returned, or a [`Failure`], for example when the orchestration does not exist or the runtime shuts
+    /// down.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it changes nothing, and an end that came meanwhile is found by the next call.
@@ -105,7 +107,7 @@ impl<F> Handle<F> {
     /// What the orchestrator last said by [`set_custom_status`](crate::set_custom_status).
     ///
     /// # Errors
-    /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value is no `T`.
+    /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value cannot be read as a `T`.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.

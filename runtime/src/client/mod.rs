@@ -89,7 +89,7 @@ impl Client {
     /// Connects to a store of your own, as [`connect`](Self::connect) does. The trait may change in any 0.x release.
     ///
     /// # Errors
-    /// When the store cannot tell of changes.
+    /// When the store cannot report changes.
     pub fn connect_store(store: Arc<dyn Store>) -> Result<Self, RuntimeError> {
         Ok(Self { backend: Backend::Store(Arc::new(Remote::new(store, Arc::new(Wall::new()))?)) })
     }
@@ -131,8 +131,8 @@ impl Client {
     /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration waits for another type under this name; where
-    /// nobody knows, the wait that takes the event parks the orchestration. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration expects another type; if it does not know, the
+    /// wait that takes the event parks the orchestration. [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the event may have been raised or not, but never in
@@ -144,7 +144,7 @@ impl Client {
     /// Ends an orchestration from outside, and the sub-orchestrations it waits for.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the orchestration may be terminated or not, but
@@ -159,7 +159,7 @@ impl Client {
     /// suspended with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when it is suspended already; [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or a failing store.
+    /// [`ErrorKind::Invalid`] when it is suspended already; [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or an error from the store.
     ///
     /// ```standalone_crate
     /// const APPROVAL: dacapo::Event<bool> = dacapo::Event::new("approval");
@@ -194,7 +194,7 @@ impl Client {
     /// It reads the start of every orchestration that has not ended.
     ///
     /// # Errors
-    /// A failing store.
+    /// Errors from the store.
     ///
     /// ```standalone_crate
     /// # #[dacapo::orchestrator(version = 3)]
@@ -220,7 +220,7 @@ impl Client {
     /// [codec](crate::Payloads::codec), is left encoded.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build, or a large value is missing; or a failing store.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build, or a large value is missing; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.

@@ -61,7 +61,7 @@ impl Client {
     /// Waits for the end of an orchestration, whatever it is, and gives its last status.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store; [`ErrorKind::ShuttingDown`] when the runtime ends first.
+    /// [`ErrorKind::NotFound`], or an error from the store; [`ErrorKind::ShuttingDown`] when the runtime shuts down first.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it changes nothing, and an end that came meanwhile is found by the next call.
@@ -74,7 +74,7 @@ impl Client {
     /// What can be run by name: what is registered with the worker of this process, or with the worker that had the store last.
     ///
     /// # Errors
-    /// A failing store.
+    /// Errors from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.

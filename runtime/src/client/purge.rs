@@ -52,8 +52,8 @@ impl Client {
 /// A request to delete an orchestration, from [`Client::purge`].
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`]; [`ErrorKind::Unfinished`] when it, the one that called it, or one that it called has not finished: nothing
-/// of it is deleted then. [`ErrorKind::Invalid`] for an entity from a client of another process.
+/// [`ErrorKind::NotFound`]; [`ErrorKind::Unfinished`] when it, the one that called it, or one that it called has not finished;
+/// nothing is deleted in that case. [`ErrorKind::Invalid`] for an entity from a client of another process.
 ///
 /// # Cancel safety
 /// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may have been purged or not, and some

@@ -46,7 +46,7 @@ impl Client {
     /// How many orchestrations there are of each status.
     ///
     /// # Errors
-    /// A failing store.
+    /// Errors from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
@@ -168,7 +168,7 @@ impl Query {
     /// [`finished`](Self::finished) is all that can be deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the query names no status or one that is not final, or has an empty id prefix; a failing store.
+    /// [`ErrorKind::Invalid`] when the query names no status or one that is not final, or has an empty id prefix; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, some of what it found may have been purged, each of

@@ -47,7 +47,7 @@ impl Client {
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the orchestration is not suspended, when an event cannot be put aside, or, with
 /// the report, when the orchestration still cannot be continued; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound),
-/// [`ErrorKind::Finished`](crate::ErrorKind::Finished), or a failing store.
+/// [`ErrorKind::Finished`](crate::ErrorKind::Finished), or an error from the store.
 ///
 /// # Cancel safety
 /// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may go on or not, but never in part.

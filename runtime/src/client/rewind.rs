@@ -15,8 +15,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed, or failed with entities locked;
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) from a store of your own that cannot;
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or a failing store.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) from a store of your own that does not support it;
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), or an error from the store.
     ///
     /// ```standalone_crate
     /// use std::sync::atomic::{AtomicBool, Ordering};

@@ -303,7 +303,7 @@ impl Client {
 /// A request to start an orchestration once more, from [`Client::restart`].
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] when the one to be replaced has not finished or the other id is taken.
+/// [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] when the earlier one has not finished or the new id is taken.
 ///
 /// # Cancel safety
 /// Awaiting it is not cancel safe: when the future is dropped before it completes, the orchestration may have been started or not.

@@ -21,7 +21,7 @@ impl Client {
     /// What is known of an orchestration. Awaiting the request asks for it.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound), or a failing store.
+    /// [`NotFound`](crate::ErrorKind::NotFound), or an error from the store.
     ///
     /// ```standalone_crate
     /// #[dacapo::orchestrator]

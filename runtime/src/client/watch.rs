@@ -98,7 +98,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound), also when it was purged before its end was seen;
-    /// [`ShuttingDown`](crate::ErrorKind::ShuttingDown) when the runtime ends first; a failing store.
+    /// [`ShuttingDown`](crate::ErrorKind::ShuttingDown) when the runtime ends first; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe. When its future is dropped before it completes, no status is lost: the next call returns it.

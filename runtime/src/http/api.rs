@@ -73,7 +73,7 @@ impl Api {
     /// How the server is reached from outside, for the URLs in its answers. Default: as the request says.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when it is not of `http` or `https`, has no host, or has a query or a fragment.
+    /// [`ErrorKind::Invalid`] when the URL is not `http` or `https`, has no host, or has a query or a fragment.
     pub fn public_url(mut self, url: &str) -> Result<Self, RuntimeError> {
         let is_base = |uri: &Uri| {
             let is_web = uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));

@@ -1,7 +1,7 @@
 //! The two error types of the library.
 //!
 //! [`Error`] is for functions that want no error type of their own: it takes any `std::error::Error` by `?` and is
-//! recorded in the history. [`RuntimeError`] is what opening, starting and querying can answer.
+//! recorded in the history. [`RuntimeError`] is what opening, starting and querying return.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -137,9 +137,10 @@ impl fmt::Debug for Opaque {
 
 impl StdError for Opaque {}
 
-/// Why a call on a runtime, a client or a store did not do what it was asked.
+/// Why a call to a runtime, a client or a store failed.
 ///
-/// The text names the thing and the way out; ask the questions (`is_already_exists()`, …) instead of matching text.
+/// The message says what failed and what to do about it. Programs should not match its text, but the [kind](Self::kind), or use
+/// [`is_not_found`](Self::is_not_found) and the like.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RuntimeError(Box<Inner>);
 
@@ -151,7 +152,7 @@ struct Inner {
     causes: Vec<String>,
 }
 
-/// The questions one can ask a [`RuntimeError`].
+/// What kind of error a [`RuntimeError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -175,8 +176,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The store failed: a full disk, a lost file, a refused permission.
     Store,
-    /// The store cannot do what is asked for: a store of your own that only appends to what has not ended cannot
-    /// [rewind](crate::Client::rewind).
+    /// The store does not support the request: for example, a [rewind](crate::Client::rewind) with a store of your own that cannot append
+    /// to a history that has ended.
     Unsupported,
     /// Another worker has taken the store over.
     Fenced,
@@ -209,7 +210,7 @@ impl RuntimeError {
         self.0.kind
     }
 
-    /// Whether asking again can help.
+    /// Whether trying again can help.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         self.0.class

@@ -46,7 +46,7 @@ pub fn sleep_until(time: SystemTime) -> Sleep {
 /// Waits for `future`, at most for `duration`.
 ///
 /// # Errors
-/// [`Elapsed`] when the time is over first; `future` is dropped then, which cancels it.
+/// [`Elapsed`] when the time runs out first; `future` is then dropped, which cancels it.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -133,7 +133,7 @@ impl<F: Future> Future for Timeout<F> {
 #[diagnostic::do_not_recommend]
 impl<F: Durable> Durable for Timeout<F> {}
 
-/// The time of a [`timeout`] was over first.
+/// A [`timeout`] ran out before its future completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed(());
 

@@ -44,7 +44,7 @@ impl Client {
     /// All schedules, by their names.
     ///
     /// # Errors
-    /// A failing store.
+    /// Errors from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
@@ -82,7 +82,7 @@ impl Schedule {
     /// Starts nothing until [`resume`](Self::resume). Runs that are under way go on.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::NotFound`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the schedule may be paused or not, but never in
@@ -95,7 +95,7 @@ impl Schedule {
     /// Goes on after a pause. The times that passed meanwhile are left out; [`backfill`](Self::backfill) runs them.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::NotFound`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the schedule may go on or not, but never in part.
@@ -106,7 +106,7 @@ impl Schedule {
     /// Starts a run now, paused or not, as the overlap policy allows.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::NotFound`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, a run may be started or not, but never in part.
@@ -117,7 +117,7 @@ impl Schedule {
     /// Starts the runs for all times from `from` up to `to` at once, whatever the overlap policy says. Those that have run are not run again.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for more than 10,000 times; [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::Invalid`] for more than 10,000 times; [`ErrorKind::NotFound`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the runs may be started or not, but never in part.
@@ -134,7 +134,7 @@ impl Schedule {
     /// What is known of the schedule.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::NotFound`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
@@ -147,7 +147,7 @@ impl Schedule {
     /// Ends and deletes it; what it has started is left. It waits for the worker.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], or a failing store.
+    /// [`ErrorKind::NotFound`], or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, the schedule may have ended without being deleted.

@@ -39,8 +39,8 @@ impl Schedule {
 /// A request to create or change a schedule, from [`Schedule::create`] and [`Schedule::update`].
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`], naming the field, for a cron pattern, a time zone, an interval or a name that cannot be;
-/// [`ErrorKind::AlreadyExists`] and [`ErrorKind::NotFound`]; a failing store.
+/// [`ErrorKind::Invalid`], naming the field, for an invalid cron pattern, time zone, interval or name;
+/// [`ErrorKind::AlreadyExists`] and [`ErrorKind::NotFound`]; or an error from the store.
 ///
 /// # Cancel safety
 /// Awaiting it is not cancel safe: when the future is dropped before it completes, the schedule may have been created or changed, or not,

@@ -107,8 +107,8 @@ impl SqliteStore {
     /// Opens or creates the database at `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] when the file is no database, another program's, or a newer version's; [`ErrorKind::Locked`] when it has
-    /// a second name; [`ErrorKind::Store`] when it cannot be opened or written.
+    /// [`ErrorKind::Incompatible`] when the file is not a database, or belongs to another program or a newer version;
+    /// [`ErrorKind::Locked`] when the file has several hard links; [`ErrorKind::Store`] when it cannot be opened or written.
     ///
     /// # Cancel safety
     /// This function is cancel safe: when its future is dropped before it completes, the database may have been created, and is closed again.
