@@ -187,7 +187,7 @@ async fn what_could_wait_for_ever_is_refused(kept: Kept) -> dacapo::Result<()> {
         (runtime.start(calls_an_unlocked_one()).await?.result().await.map(drop), "that has not locked it"),
         (runtime.start(nests()).await?.result().await, "while this run holds or waits for one of @counter@in"),
         (runtime.start(awaits_a_child()).await?.result().await.map(drop), "`adds` was awaited in a critical section"),
-        (runtime.start(locks_nothing()).await?.result().await, "a lock of no entity"),
+        (runtime.start(locks_nothing()).await?.result().await, "needs at least one entity"),
     ] {
         let failure = run.expect_err("it is refused");
         assert_eq!(failure.kind(), FailureKind::Forbidden, "{failure}");

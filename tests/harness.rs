@@ -436,7 +436,7 @@ fn recorded_histories_are_followed_by_the_same_code_and_not_by_other() {
     let text = std::fs::read_to_string(&path).expect("it ends well");
     std::fs::write(&path, text.replace(r#""reservation":101"#, r#""reservation":777"#)).expect("it ends well");
     let text = told(|| replay_dir(folder.path()));
-    assert!(text.contains("1 of 3 recorded histories are not followed"), "{text}");
+    assert!(text.contains("1 of 3 recorded histories do not match"), "{text}");
     assert!(
         text.contains(
             "order%3A1.json`, a run of `process`: the code of `process` does not follow the history of `order:1` at event"
@@ -454,7 +454,7 @@ fn a_file_that_is_no_history_is_named_with_what_is_wrong() {
     let text = told(|| replay_dir(&missing));
     assert!(text.contains("nowhere` cannot be read") && text.contains("dacapo::testing::record(&client, id,"), "{text}");
     let text = told(|| replay_dir(folder.path()));
-    assert!(text.contains("there is no history in") && text.contains("nothing was checked"), "{text}");
+    assert!(text.contains("holds no history to check"), "{text}");
 
     write(folder.path(), "broken.json", "{\"orchestrator\": \"process\", \"inst");
     write(folder.path(), "empty.json", r#"{"orchestrator":"process","instance":"x","history":[]}"#);
@@ -466,11 +466,14 @@ fn a_file_that_is_no_history_is_named_with_what_is_wrong() {
     write(folder.path(), "notes.txt", "not a history");
     let text = told(|| replay_dir(folder.path()));
     assert!(text.contains("3 of 3 recorded histories"), "{text}");
-    assert!(text.contains("broken.json` is no recorded history: EOF while parsing") && text.contains("line 1 column"), "{text}");
+    assert!(
+        text.contains("broken.json` is not a recorded history: EOF while parsing") && text.contains("line 1 column"),
+        "{text}"
+    );
     assert!(text.contains("empty.json`, a run of `process`: it has no start"), "{text}");
     assert!(
         text.contains(
-            "gone.json`, a run of `vanished`: no orchestrator named `vanished` is registered in this process; those that are: "
+            "gone.json`, a run of `vanished`: no orchestrator named `vanished` is registered in this process; registered orchestrators: "
         ),
         "{text}"
     );

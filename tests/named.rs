@@ -81,7 +81,7 @@ async fn what_no_worker_has_is_refused_at_the_start() -> dacapo::Result<()> {
         assert_eq!(unknown.kind(), ErrorKind::Invalid);
         assert_eq!(
             unknown.to_string(),
-            "no orchestrator named `totl` is registered with the worker; those that are: Twice, refuses, total, twice"
+            "no orchestrator named `totl` is registered with the worker; registered: Twice, refuses, total, twice"
         );
         let older = client.start_named("total", json!({})).id("x").version(2).await.expect_err("it is refused");
         assert_eq!(older.to_string(), "new runs of `total` have version 3, not 2; ask for that, or leave the version out");

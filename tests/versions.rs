@@ -142,7 +142,7 @@ async fn a_version_that_is_gone_parks_its_instances_until_it_is_back() -> dacapo
     let status = reported(&second, "old").await;
     let report = status.report().expect("it says why");
     assert!(
-        report.contains("version 1 of the orchestrator `job` is not registered in this process; those that are: 2"),
+        report.contains("version 1 of the orchestrator `job` is not registered in this process; registered versions: 2"),
         "{report}"
     );
     drop(second);

@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Times are UTC, such as 2026-11-21, 2026-11-21T08:30 or 2026-11-21T08:30:00Z, or a time ago, such as `2h` or `3 days`.
 
-Exit codes: 0 done, 1 not done, 2 not understood, 3 waited for an orchestration that did not complete, 4 waited in vain";
+Exit codes: 0 success, 1 error, 2 usage error, 3 the orchestration did not complete, 4 timed out";
 
 const CENSUS: &str = "\
 The worker, or the one before it: there - has this code; changed - has other code of this name and version; registered - has this name and
@@ -120,25 +120,25 @@ impl Command {
 /// Which orchestrations.
 #[derive(Args, Clone)]
 pub(crate) struct Filter {
-    /// With this status; several are separated by commas
+    /// Only instances with this status (comma-separated for several)
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_enum, ignore_case = true)]
     pub(crate) status: Vec<StatusArg>,
-    /// Of the orchestrator of this name
+    /// Only instances of this orchestrator
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
-    /// With an instance id that begins so
+    /// Only instances whose id starts with PREFIX
     #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     prefix: Option<String>,
-    /// Asked for at this time or later
+    /// Only instances started at this time or later
     #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
     created_from: Option<SystemTime>,
-    /// Asked for before this time
+    /// Only instances started before this time
     #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
     created_to: Option<SystemTime>,
-    /// Labelled so; said several times: with all of these
+    /// Only instances with this tag (repeatable; all must match)
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_tag)]
     tag: Vec<(String, String)>,
-    /// Called by the orchestration of this id
+    /// Only sub-orchestrations of this instance
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     parent: Option<String>,
 }

@@ -269,6 +269,6 @@ fn read_json(argument: String, what: &str) -> dacapo::Result<Payload> {
             return dacapo::Error::msg(format!("invalid {}: {failure}", what.trim_start_matches("the ")));
         }
         let text = cut(text.trim(), 60);
-        dacapo::Error::msg(format!("{what} is no JSON: {text}; a text has quotes of its own, as in '\"{}\"'", cut(&text, 20)))
+        dacapo::Error::msg(format!("{what} is not valid JSON: {text}; put a string in quotes, as in '\"{}\"'", cut(&text, 20)))
     })
 }

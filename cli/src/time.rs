@@ -41,7 +41,7 @@ pub(crate) fn duration(length: Duration) -> String {
 
 /// `90s`, `2h 30m`, `3 days`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write one like `90s`, `2h 30m` or `3 days`");
+    let wrong = || format!("`{text}` is not a valid duration; expected e.g. `90s`, `2h 30m` or `3 days`");
     let text = text.trim();
     let span: Span = text.parse().map_err(|_| wrong())?;
     let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
@@ -51,7 +51,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 /// A time of ISO 8601; without an offset it is UTC. What is later than the last time there is, at the end of 9999, is that one.
 pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
     let text = text.trim();
-    let wrong = || format!("`{text}` is no time; write one like `2026-11-21` or `2026-11-21T08:30:00Z`");
+    let wrong = || format!("`{text}` is not a valid time; expected e.g. `2026-11-21` or `2026-11-21T08:30:00Z`");
     let pieces = Pieces::parse(text).map_err(|_| wrong())?;
     let offset = match pieces.to_numeric_offset() {
         None if pieces.time_zone_annotation().is_some() => {
@@ -93,7 +93,7 @@ mod tests {
         }
         assert_eq!(parse_time("1970-01-02"), Ok(second(86_400)));
         for text in ["", "yesterday", "2026-13-01", "12"] {
-            assert!(parse_time(text).expect_err(text).contains("is no time"), "{text}");
+            assert!(parse_time(text).expect_err(text).contains("is not a valid time"), "{text}");
         }
         let zoned = parse_time("2026-11-21T17:42:00[Europe/Berlin]").expect_err("its clock is not known");
         assert!(zoned.contains("names a time zone") && zoned.contains("write the offset"), "{zoned}");
@@ -104,7 +104,7 @@ mod tests {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "-2h", "soon", "1 month", "5"] {
-            assert!(parse_duration(text).expect_err(text).contains("is no duration"), "{text}");
+            assert!(parse_duration(text).expect_err(text).contains("is not a valid duration"), "{text}");
         }
         let two_hours_ago = || SystemTime::now() - Duration::from_secs(7200);
         let (before, parsed, after) = (two_hours_ago(), parse_past("2h ago").expect("it is one"), two_hours_ago());

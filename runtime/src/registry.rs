@@ -42,7 +42,7 @@ impl Registry {
         if conflicts.is_empty() {
             return Ok(registry);
         }
-        let message = format!("a name finds one function when a run is replayed, so it must be unique:{conflicts}");
+        let message = format!("function names must be unique, because replay looks functions up by name:{conflicts}");
         Err(RuntimeError::new(ErrorKind::Invalid, message))
     }
 
@@ -137,10 +137,10 @@ impl Registry {
         let versions: Vec<_> = self.versions(name).map(|registration| registration.version().to_string()).collect();
         if versions.is_empty() {
             let known = self.orchestrator_names().join(", ");
-            format!("no orchestrator named `{name}` is registered in this process; those that are: {known}")
+            format!("no orchestrator named `{name}` is registered in this process; registered orchestrators: {known}")
         } else {
             format!(
-                "version {version} of the orchestrator `{name}` is not registered in this process; those that are: {}",
+                "version {version} of the orchestrator `{name}` is not registered in this process; registered versions: {}",
                 versions.join(", ")
             )
         }

@@ -66,7 +66,7 @@ async fn a_wrong_signal_is_refused_and_makes_nothing() {
         let refused = server.post(path, "1").await.expect(400).json();
         assert!(refused["Message"].as_str().is_some_and(|text| text.contains(expected)), "{refused}");
     };
-    says("/entities/nobody/a?op=add", "no entity named `nobody` is registered with the worker; those that are: counter").await;
+    says("/entities/nobody/a?op=add", "no entity named `nobody` is registered with the worker; registered: counter").await;
     says("/entities/counter/a?op=subtract", "no operation `subtract` in this process; those it has: add, ").await;
     says("/entities/counter/a", "write its name as `?op=`").await;
     says("/entities/counter/a%2Fb?op=add", "cannot be an instance id").await;

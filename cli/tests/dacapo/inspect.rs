@@ -58,7 +58,7 @@ async fn what_there_is_is_listed_and_narrowed() -> dacapo::Result<()> {
     let (code, said) = place.refused(&["list", "--status", "dead"]).await;
     assert!(code == 2 && said.contains("pending, running, suspended, completed, failed, terminated"), "{said}");
     let (code, said) = place.refused(&["list", "--created-from", "soon"]).await;
-    assert!(code == 2 && said.contains("`soon` is no time; write one like"), "{said}");
+    assert!(code == 2 && said.contains("`soon` is not a valid time; expected e.g."), "{said}");
     Ok(())
 }
 

@@ -106,7 +106,7 @@ async fn a_purge_counts_first_and_leaves_what_is_not_meant() -> dacapo::Result<(
         (vec!["purge"], "error: name instances, or filters such as"),
         (vec!["purge", "sum-1", "--all"], "error: name instances, or say which by filters, not both"),
         (vec!["purge", "--status", "running", "--yes"], "error: what is Running cannot be purged"),
-        (vec!["purge", "waiting"], "error: the orchestration `waiting` has not finished"),
+        (vec!["purge", "waiting"], "error: cannot purge: the orchestration `waiting` has not finished"),
     ] {
         let (code, said) = place.refused(&arguments).await;
         assert!(code == 1 && said.starts_with(expected), "{arguments:?}: {said}");

@@ -101,10 +101,10 @@ async fn what_cannot_be_started_is_refused_with_a_reason() -> dacapo::Result<()>
     let place = Place::new().await;
     place.text(&["start", "waits", "1", "--id", "one"]).await;
     for (arguments, expected) in [
-        (vec!["start", "waits", "hello"], "error: the input is no JSON: hello; a text has quotes of its own, as in '\"hello\"'"),
+        (vec!["start", "waits", "hello"], "error: the input is not valid JSON: hello; put a string in quotes, as in '\"hello\"'"),
         (
             vec!["start", "wait", "1"],
-            "error: no orchestrator named `wait` is registered with the worker; those that are: either, reads, sum, varied, waits",
+            "error: no orchestrator named `wait` is registered with the worker; registered: either, reads, sum, varied, waits",
         ),
         (
             vec!["start", "waits", "1", "--id", "one"],
@@ -120,7 +120,7 @@ async fn what_cannot_be_started_is_refused_with_a_reason() -> dacapo::Result<()>
         ),
         (vec!["start", "waits", "1", "--id", "a/b"], "error: `a/b` cannot be an instance id"),
         (vec!["start", "sum", "{}", "--version", "1"], "error: new runs of `sum` have version 2, not 1"),
-        (vec!["raise", "one", "go", "{"], "error: the value is no JSON: {"),
+        (vec!["raise", "one", "go", "{"], "error: the value is not valid JSON: {"),
         (vec!["raise", "nobody", "go", "1"], "error: there is no orchestration with the id `nobody`"),
     ] {
         let (code, said) = place.refused(&arguments).await;

@@ -192,7 +192,7 @@ pub fn last_heartbeat<T: DeserializeOwned>() -> Option<T> {
 }
 
 fn outside(what: &str) -> ! {
-    panic!("`dacapo::activity::{what}` answers in an activity that a runtime runs")
+    panic!("`dacapo::activity::{what}` was called outside an activity run by a `Runtime`")
 }
 
 /// The value of type `T` that was given to [`Builder::state`](crate::Builder::state): a database pool, an HTTP client.
@@ -224,7 +224,7 @@ pub fn state<T: Send + Sync + 'static>() -> Arc<T> {
     let found = ATTEMPT.try_with(|attempt| attempt.state.get::<T>()).ok().flatten();
     found.unwrap_or_else(|| {
         let name = std::any::type_name::<T>();
-        panic!("no state of type `{name}` is there; give one to the runtime: `Runtime::builder(url).state(value).open()`")
+        panic!("no state of type `{name}` was registered; add it with `Runtime::builder(url).state(value)`")
     })
 }
 

@@ -137,5 +137,5 @@ fn not_registered(kind: &str, name: &str, registered: &[Registered]) -> String {
     let mut names: Vec<_> = registered.iter().map(|found| found.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    format!("no {kind} named `{name}` is registered with the worker; those that are: {}", names.join(", "))
+    format!("no {kind} named `{name}` is registered with the worker; registered: {}", names.join(", "))
 }

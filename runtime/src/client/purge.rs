@@ -105,8 +105,7 @@ impl Client {
     async fn purge_entity(&self, entity: &Instance) -> StoreResult<()> {
         let Backend::Worker(worker) = &self.backend else {
             let message = format!(
-                "nothing was purged: `{}` is an entity, which only the process of the worker can purge; signal it `delete`, \
-                 which takes its state away",
+                "cannot purge `{}`: only the process of the worker can purge an entity; signal it `delete`, which removes its state",
                 entity.id
             );
             return Err(RuntimeError::new(ErrorKind::Invalid, message));

@@ -114,37 +114,37 @@ impl Query {
         self.statuses(FINISHED)
     }
 
-    /// Of the orchestrator of this name.
+    /// Only runs of the orchestrator with this name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.query.name = Some(name.into());
         self
     }
 
-    /// With an instance id that begins so.
+    /// Only runs whose instance id starts with `prefix`.
     pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.query.id_prefix = Some(prefix.into());
         self
     }
 
-    /// Asked for at `from` or later.
+    /// Only runs that were started at `from` or later.
     pub fn created_from(mut self, from: SystemTime) -> Self {
         self.query.created_from = Some(from.into());
         self
     }
 
-    /// Asked for before `to`.
+    /// Only runs that were started before `to`.
     pub fn created_to(mut self, to: SystemTime) -> Self {
         self.query.created_to = Some(to.into());
         self
     }
 
-    /// Labelled so. Said several times: with all of these.
+    /// Only runs with this tag. When called several times, only runs with all of these tags.
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.tags.push((name.into(), value.into()));
         self
     }
 
-    /// Called by the orchestration of this id.
+    /// Only sub-orchestrations of the orchestration with this id.
     pub fn parent(mut self, id: impl Into<String>) -> Self {
         self.query.parent = Some(id.into());
         self
@@ -174,7 +174,7 @@ impl Query {
     /// This method is not cancel safe: when its future is dropped before it completes, some of what it found may have been purged, each of
     /// them whole. Call it again for the rest.
     pub async fn purge(mut self) -> Result<u64, RuntimeError> {
-        let refused = |why: &str| Err(RuntimeError::new(ErrorKind::Invalid, format!("nothing was purged: {why}")));
+        let refused = |why: &str| Err(RuntimeError::new(ErrorKind::Invalid, format!("cannot purge: {why}")));
         let Some(statuses) = &self.statuses else {
             return refused("the query names no status; add `.finished()`, or `.status(..)` for only some of them");
         };

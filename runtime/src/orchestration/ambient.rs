@@ -178,5 +178,5 @@ pub fn set_custom_status<T: Serialize + ?Sized>(status: &T) {
 }
 
 fn ask<R>(what: &str, work: impl FnOnce(&mut Scope) -> R) -> R {
-    scope::with(work).unwrap_or_else(|| panic!("`dacapo::{what}` answers in an `#[orchestrator]` only"))
+    scope::with(work).unwrap_or_else(|| panic!("`dacapo::{what}` can only be called inside an `#[orchestrator]`"))
 }

@@ -203,7 +203,7 @@ pub fn lock(entities: impl Lockset) -> Lock {
         ids.sort_unstable();
         ids.dedup();
         match ids.is_empty() {
-            true => Err(Failure::new(FailureKind::Forbidden, "a lock of no entity was asked for; name at least one")),
+            true => Err(Failure::new(FailureKind::Forbidden, "`dacapo::lock` needs at least one entity")),
             false => Ok(ids),
         }
     });

@@ -91,7 +91,9 @@ impl Future for Sleep {
                 Due::After(duration) => scope.call_timer(scope.clock.after(duration), site),
                 Due::At(time) => scope.call_timer(time, site),
             })
-            .expect("`dacapo::sleep` waits in orchestrators only; in an activity use your executor's own sleep")
+            .expect(
+                "`dacapo::sleep` can only be awaited inside an `#[orchestrator]`; in an activity, use your executor's own sleep",
+            )
         });
         call.poll(cx, "sleep").map(|_| ())
     }

@@ -140,7 +140,7 @@ impl Kept {
     /// The same for a value without which others can be read.
     fn open_or_leave(&self, payload: &mut Payload) {
         if let Err(error) = self.open(payload) {
-            tracing::error!(%error, "a value is left as it is");
+            tracing::error!(%error, "failed to decode a stored value; showing it encoded");
         }
     }
 

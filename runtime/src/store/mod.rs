@@ -236,9 +236,9 @@ pub(crate) fn already_exists(id: &str) -> RuntimeError {
 
 pub(crate) fn unfinished(id: &str) -> RuntimeError {
     let message = if instance_id::is_entity(id) {
-        format!("a message waits for the entity `{id}`, so nothing was purged; ask again when it has been taken")
+        format!("cannot purge the entity `{id}`: a message waits for it; try again when the entity has taken it")
     } else {
-        format!("the orchestration `{id}` has not finished, so nothing was purged; terminate it and wait for its end")
+        format!("cannot purge: the orchestration `{id}` has not finished; terminate it and wait for its end")
     };
     RuntimeError::new(ErrorKind::Unfinished, message)
 }

@@ -230,7 +230,7 @@ fn utf8(bytes: Vec<u8>) -> Result<String, RuntimeError> {
 }
 
 fn no_value() -> RuntimeError {
-    unreadable("a stored payload is no JSON text; it was encoded by a codec, and this process has none or another one")
+    unreadable("a stored payload is not JSON text; it was encoded by a codec that this process does not have")
 }
 
 fn unreadable(message: &str) -> RuntimeError {

@@ -14,7 +14,7 @@ pub struct Query {
     pub statuses: Vec<Status>,
     /// This orchestrator.
     pub name: Option<String>,
-    /// An instance id that begins so. Without one entities, the ids of which begin with `@`, are left out.
+    /// The instance id starts with this. Without it, entities, whose ids start with `@`, are left out.
     pub id_prefix: Option<String>,
     /// Asked for at this time or later.
     pub created_from: Option<Timestamp>,

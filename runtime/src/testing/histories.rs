@@ -1,4 +1,4 @@
-//! Recorded histories, played against the code of today.
+//! Recorded histories, replayed against the current code.
 
 use std::path::{Path, PathBuf};
 
@@ -68,14 +68,14 @@ fn file_name(id: &str) -> String {
     id.chars().map(text).collect::<String>() + ".json"
 }
 
-/// Plays every history recorded in a folder against the code of today, and gives their number: the test that tells, before a
+/// Replays every history recorded in a folder against the current code, and gives their number: the test that tells, before a
 /// deploy, whether instances under way can go on.
 ///
 /// The files are those of [`record`] and [`Run::record`](crate::testing::Run::record), one for each instance. What is compared is what
 /// the runtime compares when it takes an instance up; what an orchestrator returns may change.
 ///
 /// # Panics
-/// With a report for each file that is not followed, not understood, or whose orchestrator is not in this binary; and when there is no
+/// With a report for each file that does not match, cannot be read, or whose orchestrator is not in this binary; and when there is no
 /// file at all.
 ///
 /// ```no_run
@@ -101,7 +101,7 @@ fn check(folder: &Path) -> Result<usize, Stuck> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     if files.is_empty() {
-        return Err(format!("there is no history in `{shown}`, so nothing was checked; {how}"));
+        return Err(format!("the folder `{shown}` holds no history to check; {how}"));
     }
     let registry = Registry::collect(true, &[], &[]).map_err(|error| error.to_string())?;
     let problems: Vec<_> = files.iter().filter_map(|path| check_file(path, &registry).err()).collect();
@@ -109,14 +109,14 @@ fn check(folder: &Path) -> Result<usize, Stuck> {
         return Ok(files.len());
     }
     let (wrong, all) = (problems.len(), files.len());
-    Err(format!("{wrong} of {all} recorded histories are not followed by the code of today\n\n{}", problems.join("\n\n")))
+    Err(format!("{wrong} of {all} recorded histories do not match the current code\n\n{}", problems.join("\n\n")))
 }
 
 fn check_file(path: &Path, registry: &Registry) -> Result<(), Stuck> {
     let shown = path.display();
     let text = std::fs::read(path).map_err(|error| format!("`{shown}` cannot be read: {error}"))?;
     let History { orchestrator, instance, history } = serde_json::from_slice(&text).map_err(|error| {
-        format!("`{shown}` is no recorded history: {error}\n  it is written by `dacapo::testing::record`; record it again, or remove it")
+        format!("`{shown}` is not a recorded history: {error}\n  it is written by `dacapo::testing::record`; record it again, or remove it")
     })?;
     replay(registry, &instance, history, false)
         .map(drop)

@@ -26,7 +26,7 @@ impl fmt::Display for Mismatch {
         self.difference(f)?;
         write!(
             f,
-            "\n  nothing is lost: the run is parked; put the recorded code back or mend it, then resume the instance or restart the worker"
+            "\n  nothing is lost: the run is parked; restore the code that recorded it, or fix it, then resume the instance or restart the worker"
         )
     }
 }
