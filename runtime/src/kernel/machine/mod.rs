@@ -12,3 +12,5 @@ pub(crate) mod entity;
 pub(crate) mod instance;
 pub(crate) mod message;
 pub(crate) mod request;
+#[cfg(test)]
+mod tests;
