@@ -120,6 +120,8 @@ impl Instance {
             if self.calls.running.is_empty() {
                 self.leave_place(fx);
             }
+            // A start that the clock has told of too early is due still.
+            self.arm(fx);
             return self.list(fx);
         }
         let mut messages = std::mem::take(&mut self.mailbox).into_iter();

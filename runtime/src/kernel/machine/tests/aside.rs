@@ -183,6 +183,17 @@ fn a_start_to_come_waits_for_its_time() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_loses_no_start() {
+    let mut run = Stage::stored(two_steps(1), Some(second(60)));
+    run.wake(nudge());
+    run.at_second(59);
+    assert!(run.tell(Input::Due).commits.is_empty());
+    assert_eq!(run.armed(), Some(second(60)), "it is set again");
+    run.at_second(60);
+    assert_eq!(run.tell(Input::Due).calls(), [1]);
+}
+
+#[test]
 fn a_start_to_come_can_be_suspended_and_resumed_and_keeps_its_time() {
     let mut run = Stage::stored(two_steps(1), Some(second(60)));
     run.wake(deliver(suspend()));
