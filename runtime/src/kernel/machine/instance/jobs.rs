@@ -243,8 +243,9 @@ pub(crate) struct ReplayJob {
     pub(crate) has_arguments: bool,
     /// When the execution was started whose first turn has not run yet.
     pub(crate) unstarted_at: Option<Timestamp>,
-    pub(crate) is_resumed: bool,
-    /// The events that a resumption puts aside.
+    /// How many resumptions it knows of. They are the first in the mailbox.
+    pub(crate) resumes: usize,
+    /// The events that they put aside.
     pub(crate) without: Vec<u64>,
     /// How many events wait in the mailbox.
     pub(crate) waiting: u64,
@@ -273,6 +274,8 @@ pub(crate) struct Ready {
     pub(crate) started: Option<Event>,
     pub(crate) stored: Box<Stored>,
     pub(crate) is_rewound: bool,
+    /// How many resumptions the replay knew of.
+    pub(crate) resumes: usize,
 }
 
 impl ReplayJob {
@@ -299,7 +302,7 @@ impl ReplayJob {
         execution.put_aside(&self.without);
         let mut started = None;
         if let Some(at) = self.unstarted_at {
-            if self.is_resumed && at > code.now() {
+            if self.resumes > 0 && at > code.now() {
                 return Replayed::StartsAt(at);
             }
             started = history.into_iter().flat_map(|turn| turn.events).last();
@@ -316,7 +319,7 @@ impl ReplayJob {
             }
         }
         let mut pending = execution.pending();
-        if self.is_resumed {
+        if self.resumes > 0 {
             code.forgive(self.key);
         }
         if let Some(report) = code.deadly(self.key, &self.id, &pending) {
@@ -325,7 +328,16 @@ impl ReplayJob {
         let attempts = planned(code, &mut pending);
         let refused = refused_children(code, &pending);
         let stored = Box::new(self.stored);
-        Replayed::Ready(Box::new(Ready { execution, pending, attempts, refused, started, stored, is_rewound }))
+        Replayed::Ready(Box::new(Ready {
+            execution,
+            pending,
+            attempts,
+            refused,
+            started,
+            stored,
+            is_rewound,
+            resumes: self.resumes,
+        }))
     }
 
     /// Why one of the events that a resumption asks to put aside cannot be, if one cannot.

@@ -110,7 +110,7 @@ impl Instance {
             unreadable,
             has_arguments: std::mem::take(&mut self.wants_arguments),
             unstarted_at: self.fresh,
-            is_resumed: self.is_resumed(),
+            resumes: self.mailbox.iter().filter(|message| message.is_resume()).count(),
             without: self.mailbox.iter().flat_map(Message::without_events).copied().collect(),
             waiting: self.mailbox.iter().filter(raised).count() as u64,
         })));
@@ -139,7 +139,8 @@ impl Instance {
 
     /// Goes on where the history ends.
     fn ready(&mut self, now: Timestamp, ready: Ready, fx: &mut Effects) {
-        let Ready { execution, pending, attempts, refused, started, stored, is_rewound } = ready;
+        let Ready { execution, pending, attempts, refused, started, stored, is_rewound, resumes } = ready;
+        self.decline_late(resumes, fx);
         if self.fresh.is_some() {
             // It was suspended before its first turn, of which its history tells nothing.
             let says_nothing = |message: &&mut Message| message.is_resume() && message.without_events().is_empty();
@@ -176,6 +177,14 @@ impl Instance {
             self.phase = Phase::Turning;
             self.work(now, fx);
         }
+    }
+
+    /// Declines what was asked to be put aside during the replay, which has not done it.
+    fn decline_late(&mut self, resumes: usize, fx: &mut Effects) {
+        let mut known = 0..resumes;
+        let late = |message: &mut Message| known.next().is_none() && !message.without_events().is_empty();
+        let late: Vec<_> = self.mailbox.extract_if(.., late).collect();
+        late.into_iter().for_each(|message| fx.decline(message, wrong_state(&self.id, "it is not suspended")));
     }
 }
 

@@ -105,6 +105,23 @@ fn events_that_cannot_be_put_aside_leave_the_run_as_it_is() {
 }
 
 #[test]
+fn of_two_resumptions_at_one_time_the_second_puts_nothing_aside() {
+    let mut run = Stage::of(hears_twice());
+    run.tell(deliver(suspend()));
+    run.tell(deliver(go(1)));
+    run.until(Step::Replay, deliver(resume()));
+    let (ask, mut answer) = asked(resume_without(&[1]));
+    run.tell(ask);
+    run.go_on();
+    assert!(answer.error().contains("it is not suspended"));
+    // What it does now is what a replay does.
+    run.crash();
+    let seen = run.wake(deliver(go(2)));
+    assert!(run.store.state().report.is_none(), "{:?}", run.store.state().report);
+    assert_eq!(result(seen.recorded().last()), 3);
+}
+
+#[test]
 fn a_run_whose_code_is_gone_is_parked_until_a_build_has_it() {
     let mut run = Stage::of(two_steps(1));
     run.process.lacks = vec!["two_steps"];
