@@ -44,8 +44,10 @@ impl Instance {
     }
 
     pub(super) fn answered_place(&mut self, now: Timestamp, is_free: bool, fx: &mut Effects) {
-        // Its turn in the line may have come before it was told that it stands there.
-        let has_one = is_free || self.place == Place::Has;
+        // Its turn in the line may have come before it was told that it stands there, or that it has another place.
+        let came_before = self.place == Place::Has;
+        fx.leaves_place = is_free && came_before;
+        let has_one = is_free || came_before;
         self.place = if has_one { Place::Has } else { Place::Waits };
         if self.phase == Phase::Gone {
             self.found = None;
@@ -68,7 +70,7 @@ impl Instance {
     /// It has got the place it waited for.
     pub(super) fn placed(&mut self, now: Timestamp, fx: &mut Effects) {
         match self.place {
-            Place::Asked => self.place = Place::Has,
+            Place::Asked if self.phase != Phase::Gone => self.place = Place::Has,
             Place::Waits if matches!(self.phase, Phase::Queued | Phase::Turning) => {
                 self.place = Place::Has;
                 if self.phase == Phase::Queued {
@@ -81,7 +83,7 @@ impl Instance {
                 fx.leaves_place = true;
             }
             // One that it does not want any more.
-            Place::None | Place::Has | Place::Unlimited => fx.leaves_place = true,
+            Place::None | Place::Asked | Place::Has | Place::Unlimited => fx.leaves_place = true,
         }
     }
 

@@ -95,6 +95,18 @@ fn a_place_that_comes_while_messages_are_sorted_is_used() {
 }
 
 #[test]
+fn two_places_at_one_time_are_not_both_kept() {
+    let mut run = crowded_out();
+    run.tell(deliver(go(1)));
+    run.tell(deliver(suspend()));
+    run.until(Step::Place, deliver(resume()));
+    // The line still has it from before its suspension.
+    run.placed();
+    let seen = run.answer(Input::Place(true));
+    assert_eq!((seen.places_left, run.free_places), (2, 2));
+}
+
+#[test]
 fn a_run_in_line_is_suspended_at_once_and_passes_its_place_on() {
     let mut run = crowded_out();
     run.tell(deliver(go(1)));
@@ -144,6 +156,18 @@ fn a_stop_gives_back_a_place_that_comes_late() {
     run.tell(stop());
     run.placed();
     assert_eq!(run.free_places, 1);
+}
+
+#[test]
+fn a_stop_gives_back_both_of_two_places_that_come_late() {
+    let mut run = crowded_out();
+    run.tell(deliver(go(1)));
+    run.tell(deliver(suspend()));
+    run.until(Step::Place, deliver(resume()));
+    run.tell(stop());
+    run.placed();
+    run.answer(Input::Place(true));
+    assert_eq!(run.free_places, 2);
 }
 
 #[test]
