@@ -171,6 +171,7 @@ impl Instance {
         if self.mailbox.is_empty() && self.state.status == Status::Running && !is_rewound {
             self.phase = Phase::Resting;
             if self.calls.only_children() {
+                self.leave_place(fx);
                 self.list(fx);
             }
         } else {

@@ -193,6 +193,18 @@ fn a_run_that_is_read_waits_for_a_place_and_reads_its_inbox_again() {
 }
 
 #[test]
+fn a_run_that_is_read_with_a_place_and_waits_gives_it_back() {
+    let mut run = Stage::with_place(hears_twice());
+    run.crash();
+    // What makes it be read is refused, and nothing else waits for it.
+    let (ask, mut answer) = asked(resume());
+    let seen = run.wake(ask);
+    assert!(answer.error().contains("it is not suspended"));
+    assert_eq!((seen.steps, seen.places_left, run.free_places), (vec![Step::Load, Step::Place, Step::Replay], 1, 1));
+    assert!(run.tell(Input::Evict).gone);
+}
+
+#[test]
 fn a_start_that_is_due_and_has_no_place_waits_with_its_messages() {
     let mut run = Stage::stored(two_steps(1), Some(second(60)));
     run.limit_places();
