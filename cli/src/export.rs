@@ -9,8 +9,8 @@ use futures::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::End;
 use crate::cli::Export;
+use crate::end::End;
 use crate::inspect::PAGE;
 use crate::output::{self, harmless};
 use crate::recorded::{self, Recorded};

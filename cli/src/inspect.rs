@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::End;
 use crate::cli::{List, Show};
+use crate::end::End;
 use crate::output::{self, BAD, DIM, GOOD, HEADER, Table, WAITING, cut, harmless, style_of, styled};
 use crate::recorded::{self, ENCRYPTED, Fields};
 use crate::time::{duration, precise, short};

@@ -4,6 +4,7 @@
 //! `timeline` makes a history into what `show` draws; `recorded`, `output` and `time` are how things are written.
 
 mod cli;
+mod end;
 mod export;
 mod inspect;
 mod manage;
@@ -19,28 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
-
-/// What the process returns.
-enum End {
-    Done,
-    /// Something was not done; why has been said.
-    Refused,
-    /// An orchestration that was waited for has ended, and not well.
-    EndedBadly,
-    /// An orchestration that was waited for has not ended in time.
-    TimedOut,
-}
-
-impl From<End> for ExitCode {
-    fn from(end: End) -> Self {
-        Self::from(match end {
-            End::Done => 0,
-            End::Refused => 1,
-            End::EndedBadly => 3,
-            End::TimedOut => 4,
-        })
-    }
-}
+use end::End;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

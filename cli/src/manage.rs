@@ -4,8 +4,8 @@ use dacapo::{Client, ErrorKind, Query, RuntimeError, Status};
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 
-use crate::End;
 use crate::cli::{NewId, Purge, Target};
+use crate::end::End;
 use crate::inspect::PAGE;
 use crate::output;
 use crate::run::taken;

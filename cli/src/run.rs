@@ -13,8 +13,8 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::End;
 use crate::cli::{ReuseArg, Start};
+use crate::end::End;
 use crate::output::{self, cut, style_of, styled};
 use crate::view::{self, View};
 

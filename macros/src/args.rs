@@ -7,8 +7,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, LitStr, Path, Token, parenthesized};
 
-use crate::Role;
 use crate::context::Context;
+use crate::role::Role;
 
 /// What an attribute says.
 pub(crate) struct Arguments {

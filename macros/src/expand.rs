@@ -5,11 +5,11 @@ use quote::{format_ident, quote};
 use syn::ReturnType;
 use syn::ext::IdentExt;
 
-use crate::Role;
 use crate::args::Arguments;
 use crate::context::Context;
 use crate::expansion::Expansion;
 use crate::function::shape;
+use crate::role::Role;
 use crate::spans::{ends, respan};
 use crate::{attributes, fallback, recorded, rewrite, rules, signature};
 

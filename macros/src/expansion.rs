@@ -4,8 +4,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{Attribute, FnArg, ItemFn, Path};
 
-use crate::Role;
 use crate::args::Arguments;
+use crate::role::Role;
 use crate::signature::Parameter;
 
 /// Everything that is emitted is made from this.

@@ -4,11 +4,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Item, ItemFn};
 
-use crate::Role;
 use crate::context::Context;
 use crate::expansion::Expansion;
 use crate::owned::advised;
 use crate::recorded;
+use crate::role::Role;
 use crate::signature::output;
 
 /// The function, or the reason why there is none.

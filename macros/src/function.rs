@@ -4,9 +4,9 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 
-use crate::Role;
 use crate::args::Setting;
 use crate::expansion::Expansion;
+use crate::role::Role;
 use crate::spans::{ends, respan};
 use crate::{recorded, signature};
 

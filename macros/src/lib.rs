@@ -21,35 +21,13 @@ mod logging;
 mod owned;
 mod recorded;
 mod rewrite;
+mod role;
 mod rules;
 mod signature;
 mod spans;
 
 use proc_macro::TokenStream;
-
-/// Which attribute it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Activity,
-    Orchestrator,
-}
-
-impl Role {
-    fn attribute(self) -> &'static str {
-        match self {
-            Self::Activity => "activity",
-            Self::Orchestrator => "orchestrator",
-        }
-    }
-
-    /// With its article.
-    fn noun(self) -> &'static str {
-        match self {
-            Self::Activity => "an activity",
-            Self::Orchestrator => "an orchestrator",
-        }
-    }
-}
+use role::Role;
 
 /// Makes a function an activity: work of any kind, whose result is recorded when an orchestrator calls it.
 ///

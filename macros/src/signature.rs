@@ -5,9 +5,9 @@ use syn::ext::IdentExt;
 use syn::visit::Visit;
 use syn::{Attribute, FnArg, GenericParam, Ident, Pat, PatType, PathArguments, ReturnType, Safety, Type};
 
-use crate::Role;
 use crate::context::Context;
 use crate::owned::Owned;
+use crate::role::Role;
 use crate::spans::{Ends, ends};
 
 /// A parameter of a durable function.

@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use dacapo_macros::{activity, orchestrator};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, ReuseId};
 use crate::kernel::machine::request::Request;
 use crate::kernel::payload::{Payload, on_its_own};
 use crate::kernel::time::Timestamp;
+use crate::orchestration::event::Event;
 use crate::schedule::policy::{CatchUp, Overlap};
 use crate::schedule::timetable::{Timetable, text};
 use crate::store::ErrorClass;
 use crate::store::trouble::Backoff;
 use crate::worker::Worker;
-use crate::{Event, activity, orchestrator};
 
 /// What a run that a schedule has started is labelled with.
 pub(super) const TAG: &str = "schedule";
