@@ -129,10 +129,10 @@ pub(crate) struct Filter {
     /// Only instances whose id starts with PREFIX
     #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     prefix: Option<String>,
-    /// Only instances started at this time or later
+    /// Only instances created at this time or later
     #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
     created_from: Option<SystemTime>,
-    /// Only instances started before this time
+    /// Only instances created before this time
     #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
     created_to: Option<SystemTime>,
     /// Only instances with this tag (repeatable; all must match)

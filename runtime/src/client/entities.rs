@@ -14,7 +14,7 @@ use crate::kernel::payload::Payload;
 use crate::store::{After, End, Query, Timestamp};
 
 impl Client {
-    /// Lists the entities that have a state, by name and key. Awaiting the query gives its first [`EntityPage`].
+    /// Lists the entities that have a state, by name and key. Awaiting the query returns its first [`EntityPage`].
     ///
     /// ```standalone_crate
     /// #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -52,9 +52,9 @@ impl Client {
     }
 }
 
-/// A question for entities, from [`Client::entities`]. Every filter narrows it.
+/// A query for entities, from [`Client::entities`]. Every filter narrows it.
 ///
-/// Pages go on after the last one seen, so none is missed or seen twice while others are made.
+/// A page starts after the last result of the page before, so none is missed or repeated while others are made.
 ///
 /// # Cancel safety
 /// Awaiting it is cancel safe: it only reads.
@@ -73,31 +73,31 @@ pub struct EntityQuery {
 }
 
 impl EntityQuery {
-    /// Of the entity type of this name.
+    /// Only entities of the type with this name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Changed last at `from` or later.
+    /// Only entities that were last changed at `from` or later.
     pub fn last_operation_from(mut self, from: SystemTime) -> Self {
         self.from = Some(from.into());
         self
     }
 
-    /// Changed last before `to`.
+    /// Only entities that were last changed before `to`.
     pub fn last_operation_to(mut self, to: SystemTime) -> Self {
         self.to = Some(to.into());
         self
     }
 
-    /// How many a page has at most, from 1 to 10,000. Default: 100.
+    /// The maximum number of results per page, from 1 to 10,000. Default: 100.
     pub fn page_size(mut self, limit: usize) -> Self {
         self.page_size = limit;
         self
     }
 
-    /// Whether to tell the states. Without them a page takes little memory, however large they are. Default: yes.
+    /// Whether to include the states. Without them a page takes little memory, however large they are. Default: yes.
     pub fn show_state(mut self, show: bool) -> Self {
         self.show_state = show;
         self
@@ -110,7 +110,7 @@ impl EntityQuery {
         self
     }
 
-    /// Goes on after a page, by its [`next`](EntityPage::next).
+    /// Continues after a page, given its [`next`](EntityPage::next).
     pub fn after(mut self, token: impl Into<String>) -> Self {
         self.after = Some(token.into());
         self
@@ -169,7 +169,7 @@ impl IntoFuture for EntityQuery {
     }
 }
 
-/// Some of the entities a query is about.
+/// A page of the entities that a query matches.
 #[derive(Clone, Debug)]
 pub struct EntityPage {
     entities: Vec<EntityStatus>,
@@ -183,14 +183,14 @@ impl EntityPage {
         &self.entities
     }
 
-    /// What to give to [`EntityQuery::after`] for the next page; nothing when there is none.
+    /// The token to pass to [`EntityQuery::after`] for the next page, or `None` on the last page.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
         self.next.as_deref()
     }
 }
 
-/// What is known of an entity, from [`Client::entities`].
+/// The status of an entity, from [`Client::entities`].
 #[derive(Clone, Debug)]
 pub struct EntityStatus {
     id: EntityId,

@@ -91,9 +91,9 @@ impl Client {
         self.tell(entity, EntityWork::Signal(operation).event(0, String::new(), None)).await
     }
 
-    /// Signals an operation by its name, as [`signal`](Self::signal) does, with JSON as its input: `null` for an operation of no argument,
-    /// the argument for one of one, an object with the arguments' names for one of several. The case of the entity's name says nothing,
-    /// as with [`start_named`](Self::start_named).
+    /// Signals an operation by name, as [`signal`](Self::signal) does, with JSON input: `null` if the operation takes no argument, the
+    /// argument itself if it takes one, and an object keyed by argument name if it takes several. The entity's name matches
+    /// case-insensitively, as with [`start_named`](Self::start_named).
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker has no such entity, or no worker has opened the store yet; when the worker is in this process and

@@ -14,12 +14,11 @@ use crate::worker::run::Run;
 const NEWEST: u32 = 0;
 
 impl Client {
-    /// Asks for a run of the orchestrator of a name, in its newest version, with JSON as its input: `null` for an orchestrator of no
-    /// argument, the argument for one of one, an object with the arguments' names for one of several. Awaiting the request starts it;
-    /// whether the input fits shows when it runs.
+    /// Requests a run of an orchestrator by name, in its newest version, with JSON input: `null` if the orchestrator takes no argument,
+    /// the argument itself if it takes one, and an object keyed by argument name if it takes several. Awaiting the request starts the
+    /// run; the input's type is checked when the run begins.
     ///
-    /// The worker of the store says which names there are. As with Durable Functions the case of the letters says nothing, as long as it
-    /// is clear which one is meant.
+    /// The store's worker knows the names. As in Durable Functions, names match case-insensitively when unambiguous.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker has no such orchestrator, or when no worker has opened the store yet and no
@@ -41,12 +40,12 @@ impl Client {
         Start::new(self.clone(), name.into(), NEWEST, Payload::encode(&input), None)
     }
 
-    /// The handle of an orchestration that was started before, whatever its orchestrator is.
+    /// The handle of an orchestration that was started before, of any orchestrator.
     pub fn attach_named(&self, id: impl Into<String>) -> Handle<Named> {
         Handle::new(self.clone(), Run::any(id))
     }
 
-    /// Raises an external event with a JSON value, as [`raise`](Self::raise) does with one of its type.
+    /// Raises an external event with a JSON value, as [`raise`](Self::raise) does with a typed one.
     ///
     /// # Errors
     /// As for [`raise`](Self::raise); [`ErrorKind::Invalid`] when the value has no JSON form.
@@ -58,7 +57,7 @@ impl Client {
         self.send(id, Event::EventRaised { name: name.to_owned(), input }).await
     }
 
-    /// Waits for the end of an orchestration, whatever it is, and gives its last status.
+    /// Waits until an orchestration has ended, in any way, and returns its last status.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], or an error from the store; [`ErrorKind::ShuttingDown`] when the runtime shuts down first.
@@ -71,7 +70,7 @@ impl Client {
         self.status_of(run, true).await
     }
 
-    /// What can be run by name: what is registered with the worker of this process, or with the worker that had the store last.
+    /// Lists what can be run by name: what is registered with the worker of this process, or with the last worker that had the store open.
     ///
     /// # Errors
     /// Errors from the store.

@@ -12,10 +12,10 @@ use crate::kernel::machine::answers::not_found;
 use crate::store::{Batch, Instance, Query, StoreResult};
 
 impl Client {
-    /// Deletes a finished orchestration and all it has left: history, messages, tags. Awaiting the request does it.
+    /// Deletes a finished orchestration with its history, messages and tags. Awaiting the request deletes it.
     ///
-    /// An [entity](crate::entity), by its id `@name@key`, never finishes, and is deleted with its state unless it is locked or a message waits
-    /// for it: by a client of the worker's process, which has it in memory.
+    /// An [entity](crate::entity) never finishes. Given its id `@name@key`, it is deleted with its state unless it is locked or a message
+    /// waits for it; only a client in the worker's process can do so.
     ///
     /// ```standalone_crate
     /// #[dacapo::orchestrator]

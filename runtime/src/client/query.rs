@@ -18,7 +18,7 @@ const PURGED_AT_ONCE: usize = 64;
 const FINISHED: [Status; 3] = [Status::Completed, Status::Failed, Status::Terminated];
 
 impl Client {
-    /// Lists orchestrations. Awaiting the query gives its first [`Page`].
+    /// Lists orchestrations. Awaiting the query returns its first [`Page`].
     ///
     /// ```standalone_crate
     /// use dacapo::{Runtime, Status, orchestrator};
@@ -79,10 +79,10 @@ impl Client {
     }
 }
 
-/// A question for orchestrations, from [`Client::query`]. Every filter narrows it.
+/// A query for orchestrations, from [`Client::query`]. Every filter narrows it.
 ///
-/// The newest come first; with [`id_prefix`](Self::id_prefix) the order is that of the ids. Pages go on after the last one seen,
-/// so none is missed or seen twice while others are started.
+/// The newest come first; with [`id_prefix`](Self::id_prefix), results are sorted by id. A page starts after the last result of the page
+/// before, so none is missed or repeated while others are started.
 ///
 /// # Cancel safety
 /// Awaiting it is cancel safe: it only reads.
@@ -126,13 +126,13 @@ impl Query {
         self
     }
 
-    /// Only runs that were started at `from` or later.
+    /// Only runs created at `from` or later.
     pub fn created_from(mut self, from: SystemTime) -> Self {
         self.query.created_from = Some(from.into());
         self
     }
 
-    /// Only runs that were started before `to`.
+    /// Only runs created before `to`.
     pub fn created_to(mut self, to: SystemTime) -> Self {
         self.query.created_to = Some(to.into());
         self
@@ -150,25 +150,25 @@ impl Query {
         self
     }
 
-    /// How many a page has at most, from 1 to 10,000. Default: 100.
+    /// The maximum number of results per page, from 1 to 10,000. Default: 100.
     pub fn page_size(mut self, limit: usize) -> Self {
         self.query.limit = limit;
         self
     }
 
-    /// Goes on after a page, by its [`next`](Page::next).
+    /// Continues after a page, given its [`next`](Page::next).
     pub fn after(mut self, token: impl Into<String>) -> Self {
         self.after = Some(token.into());
         self
     }
 
-    /// Deletes everything the query matches, each run in a transaction of its own, and counts it.
+    /// Deletes every run that the query matches, each in its own transaction, and returns how many were deleted.
     ///
-    /// What was called by an unfinished orchestration, or has called one, is left. The statuses have to be named:
-    /// [`finished`](Self::finished) is all that can be deleted.
+    /// Runs that called an unfinished orchestration, or were called by one, are kept. The query must name statuses; only
+    /// [finished](Self::finished) runs can be deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the query names no status or one that is not final, or has an empty id prefix; or an error from the store.
+    /// [`ErrorKind::Invalid`] when the query names no status, names one that is not final, or has an empty id prefix; or an error from the store.
     ///
     /// # Cancel safety
     /// This method is not cancel safe: when its future is dropped before it completes, some of what it found may have been purged, each of
@@ -251,7 +251,7 @@ impl IntoFuture for Query {
     }
 }
 
-/// Some of the orchestrations a query is about.
+/// A page of the orchestrations that a query matches.
 #[derive(Clone, Debug)]
 pub struct Page {
     instances: Vec<InstanceStatus>,
@@ -259,8 +259,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// The orchestrations, without what only their histories tell: input, outcome, and version and generation, which are 0 here.
-    /// Ask [`Client::status`] for those.
+    /// The orchestrations. Input, outcome, version and generation are only in their histories and are left out (the numbers are 0);
+    /// [`Client::status`] has them.
     #[must_use]
     pub fn instances(&self) -> &[InstanceStatus] {
         &self.instances
@@ -271,7 +271,7 @@ impl Page {
         self.instances.into_iter().map(InstanceStatus::into_instance)
     }
 
-    /// What to give to [`Query::after`] for the next page; nothing when there is none.
+    /// The token to pass to [`Query::after`] for the next page, or `None` on the last page.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
         self.next.as_deref()
@@ -283,13 +283,13 @@ impl Page {
 pub struct Counts(BTreeMap<Status, u64>);
 
 impl Counts {
-    /// With this status.
+    /// The number of orchestrations with this status.
     #[must_use]
     pub fn of(&self, status: Status) -> u64 {
         self.0.get(&status).copied().unwrap_or(0)
     }
 
-    /// In all.
+    /// The number of all orchestrations.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()

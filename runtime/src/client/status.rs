@@ -18,7 +18,7 @@ use crate::store::{End, ErrorClass, Instance, NotTaken, Status, StoreResult, Sto
 use crate::worker::run::Run;
 
 impl Client {
-    /// What is known of an orchestration. Awaiting the request asks for it.
+    /// Requests the status of an orchestration. Awaiting the request reads it.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound), or an error from the store.
@@ -86,7 +86,7 @@ impl Client {
     }
 }
 
-/// A question for what is known of an orchestration, from [`Client::status`].
+/// A request for the status of an orchestration, from [`Client::status`].
 ///
 /// # Cancel safety
 /// Awaiting it is cancel safe: it only reads.
@@ -98,7 +98,7 @@ pub struct StatusRequest {
 }
 
 impl StatusRequest {
-    /// Whether to tell the input, if it can be decoded. Without it one that is kept beside the history is not read. Default: yes.
+    /// Whether to include the input, if it can be decoded. Without it, an input that is kept beside the history is not read. Default: yes.
     pub fn show_input(mut self, show: bool) -> Self {
         self.show_input = show;
         self
@@ -119,7 +119,7 @@ impl IntoFuture for StatusRequest {
     }
 }
 
-/// What is known of an orchestration, from [`Client::status`].
+/// The status of an orchestration, from [`Client::status`].
 #[derive(Clone, Debug)]
 pub struct InstanceStatus {
     instance: Instance,
@@ -196,7 +196,7 @@ impl InstanceStatus {
         self.execution
     }
 
-    /// The recorded arguments, those of the last generation, if they can be decoded here.
+    /// The recorded arguments of the last generation, if they can be decoded here.
     #[must_use]
     pub fn input(&self) -> Option<&Payload> {
         self.input.as_ref().filter(|input| !input.is_sealed())
@@ -224,14 +224,14 @@ impl InstanceStatus {
         self.outcome.as_ref()?.as_ref().err()
     }
 
-    /// External events that were raised to it but not taken by any wait before it ended. They are not known of an orchestration that was
-    /// terminated while it was suspended.
+    /// External events that were raised but not taken by any wait before the end. They are not known if the orchestration was terminated
+    /// while it was suspended.
     #[must_use]
     pub fn events_not_taken(&self) -> &[NotTaken] {
         &self.not_taken
     }
 
-    /// What the orchestrator last said of itself, if that can be decoded here.
+    /// The last custom status that the orchestrator set, if it can be decoded here.
     #[must_use]
     pub fn custom_status(&self) -> Option<&Payload> {
         self.instance.state.custom_status.as_ref().filter(|status| !status.is_sealed())
@@ -249,19 +249,19 @@ impl InstanceStatus {
         self.instance.parent.as_ref().map(|parent| parent.instance.as_str())
     }
 
-    /// What it was labelled with at its start.
+    /// The tags it was started with.
     #[must_use]
     pub fn tags(&self) -> &BTreeMap<String, String> {
         &self.instance.tags
     }
 
-    /// When it was asked for.
+    /// When it was created.
     #[must_use]
     pub fn created_at(&self) -> SystemTime {
         self.instance.created_at.into()
     }
 
-    /// When its last turn ran, or when it was asked for as long as none has.
+    /// When its last turn ran, or when it was created if none has run yet.
     #[must_use]
     pub fn last_updated_at(&self) -> SystemTime {
         self.instance.updated_at.into()

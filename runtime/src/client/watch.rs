@@ -20,10 +20,11 @@ use crate::worker::time::Time;
 const REST: Duration = Duration::from_millis(20);
 
 impl Client {
-    /// Follows an orchestration: its status as it is, and each time that, its custom status or its generation has changed, until its end.
+    /// Follows an orchestration until its end: its current status first, then each change of the status, the custom status or the
+    /// generation.
     ///
-    /// In the process of the worker a commit says so, in others the store does; nobody looks while nothing is written. What changes faster
-    /// than somebody can look, fifty times a second, is seen as it was last.
+    /// It is driven by commits in the worker's process and by the store's notices elsewhere; nothing is read while nothing is written. Of
+    /// changes that come faster than fifty times a second, only the last is seen.
     ///
     /// ```standalone_crate
     /// #[dacapo::orchestrator]
@@ -88,13 +89,13 @@ enum Source {
 }
 
 impl Watch {
-    /// Whether the statuses tell the input, as [`StatusRequest::show_input`](crate::StatusRequest::show_input) says it. Default: yes.
+    /// Whether the statuses include the input, as with [`StatusRequest::show_input`](crate::StatusRequest::show_input). Default: yes.
     pub fn show_input(mut self, show: bool) -> Self {
         self.show_input = show;
         self
     }
 
-    /// The status, at once the first time and then when it is another one; nothing after that of the end.
+    /// The next status: the current one at the first call, then each changed one, and `None` after the last.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound), also when it was purged before its end was seen;
