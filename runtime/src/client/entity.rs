@@ -17,11 +17,11 @@ use crate::store::kept::Kept;
 use crate::store::{Batch, End, Lookup, StoreResult, Turn};
 
 impl Client {
-    /// Calls an operation of an entity and waits for what it returns: for an operation that returns `Result<T, E>` exactly that, for
-    /// one that returns `T` a `Result<T, Failure>`. What it changed is durable then.
+    /// Calls an operation of an entity and waits for its result: a `Result<T, E>` if the operation returns one, otherwise a
+    /// `Result<T, Failure>`. Its change is durable when this returns.
     ///
-    /// It waits while the entity is in a critical section of an orchestration. Should the process end meanwhile the operation may
-    /// have taken effect or not; an orchestration that calls it knows.
+    /// It waits while an orchestration has locked the entity. If the process ends meanwhile, the operation may or may not have taken
+    /// effect; an orchestration that calls it always knows.
     ///
     /// # Errors
     /// The error that the operation returned, or a [`Failure`]. A client of [another process](Client::connect) always gets a failure:
@@ -76,8 +76,8 @@ impl Client {
         answer.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
 
-    /// Asks an entity for an operation and waits for nothing that it returns. When this returns the signal is durable, and takes effect
-    /// once; a failure of the operation is only logged.
+    /// Signals an operation of an entity without waiting for its result. When this returns, the signal is durable and takes effect once; a
+    /// failure of the operation is only logged.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key is invalid or the entity cannot be loaded; or an error from the store.
@@ -157,8 +157,7 @@ impl Client {
         }
     }
 
-    /// The state of an entity as it was last recorded, without asking the entity; `None` when no operation has given it one, or when
-    /// it was deleted.
+    /// The last recorded state of an entity, read without calling the entity; `None` if no operation has set one, or if it was deleted.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the key is invalid or the recorded state does not fit the type; or an error from the store.
@@ -174,7 +173,7 @@ impl Client {
         })
     }
 
-    /// The recorded state of an entity, as [`state_of`](Self::state_of) gives it: by its name.
+    /// The last recorded state of an entity by name, like [`state_of`](Self::state_of).
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the name or the key is invalid; or an error from the store.

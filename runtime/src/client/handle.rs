@@ -14,8 +14,8 @@ use crate::worker::run::Run;
 
 /// An orchestration that was started, from [`Client::start`] or [`Client::attach`].
 ///
-/// One from a start stands for that run: when [another start](crate::ReuseId) or a [restart](Client::restart) has taken its place, there is
-/// nothing more to be learnt of it. One that was attached stands for whichever run has the id.
+/// A handle from a start refers to that run; after [another start](crate::ReuseId) or a [restart](Client::restart) has replaced the run, it
+/// finds nothing. An attached handle refers to whichever run has the id.
 pub struct Handle<F> {
     client: Client,
     run: Run,
@@ -23,10 +23,10 @@ pub struct Handle<F> {
 }
 
 impl<F: Function> Handle<F> {
-    /// Waits for the end and gives the declared result: for an orchestrator that returns `Result<T, E>` exactly that, for one
-    /// that returns `T` a `Result<T, Failure>`.
+    /// Waits for the end and returns the declared result: a `Result<T, E>` if the orchestrator returns one, otherwise a
+    /// `Result<T, Failure>`.
     ///
-    /// In the process of the worker nothing polls: the commit that ends the orchestration answers.
+    /// In the worker's process nothing polls: the commit that ends the orchestration wakes the caller.
     ///
     /// # Errors
     /// The error that the orchestrator returned, or a [`Failure`], for example when the orchestration does not exist or the runtime shuts
@@ -40,7 +40,7 @@ impl<F: Function> Handle<F> {
 }
 
 impl Handle<Named> {
-    /// Waits for the end and gives what was recorded of it.
+    /// Waits for the end and returns the recorded outcome.
     ///
     /// # Errors
     /// The error that the orchestrator returned, or a [`Failure`], for example when the orchestration does not exist or the runtime shuts
@@ -93,7 +93,7 @@ impl<F> Handle<F> {
         self.client.wait_started(self.id()).await
     }
 
-    /// What is known of the orchestration.
+    /// The status of the orchestration.
     ///
     /// # Errors
     /// As [`Client::status`].
@@ -104,7 +104,7 @@ impl<F> Handle<F> {
         self.client.status_of(self.run.clone(), true).await
     }
 
-    /// What the orchestrator last said by [`set_custom_status`](crate::set_custom_status).
+    /// The value that the orchestrator last passed to [`set_custom_status`](crate::set_custom_status).
     ///
     /// # Errors
     /// As [`Client::status`], and [`ErrorKind::Invalid`] when the value cannot be read as a `T`.
@@ -120,7 +120,7 @@ impl<F> Handle<F> {
         })
     }
 
-    /// Raises an external event, as [`Client::raise`].
+    /// Raises an external event, like [`Client::raise`].
     ///
     /// # Errors
     /// As [`Client::raise`].
@@ -131,7 +131,7 @@ impl<F> Handle<F> {
         self.client.raise(self.id(), event, value).await
     }
 
-    /// Ends the orchestration, as [`Client::terminate`].
+    /// Ends the orchestration, like [`Client::terminate`].
     ///
     /// # Errors
     /// As [`Client::terminate`].

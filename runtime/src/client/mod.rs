@@ -70,7 +70,7 @@ impl Client {
     /// Connects to a store without working on it. What is started here runs as soon as a worker has the store open.
     ///
     /// # Errors
-    /// When the URL is wrong or the store cannot be opened.
+    /// When the URL is invalid or the store cannot be opened.
     ///
     /// ```no_run
     /// # async fn example() -> dacapo::Result<()> {
@@ -94,8 +94,8 @@ impl Client {
         Ok(Self { backend: Backend::Store(Arc::new(Remote::new(store, Arc::new(Wall::new()))?)) })
     }
 
-    /// How a client that was [connected](Self::connect) keeps what it starts and raises, and reads what it asks for. One of a
-    /// [`Runtime`](crate::Runtime) does so as [that](crate::Builder::payloads) does, and is left as it is.
+    /// Sets how a [connected](Self::connect) client writes and reads values. The client of a [`Runtime`](crate::Runtime) uses
+    /// [that runtime's setting](crate::Builder::payloads), and this changes nothing.
     pub fn payloads(self, payloads: Payloads) -> Self {
         match &self.backend {
             Backend::Worker(_) => self,
@@ -103,15 +103,15 @@ impl Client {
         }
     }
 
-    /// Asks for a run of an orchestrator. Awaiting the request starts it; [`Start::id`] gives it an id of your choice.
+    /// Requests a run of an orchestrator. Awaiting the request starts it; [`Start::id`] sets its id.
     ///
-    /// When the request has been answered the orchestration is durable: no crash loses it.
+    /// Once the request has completed, the orchestration is durable: no crash loses it.
     pub fn start<F: Function>(&self, call: Orchestration<F>) -> Start<F> {
         let (input, id) = call.into_request();
         Start::new(self.clone(), F::NAME.to_owned(), F::VERSION, input, id)
     }
 
-    /// The handle of an orchestration that was started before. Whether it exists shows at the first question.
+    /// The handle of an orchestration that was started before. Whether it exists is checked when the handle is first used.
     ///
     /// ```no_run
     /// # #[dacapo::orchestrator]
@@ -128,7 +128,7 @@ impl Client {
         Handle::new(self.clone(), Run::any(id))
     }
 
-    /// Raises an external event. When this returns the event is durable; it waits until the orchestration asks for it.
+    /// Raises an external event. When this returns, the event is durable; it is kept until the orchestration waits for it.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker of this process knows that the orchestration expects another type; if it does not know, the
@@ -154,9 +154,8 @@ impl Client {
         self.send(id, HistoryEvent::ExecutionTerminated { reason: reason.to_owned() }).await
     }
 
-    /// Suspends an unfinished orchestration until [`resume`](Self::resume): activities that run go on and what they return is
-    /// kept, nothing is started, events wait, timers that become due meanwhile fire afterwards. Sub-orchestrations are not
-    /// suspended with it.
+    /// Suspends an unfinished orchestration until [`resume`](Self::resume): running activities continue and their results are kept,
+    /// nothing is started, events wait, and timers that become due fire after the resumption. Sub-orchestrations are not suspended.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when it is suspended already; [`ErrorKind::NotFound`], [`ErrorKind::Finished`], or an error from the store.
@@ -188,8 +187,8 @@ impl Client {
         self.send(id, HistoryEvent::ExecutionSuspended { reason: reason.to_owned() }).await
     }
 
-    /// How many orchestrations have not ended yet, by orchestrator, version and shape of the code that started them: old code can go
-    /// when nothing is left that needs it.
+    /// Counts the orchestrations that have not ended, by orchestrator, version and shape of the code that started them. Old code can be
+    /// removed when no orchestration needs it.
     ///
     /// It reads the start of every orchestration that has not ended.
     ///
@@ -216,8 +215,8 @@ impl Client {
         self.ask(async move |store| store.census().await).await
     }
 
-    /// The history of an orchestration: its turns, from the first on. A value that cannot be decoded here, for want of its
-    /// [codec](crate::Payloads::codec), is left encoded.
+    /// The history of an orchestration: its turns, oldest first. Values that cannot be decoded because their
+    /// [codec](crate::Payloads::codec) is missing stay encoded.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Unreadable`] when a turn is damaged or of a newer build, or a large value is missing; or an error from the store.

@@ -11,9 +11,9 @@ use crate::kernel::engine::event::Event;
 use crate::kernel::error::RuntimeError;
 
 impl Client {
-    /// Continues an orchestration that was suspended or parked. Awaiting the request does it.
+    /// Resumes an orchestration that was suspended or parked. Awaiting the request resumes it.
     ///
-    /// A parked one is tried again from its history; [`Resume::without_event`] puts an event aside that it cannot read.
+    /// A parked one is replayed from its history; [`Resume::without_event`] skips an event that it cannot read.
     ///
     /// ```standalone_crate
     /// # #[tokio::main(flavor = "current_thread")]
@@ -42,11 +42,11 @@ impl Client {
     }
 }
 
-/// A request to continue an orchestration, from [`Client::resume`].
+/// A request to resume an orchestration, from [`Client::resume`].
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the orchestration is not suspended, when an event cannot be put aside, or, with
-/// the report, when the orchestration still cannot be continued; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound),
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the orchestration is not suspended, when an event cannot be skipped, or, with
+/// the report, when the orchestration still cannot continue; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound),
 /// [`ErrorKind::Finished`](crate::ErrorKind::Finished), or an error from the store.
 ///
 /// # Cancel safety
@@ -60,8 +60,8 @@ pub struct Resume {
 }
 
 impl Resume {
-    /// Puts aside the external event with this number, which the report of a parked orchestration gives: no wait takes it from here on,
-    /// and it stays in the history. Can be called several times, for several events.
+    /// Skips the external event with this number, which the report of a parked orchestration gives: no wait takes it any more, and it stays
+    /// in the history. Can be called several times for several events.
     pub fn without_event(mut self, number: u64) -> Self {
         self.without_events.push(number);
         self

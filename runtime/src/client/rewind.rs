@@ -8,10 +8,10 @@ use crate::kernel::machine::answers::{not_found, wrong_state};
 use crate::store::{Append, Batch, Instance, Lookup, Query, State, Status, StoreResult, Stored, Timestamp, Update};
 
 impl Client {
-    /// Goes on with a failed orchestration: what failed in it is tried again, and what was completed is not.
+    /// Continues a failed orchestration: what failed is tried again, and what completed is kept.
     ///
-    /// Its failed activities start anew with their first attempt; its failed sub-orchestrations, and those its failure has ended, are
-    /// rewound in the same way, before it. Where the code had acted upon a failure, it decides again.
+    /// Failed activities start again with their first attempt. Failed sub-orchestrations, and those that ended because of the failure, are
+    /// rewound first in the same way. Where the code had reacted to a failure, it decides again.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it has not failed, or failed with entities locked;

@@ -22,20 +22,20 @@ use crate::kernel::trace::TraceContext;
 use crate::store::{End, Instance, InstanceKey, Lookup, Status, StoreResult, Timestamp, already_exists};
 use crate::worker::run::Run;
 
-/// What to do when the instance id of a start exists already. The words are Temporal's and Durable Task's.
+/// What a start does when its instance id exists already. The names follow Temporal and Durable Task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReuseId {
     /// Refuse the start with [`ErrorKind::AlreadyExists`].
     #[default]
     Refuse,
-    /// Take the one that exists, finished or not, in place of a new one. With this a program that may have been killed starts its work
-    /// or goes on with it, whichever is the case.
+    /// Return the existing one, finished or not, and start nothing. A program that may have been killed uses it to start its work or
+    /// continue it.
     UseExisting,
-    /// Purge the one that exists, and its sub-orchestrations, if it has finished; otherwise refuse. A sub-orchestration is its caller's
-    /// until that has finished, too.
+    /// Purge the existing one and its sub-orchestrations if it has finished; otherwise refuse. A sub-orchestration cannot be replaced
+    /// before its caller has finished, too.
     ReplaceTerminal,
-    /// The same, and terminate it first if it has not finished.
+    /// Like [`ReplaceTerminal`](Self::ReplaceTerminal), but terminate the existing one first if it has not finished.
     ReplaceAny,
 }
 
@@ -71,10 +71,10 @@ impl<F> Start<F> {
         Self { client, name, version, input, id, reuse, at, tags, trace: None, function: PhantomData }
     }
 
-    /// The instance id. Without one it is 32 hexadecimal digits, a UUID of version 7: later ones sort after earlier ones.
+    /// Sets the instance id. The default is a UUID of version 7 as 32 hexadecimal digits, so later ids sort after earlier ones.
     ///
-    /// At most 256 characters, not beginning with `@`, without `/`, `\`, `#`, `?` and control characters: the rule of Durable
-    /// Functions, so that every id fits into a URL; for the same reason neither `.` nor `..`.
+    /// An id has at most 256 characters, does not start with `@`, contains none of `/`, `\`, `#`, `?` and control characters, as in Durable
+    /// Functions, and is neither `.` nor `..`, so that it fits into a URL.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
@@ -106,29 +106,29 @@ impl<F> Start<F> {
         self
     }
 
-    /// Starts it at this time, or at once when that has passed. It is durable from now on, [`Pending`](crate::Status::Pending) until then,
-    /// and a worker that is down at the time starts it when it is back; the orchestrator sees the time asked for.
+    /// Starts it at this time, or at once if that has passed. It is durable immediately and [`Pending`](crate::Status::Pending) until then.
+    /// If no worker runs at that time, the next one starts it; the orchestrator sees the requested time.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = Some(time.into());
         self
     }
 
-    /// Starts it after this delay, as [`at`](Self::at).
+    /// Starts it after this delay, like [`at`](Self::at).
     pub fn after(mut self, delay: Duration) -> Self {
         self.at = Some(self.client.now().after(delay));
         self
     }
 
-    /// Labels it, to be found by [`Query::tag`](crate::Query::tag). One value for each name.
+    /// Adds a tag, by which [`Query::tag`](crate::Query::tag) finds it. Each name has one value.
     ///
-    /// At most 64 tags. A name has 1 to 128 bytes, a value at most 1,024 bytes, and neither has control characters.
+    /// A run has at most 64 tags. A name has 1 to 128 bytes, a value at most 1,024 bytes, and neither contains control characters.
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(name.into(), value.into());
         self
     }
 
-    /// Says which call it is part of, for distributed tracing. It is recorded, handed on to sub-orchestrations, and told to activities by
-    /// [`trace_context`](crate::activity::trace_context).
+    /// Sets the trace it is part of, for distributed tracing. It is recorded, passed on to sub-orchestrations, and available to activities
+    /// through [`trace_context`](crate::activity::trace_context).
     pub fn trace_context(mut self, context: TraceContext) -> Self {
         self.trace = Some(Box::new(context));
         self
@@ -153,7 +153,7 @@ impl<F: Function> IntoFuture for Start<F> {
 pub enum Named {}
 
 impl Start<Named> {
-    /// The version that is expected to be the newest. The start is refused when it is not; without this the newest one is started.
+    /// Sets the version that must be the newest one; otherwise the start is refused. Without it, the newest version is started.
     pub fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
@@ -187,8 +187,8 @@ impl<F> Start<F> {
 }
 
 impl Client {
-    /// Starts an orchestration once more, with the input and the tags of an earlier one: under the same id, in place of that one,
-    /// which must have finished, or under [another](Restart::id). Awaiting the request does it and gives the id.
+    /// Starts an orchestration again with the input and the tags of an earlier one, either in place of that one, which must have finished,
+    /// or under [another id](Restart::id). Awaiting the request starts it and returns its id.
     ///
     /// ```standalone_crate
     /// #[dacapo::orchestrator]
@@ -300,7 +300,7 @@ impl Client {
     }
 }
 
-/// A request to start an orchestration once more, from [`Client::restart`].
+/// A request to start an orchestration again, from [`Client::restart`].
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`]; [`ErrorKind::AlreadyExists`] when the earlier one has not finished or the new id is taken.
@@ -315,13 +315,13 @@ pub struct Restart {
 }
 
 impl Restart {
-    /// Starts it under this id and leaves the earlier one as it is.
+    /// Starts it under this id and keeps the earlier one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.new = Some(id.into());
         self
     }
 
-    /// Starts it under an id made for it and leaves the earlier one as it is.
+    /// Starts it under a generated id and keeps the earlier one.
     pub fn new_id(self) -> Self {
         self.id(new_id())
     }
