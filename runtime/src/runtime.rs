@@ -12,7 +12,7 @@ use crate::kernel::error::RuntimeError;
 use crate::kernel::registration::Registration;
 use crate::orchestration::callable::Callable;
 use crate::registry::Registry;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]
 use crate::worker::activities::pool::Perform;
@@ -326,8 +326,8 @@ impl Builder {
         let registry = Registry::collect(self.automatic, &registrations, &self.entities)?;
         registry.check_limits()?;
         let store = match self.source {
-            Source::Url(url) => Kept::new(store::open(&url, self.url_settings).await?, self.payloads),
-            Source::Store(store) => Kept::of_a_user(store, self.payloads),
+            Source::Url(url) => PayloadStore::new(store::open(&url, self.url_settings).await?, self.payloads),
+            Source::Store(store) => PayloadStore::of_a_user(store, self.payloads),
         };
         #[cfg(feature = "schedules")]
         let (here, states) = {

@@ -13,7 +13,7 @@ use crate::kernel::instance_id::entity_name;
 use crate::kernel::machine::code::new_entity;
 use crate::kernel::payload::Payload;
 use crate::orchestration::entity::EntityCall;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{Batch, End, Lookup, StoreResult, Turn};
 
 impl Client {
@@ -194,7 +194,7 @@ impl Client {
     }
 
     async fn recorded_state(&self, id: String) -> StoreResult<Option<Payload>> {
-        let read = async move |store: Kept| {
+        let read = async move |store: PayloadStore| {
             let Some(found) = store.find(Lookup::Id(id)).await? else { return Ok(None) };
             store.turn(found.key, End::Last).await
         };

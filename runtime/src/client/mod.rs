@@ -30,7 +30,7 @@ use crate::kernel::time::Timestamp;
 use crate::orchestration::callable::Callable;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::event::Event;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{self, Applied, Batch, Census, Lookup, Payloads, Refused, Status, Store, StoreResult};
 use crate::worker::run::Run;
 use crate::worker::time::Wall;
@@ -250,7 +250,7 @@ impl Client {
     }
 
     /// Asks the store. Nothing else here may, because user code, as in a codec, must not run in the task of a caller where there is a worker.
-    async fn ask<T, F>(&self, ask: impl FnOnce(Kept) -> F) -> StoreResult<T>
+    async fn ask<T, F>(&self, ask: impl FnOnce(PayloadStore) -> F) -> StoreResult<T>
     where
         F: Future<Output = StoreResult<T>> + Send + 'static,
         T: Send + 'static,
@@ -264,7 +264,7 @@ impl Client {
         }
     }
 
-    fn store(&self) -> &Kept {
+    fn store(&self) -> &PayloadStore {
         match &self.backend {
             Backend::Worker(worker) => worker.store(),
             Backend::Store(remote) => &remote.store,
@@ -294,7 +294,7 @@ impl Client {
         if let Backend::Worker(worker) = &self.backend {
             batch.epoch = Some(worker.epoch());
         }
-        let apply = async move |store: Kept| {
+        let apply = async move |store: PayloadStore| {
             let (sender, answer) = tokio::sync::oneshot::channel();
             let reply = move |result: Result<Applied, Box<Refused>>| {
                 if result.is_ok() {

@@ -9,7 +9,7 @@ use tokio::sync::watch as notice;
 
 use crate::client::{Backend, Client};
 use crate::kernel::machine::answers::shutting_down;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{ErrorClass, Payloads, Role, Store, StoreResult};
 use crate::worker::time::Time;
 
@@ -19,7 +19,7 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A store whose worker is somewhere else.
 pub(crate) struct Remote {
-    pub(super) store: Kept,
+    pub(super) store: PayloadStore,
     pub(super) changed: notice::Receiver<()>,
     pub(super) time: Arc<dyn Time>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) fn new(store: Arc<dyn Store>, time: Arc<dyn Time>) -> StoreResult<Self> {
         let (change, changed) = notice::channel(());
-        let store = Kept::of_a_user(store, Payloads::default());
+        let store = PayloadStore::of_a_user(store, Payloads::default());
         store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
         Ok(Self { store, changed, time })
     }

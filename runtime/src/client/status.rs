@@ -13,7 +13,7 @@ use crate::kernel::error::RuntimeError;
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Recorded;
 use crate::kernel::payload::Payload;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{End, ErrorClass, Instance, NotTaken, Status, StoreResult, Stored, Timestamp};
 use crate::worker::run::Run;
 
@@ -50,7 +50,7 @@ impl Client {
     /// one time.
     pub(crate) async fn completed(&self, run: &Run, instance: Instance, show_input: bool) -> StoreResult<InstanceStatus> {
         let (key, has_ended) = (instance.key, instance.state.status.is_terminal());
-        let read = async move |store: Kept| {
+        let read = async move |store: PayloadStore| {
             let first = match show_input {
                 true => store.turn_to_show(key, End::First).await?,
                 false => store.closed_turn(key, End::First).await.or_else(|error| match error.class() {

@@ -12,8 +12,8 @@
 //! Invariant: a store knows nothing of turns, wakers or tokio tasks; it never calls up but to answer.
 
 pub(crate) mod guarded;
-pub(crate) mod kept;
 mod memory;
+pub(crate) mod payload_store;
 mod payloads;
 mod query;
 #[cfg(feature = "sqlite")]

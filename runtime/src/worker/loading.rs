@@ -8,7 +8,7 @@ use crate::kernel::machine::instance::{Found, Input, Loaded};
 use crate::kernel::machine::message::Message;
 use crate::kernel::stored::StoreResult;
 use crate::store::Lookup;
-use crate::store::kept::Arguments;
+use crate::store::payload_store::Arguments;
 use crate::worker::shard::Shard;
 
 impl Shard {

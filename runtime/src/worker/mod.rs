@@ -37,7 +37,7 @@ use crate::kernel::machine::request::Request;
 use crate::kernel::stored::{Instance, InstanceKey, StoreResult};
 use crate::lock::Lock;
 use crate::registry::Registry;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{Epoch, Role};
 use activities::pool::{self, Perform, Pool};
 use activities::suspects::{self, Suspects};
@@ -75,7 +75,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Claims the store and takes up everything unfinished in it.
     pub(crate) async fn start(
-        store: Kept,
+        store: PayloadStore,
         standby: bool,
         registry: Registry,
         states: States,
@@ -117,7 +117,7 @@ impl Worker {
         Ok(Arc::new(Self { shard }))
     }
 
-    pub(crate) fn store(&self) -> &Kept {
+    pub(crate) fn store(&self) -> &PayloadStore {
         &self.shard.store
     }
 
@@ -239,7 +239,7 @@ impl Shard {
 /// Runs a question to the store, in a task of its own where a codec or a store of the user's takes part. The task ends with its caller.
 async fn aside<T: Send + 'static>(
     executor: &Handle,
-    store: &Kept,
+    store: &PayloadStore,
     asked: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
     if !store.runs_user_code() {

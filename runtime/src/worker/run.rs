@@ -2,7 +2,7 @@
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::machine::answers::not_found;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{Instance, InstanceKey, Lookup, StoreResult};
 
 /// A run of an id.
@@ -29,7 +29,7 @@ impl Run {
     }
 
     /// It, as the store has it.
-    pub(crate) async fn find(&self, store: &Kept) -> StoreResult<Instance> {
+    pub(crate) async fn find(&self, store: &PayloadStore) -> StoreResult<Instance> {
         store.find(self.lookup()).await?.ok_or_else(|| self.missing())
     }
 

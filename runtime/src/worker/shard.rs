@@ -19,7 +19,7 @@ use crate::kernel::payload::Payload;
 use crate::kernel::stored::{InstanceKey, StoreResult};
 use crate::kernel::time::Timestamp;
 use crate::lock::Lock;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::worker::activities::Sink;
 use crate::worker::host::Host;
 use crate::worker::residents::{Resident, Residents};
@@ -33,7 +33,7 @@ use crate::worker::services::watchers::Watchers;
 
 pub(crate) struct Shard {
     pub(super) host: Arc<Host>,
-    pub(super) store: Kept,
+    pub(super) store: PayloadStore,
     pub(super) epoch: Epoch,
     pub(super) residents: Residents,
     pub(super) clock: Arc<Clock>,

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use crate::kernel::engine::execution::Action;
 use crate::kernel::payload::{Excerpt, Values};
 use crate::lock::{Held, Lock};
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
 use crate::worker::activities::journal::{Journal, Note, Role, blamed, read};
 use crate::worker::activities::pool::{Job, Pool};
@@ -91,7 +91,13 @@ struct Suspect {
 
 impl Suspects {
     /// Reads what the process before has left, and blames whom it has to. Without a path, or with a limit of 0, nothing is known and noted.
-    pub(crate) async fn open(store: &Kept, epoch: Epoch, path: Option<PathBuf>, limit: u32, time: Arc<dyn Time>) -> Arc<Self> {
+    pub(crate) async fn open(
+        store: &PayloadStore,
+        epoch: Epoch,
+        path: Option<PathBuf>,
+        limit: u32,
+        time: Arc<dyn Time>,
+    ) -> Arc<Self> {
         let mut known = HashMap::new();
         let mut journal = None;
         if let Some(path) = path.filter(|_| limit > 0) {

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::kernel::engine::event::{Event, Parent};
 use crate::kernel::function::Recorded;
 use crate::kernel::machine::message::Message;
-use crate::store::kept::Kept;
+use crate::store::payload_store::PayloadStore;
 use crate::store::{self, StoreResult};
 use crate::worker::run::Run;
 use crate::worker::shard::Shard;
@@ -108,7 +108,7 @@ impl Drop for Wait<'_> {
 }
 
 /// The outcome of a run that has ended, read from the store.
-pub(crate) async fn outcome_of(store: &Kept, run: &Run) -> StoreResult<Option<Recorded>> {
+pub(crate) async fn outcome_of(store: &PayloadStore, run: &Run) -> StoreResult<Option<Recorded>> {
     loop {
         let found = run.find(store).await?;
         if !found.state.status.is_terminal() {

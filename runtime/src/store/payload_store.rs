@@ -22,14 +22,14 @@ use crate::store::{
 
 /// A store and how values are kept in it. What deals with values is said here; the rest is the store's.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct PayloadStore {
     store: Arc<dyn Store>,
     payloads: Payloads,
     /// Whether the store is the user's own.
     is_foreign: bool,
 }
 
-impl Deref for Kept {
+impl Deref for PayloadStore {
     type Target = dyn Store;
 
     fn deref(&self) -> &Self::Target {
@@ -54,7 +54,7 @@ const UNREADABLE: &str = "encrypted, not readable here";
 /// How a text begins that a codec has written.
 const SEALED: &str = "dacapo:sealed:";
 
-impl Kept {
+impl PayloadStore {
     pub(crate) fn new(store: Arc<dyn Store>, payloads: Payloads) -> Self {
         Self { store, payloads, is_foreign: false }
     }
