@@ -4,7 +4,7 @@ use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::engine::execution::Execution;
 use crate::kernel::engine::mismatch::{Mismatch, describe_command, describe_event, likeness};
 use crate::kernel::engine::poison;
-use crate::kernel::engine::scope::Foreseen;
+use crate::kernel::engine::scope::Prefetched;
 use crate::kernel::engine::work::Work;
 use crate::kernel::payload::Likeness;
 
@@ -14,7 +14,7 @@ impl Execution {
         if let Some(shadow) = &mut self.shadow {
             shadow.replay(history.clone())?;
         }
-        history.iter().for_each(|turn| self.scope_mut().foreseen.add(&turn.events));
+        history.iter().for_each(|turn| self.scope_mut().prefetched.add(&turn.events));
         self.scope_mut().put_aside.extend(poison::put_aside(&history));
         let is_rewind = |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::ExecutionRewound { .. }));
         let mut history = history;
@@ -32,11 +32,11 @@ impl Execution {
         } else {
             self.check_settled()?;
         }
-        let mut effects = Foreseen::default();
+        let mut effects = Prefetched::default();
         self.aside.values().for_each(|aside| effects.add(std::slice::from_ref(aside.scheduled())));
         let scope = self.scope_mut();
         scope.replaying = false;
-        scope.foreseen = effects;
+        scope.prefetched = effects;
         scope.custom_status = None;
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::kernel::barrier;
 use crate::kernel::engine::event::{Caller, Event, Raised, Turn};
 use crate::kernel::engine::execution::{Action, Execution};
 use crate::kernel::engine::poison::Report;
-use crate::kernel::engine::scope::Foreseen;
+use crate::kernel::engine::scope::Prefetched;
 use crate::kernel::engine::work::{Command, Work};
 use crate::kernel::payload::Payload;
 use crate::kernel::registration::Registration;
@@ -62,8 +62,8 @@ impl Execution {
         if let Some(shadow) = &mut self.shadow {
             let turn = Turn { at: progress.at, events: progress.events.clone() };
             shadow.is_strict = true;
-            shadow.scope_mut().foreseen = Foreseen::default();
-            shadow.scope_mut().foreseen.add(&turn.events);
+            shadow.scope_mut().prefetched = Prefetched::default();
+            shadow.scope_mut().prefetched.add(&turn.events);
             if let Err(mismatch) = shadow.replay_turn(turn).and_then(|()| shadow.check_settled()) {
                 let incoming = progress.events.into_iter().filter(Event::is_incoming).collect();
                 return Err(GivenUp { report: mismatch.to_string().into(), incoming });

@@ -21,7 +21,7 @@ impl Scope {
     /// What a side effect has returned, as far as it is recorded. Outside a replay that is one from before a rewind, written at the same
     /// place.
     pub(crate) fn recall(&mut self, site: &'static Location<'static>) -> Recalled {
-        match self.foreseen.effects.get(&(self.last_call + 1)) {
+        match self.prefetched.effects.get(&(self.last_call + 1)) {
             Some(effect) if self.replaying || effect.at == place(site) => {
                 let result = effect.result.clone();
                 if self.can_read(&result) { Recalled::Result(result) } else { Recalled::Nothing }
@@ -41,7 +41,7 @@ impl Scope {
         if let Some(known) = self.patches.get(name) {
             return *known;
         }
-        let patched = !self.replaying || self.foreseen.patches.contains(name);
+        let patched = !self.replaying || self.prefetched.patches.contains(name);
         self.patches.insert(name.to_owned(), patched);
         if !self.replaying {
             self.patched_now.push(name.to_owned());

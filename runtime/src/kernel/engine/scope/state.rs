@@ -9,7 +9,7 @@ use std::task::Waker;
 use crate::kernel::engine::event::{CallId, Continued, NotTaken, Raised};
 use crate::kernel::engine::poison::Poison;
 use crate::kernel::engine::scope::channel::{Arrived, Channel};
-use crate::kernel::engine::scope::foreseen::Foreseen;
+use crate::kernel::engine::scope::prefetched::Prefetched;
 use crate::kernel::engine::work::{Command, EntityWork, Operation, Work};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Recorded;
@@ -57,7 +57,7 @@ pub(crate) struct Scope {
     /// How often a leaf future was polled.
     pub(crate) leaf_polls: u64,
     /// What the history to be replayed holds that is asked for before its event.
-    pub(crate) foreseen: Foreseen,
+    pub(crate) prefetched: Prefetched,
     /// What [`patched`](Self::patched) has answered.
     pub(super) patches: BTreeMap<String, bool>,
     /// Patches of the last poll, not yet recorded.
@@ -114,7 +114,7 @@ impl Scope {
             taken: BTreeSet::new(),
             continuation: None,
             leaf_polls: 0,
-            foreseen: Foreseen::default(),
+            prefetched: Prefetched::default(),
             patches: BTreeMap::new(),
             patched_now: Vec::new(),
             lock: None,

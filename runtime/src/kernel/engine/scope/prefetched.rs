@@ -13,12 +13,12 @@ pub(super) struct Effect {
 
 /// Results of decisions that are not waited for.
 #[derive(Default)]
-pub(crate) struct Foreseen {
+pub(crate) struct Prefetched {
     pub(super) effects: BTreeMap<CallId, Effect>,
     pub(super) patches: BTreeSet<String>,
 }
 
-impl Foreseen {
+impl Prefetched {
     pub(crate) fn add(&mut self, events: &[Event]) {
         for event in events {
             match event {
