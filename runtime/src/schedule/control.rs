@@ -8,7 +8,7 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::kernel::payload::Payload;
 use crate::schedule::description::ScheduleDescription;
-use crate::schedule::keeper::{self, COMMANDS, Command, Keeper};
+use crate::schedule::keeper::{self, COMMANDS, Command, ScheduleState};
 use crate::store::Status;
 use crate::worker::run::Run;
 
@@ -123,7 +123,7 @@ impl Schedule {
     /// This method is not cancel safe: when its future is dropped before it completes, the runs may be started or not, but never in part.
     pub async fn backfill(&self, from: SystemTime, to: SystemTime) -> Result<(), RuntimeError> {
         let (from, to) = (from.into(), to.into());
-        let timetable = self.keeper().await?.0.plan.timetable;
+        let timetable = self.state().await?.0.plan.timetable;
         if keeper::times(&timetable, from, to).nth(LONGEST_BACKFILL).is_some() {
             let message = format!("the schedule `{}` has more than 10,000 times in that range; backfill it in parts", self.name);
             return Err(RuntimeError::new(ErrorKind::Invalid, message));
@@ -139,9 +139,9 @@ impl Schedule {
     /// # Cancel safety
     /// This method is cancel safe: it only reads.
     pub async fn describe(&self) -> Result<ScheduleDescription, RuntimeError> {
-        let (keeper, report) = self.keeper().await?;
-        let report = report.or_else(|| keeper.without_times());
-        Ok(ScheduleDescription { name: self.name.clone(), keeper, report })
+        let (state, report) = self.state().await?;
+        let report = report.or_else(|| state.without_times());
+        Ok(ScheduleDescription { name: self.name.clone(), state, report })
     }
 
     /// Ends and deletes it; what it has started is left. It waits for the worker.
@@ -170,12 +170,12 @@ impl Schedule {
         self.client.raise(&self.id(), COMMANDS, command).await.map_err(|error| self.named(error))
     }
 
-    async fn keeper(&self) -> Result<(Keeper, Option<String>), RuntimeError> {
+    async fn state(&self) -> Result<(ScheduleState, Option<String>), RuntimeError> {
         let status = self.client.status(self.id()).await.map_err(|error| self.named(error))?;
         let decoded = status.input().map(Payload::decode).transpose();
         let decoded = decoded.map_err(|failure: Failure| RuntimeError::new(ErrorKind::Incompatible, failure.to_string()))?;
-        let keeper = decoded.ok_or_else(|| RuntimeError::new(ErrorKind::Unreadable, "the schedule cannot be decoded"))?;
-        Ok((keeper, status.report().map(str::to_owned)))
+        let state = decoded.ok_or_else(|| RuntimeError::new(ErrorKind::Unreadable, "the schedule cannot be decoded"))?;
+        Ok((state, status.report().map(str::to_owned)))
     }
 
     /// The error in the words of schedules.

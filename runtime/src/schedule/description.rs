@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::schedule::keeper::Keeper;
+use crate::schedule::keeper::ScheduleState;
 use crate::schedule::policy::{CatchUp, Overlap};
 use crate::schedule::timetable::Timetable;
 
@@ -10,7 +10,7 @@ use crate::schedule::timetable::Timetable;
 #[derive(Clone, Debug)]
 pub struct ScheduleDescription {
     pub(super) name: String,
-    pub(super) keeper: Keeper,
+    pub(super) state: ScheduleState,
     pub(super) report: Option<String>,
 }
 
@@ -24,53 +24,53 @@ impl ScheduleDescription {
     /// The orchestrator of which it starts runs.
     #[must_use]
     pub fn orchestrator(&self) -> &str {
-        &self.keeper.plan.orchestrator
+        &self.state.plan.orchestrator
     }
 
     /// When it fires.
     pub fn timetable(&self) -> &Timetable {
-        &self.keeper.plan.timetable
+        &self.state.plan.timetable
     }
 
     /// What it does when a run is due while the one before goes on.
     #[must_use]
     pub fn overlap(&self) -> Overlap {
-        self.keeper.plan.overlap
+        self.state.plan.overlap
     }
 
     /// What it does about times that were missed.
     #[must_use]
     pub fn catch_up(&self) -> CatchUp {
-        self.keeper.plan.catch_up
+        self.state.plan.catch_up
     }
 
     /// Why it is paused, if it is.
     #[must_use]
     pub fn paused(&self) -> Option<&str> {
-        self.keeper.paused.as_deref()
+        self.state.paused.as_deref()
     }
 
     /// The next time of the timetable, if it is not paused.
     #[must_use]
     pub fn next(&self) -> Option<SystemTime> {
-        self.keeper.next().filter(|_| self.keeper.paused.is_none()).map(|(next, _)| next.into())
+        self.state.next().filter(|_| self.state.paused.is_none()).map(|(next, _)| next.into())
     }
 
     /// The instance id of the run it has started last.
     #[must_use]
     pub fn last_run(&self) -> Option<&str> {
-        self.keeper.last_run.as_deref()
+        self.state.last_run.as_deref()
     }
 
     /// How many times it has let pass because a run went on.
     #[must_use]
     pub fn skipped(&self) -> u64 {
-        self.keeper.skipped
+        self.state.skipped
     }
 
     /// Why its last run could not be started, why its timetable has no times in this build, or why the schedule itself was parked.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
-        self.report.as_deref().or(self.keeper.error.as_deref())
+        self.report.as_deref().or(self.state.error.as_deref())
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 
 /// A schedule, as one generation of its orchestration leaves it to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Keeper {
+pub(crate) struct ScheduleState {
     pub(super) plan: Plan,
     /// Up to here all times are dealt with.
     pub(super) handled: Timestamp,
@@ -79,7 +79,7 @@ const ON_TIME: Duration = Duration::from_secs(10);
 /// How many times one generation deals with.
 const AT_ONCE: usize = 100;
 
-impl Keeper {
+impl ScheduleState {
     pub(super) fn new(plan: Plan, now: Timestamp) -> Self {
         Self { plan, handled: now, paused: None, last_run: None, buffered: None, skipped: 0, error: None }
     }
@@ -182,10 +182,10 @@ pub(super) fn times(timetable: &Timetable, from: Timestamp, to: Timestamp) -> im
 }
 
 #[orchestrator(crate = crate, name = "dacapo:schedule")]
-pub(crate) async fn keep(keeper: Keeper) {
-    let mut keeper = keeper;
+pub(crate) async fn keep(state: ScheduleState) {
+    let mut state = state;
     // Recorded: another build may know other rules of a time zone.
-    let wakes_at = crate::side_effect(|| keeper.wakes_at(crate::now().into()));
+    let wakes_at = crate::side_effect(|| state.wakes_at(crate::now().into()));
     let command = match wakes_at {
         None => Some(COMMANDS.wait().await),
         Some(at) => crate::select! {
@@ -194,28 +194,28 @@ pub(crate) async fn keep(keeper: Keeper) {
         },
     };
     let decided = crate::side_effect(|| {
-        let mut keeper = keeper.clone();
-        let (now, overlap) = (crate::now().into(), keeper.plan.overlap);
-        let waiting = keeper.buffered.take_if(|_| command.is_none());
+        let mut state = state.clone();
+        let (now, overlap) = (crate::now().into(), state.plan.overlap);
+        let waiting = state.buffered.take_if(|_| command.is_none());
         let mut runs: Vec<_> = waiting.map(|(at, _)| (at, Overlap::BufferOne)).into_iter().collect();
         match command {
-            Some(command) => runs.extend(keeper.obey(command, now)),
-            None => runs.extend(keeper.take_due(now).into_iter().map(|at| (at, overlap))),
+            Some(command) => runs.extend(state.obey(command, now)),
+            None => runs.extend(state.take_due(now).into_iter().map(|at| (at, overlap))),
         }
-        (keeper, runs, waiting)
+        (state, runs, waiting)
     });
     let (decided, runs, waiting) = decided;
-    keeper = decided;
+    state = decided;
     #[sequential]
     for (at, overlap) in runs {
-        let Plan { schedule, orchestrator, input, .. } = keeper.plan.clone();
+        let Plan { schedule, orchestrator, input, .. } = state.plan.clone();
         let id = format!("{schedule}-{}", text(at));
-        let start = StartRun { schedule, orchestrator, input, id: id.clone(), overlap, previous: keeper.last_run.clone() };
+        let start = StartRun { schedule, orchestrator, input, id: id.clone(), overlap, previous: state.last_run.clone() };
         let launched = launch(start).await;
         let since = waiting.filter(|(waits, _)| *waits == at).map_or_else(|| crate::now().into(), |(_, since)| since);
-        keeper.launched(at, id, launched, since);
+        state.launched(at, id, launched, since);
     }
-    crate::continue_as_new(keep(keeper)).await
+    crate::continue_as_new(keep(state)).await
 }
 
 /// A run that is due.
@@ -302,20 +302,20 @@ impl StartRun {
 mod tests {
     use std::time::Duration;
 
-    use super::{CatchUp, Keeper, Overlap, Payload, Plan, Timestamp, Timetable};
+    use super::{CatchUp, Overlap, Payload, Plan, ScheduleState, Timestamp, Timetable};
 
     const SECOND: i64 = 1_000_000;
 
     /// A schedule of every minute that was down since the minute 10.
-    fn down(catch_up: CatchUp) -> Keeper {
+    fn down(catch_up: CatchUp) -> ScheduleState {
         let timetable = Timetable::every(Duration::from_secs(60));
         let (schedule, orchestrator) = ("s".to_owned(), "o".to_owned());
         let plan = Plan { schedule, orchestrator, input: Payload::null(), timetable, overlap: Overlap::Skip, catch_up };
-        Keeper::new(plan, Timestamp(600 * SECOND))
+        ScheduleState::new(plan, Timestamp(600 * SECOND))
     }
 
-    fn minutes(keeper: &mut Keeper, now: i64) -> Vec<i64> {
-        keeper.take_due(Timestamp(now * SECOND)).into_iter().map(|at| at.0 / SECOND / 60).collect()
+    fn minutes(state: &mut ScheduleState, now: i64) -> Vec<i64> {
+        state.take_due(Timestamp(now * SECOND)).into_iter().map(|at| at.0 / SECOND / 60).collect()
     }
 
     #[test]
@@ -331,22 +331,22 @@ mod tests {
 
     #[test]
     fn a_timetable_that_this_build_cannot_use_is_told() {
-        let mut keeper = down(CatchUp::Last);
-        assert_eq!(keeper.without_times(), None);
-        keeper.plan.timetable = Timetable::cron("0 8 * * *").time_zone("Mars/Olympus");
-        assert!(keeper.without_times().is_some_and(|error| error.starts_with("unknown time zone `Mars/Olympus`")));
+        let mut state = down(CatchUp::Last);
+        assert_eq!(state.without_times(), None);
+        state.plan.timetable = Timetable::cron("0 8 * * *").time_zone("Mars/Olympus");
+        assert!(state.without_times().is_some_and(|error| error.starts_with("unknown time zone `Mars/Olympus`")));
     }
 
     #[test]
     fn no_time_is_dealt_with_twice_and_a_long_list_comes_in_parts() {
-        let mut keeper = down(CatchUp::Within(Duration::MAX));
+        let mut state = down(CatchUp::Within(Duration::MAX));
         let mut all = Vec::new();
-        while let part @ [_, ..] = &minutes(&mut keeper, 600 + 250 * 60)[..] {
+        while let part @ [_, ..] = &minutes(&mut state, 600 + 250 * 60)[..] {
             assert!(part.len() <= 100);
             all.extend_from_slice(part);
         }
         assert_eq!(all, (11..=260).collect::<Vec<_>>());
-        let mut keeper = down(CatchUp::Last);
-        assert_eq!((minutes(&mut keeper, 930), minutes(&mut keeper, 930)), (vec![15], vec![]));
+        let mut state = down(CatchUp::Last);
+        assert_eq!((minutes(&mut state, 930), minutes(&mut state, 930)), (vec![15], vec![]));
     }
 }

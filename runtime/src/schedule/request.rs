@@ -14,7 +14,7 @@ use crate::kernel::machine::request::Request;
 use crate::kernel::payload::Payload;
 use crate::orchestration::child::Orchestration;
 use crate::schedule::control::Schedule;
-use crate::schedule::keeper::{self, Command, Keeper, Plan};
+use crate::schedule::keeper::{self, Command, Plan, ScheduleState};
 use crate::schedule::policy::{CatchUp, Overlap};
 use crate::schedule::timetable::Timetable;
 
@@ -90,8 +90,8 @@ impl PlanSchedule {
         if update {
             return schedule.tell(Command::Update(plan)).await;
         }
-        let keeper = Keeper::new(plan, schedule.client.now());
-        let call = keeper::keep(keeper).into_request();
+        let state = ScheduleState::new(plan, schedule.client.now());
+        let call = keeper::keep(state).into_request();
         let request = Request {
             id: schedule.id(),
             name: "dacapo:schedule".to_owned(),
