@@ -1,11 +1,14 @@
 //! A database is the file it is, not the path it is spelled by.
 
-use std::future::Future;
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::path::Path;
 use std::time::Duration;
 
 use dacapo::{Client, ErrorKind, Event, Runtime, RuntimeError, activity, orchestrator};
 use rusqlite::Connection;
+use wait::in_time;
 
 const GO: Event<u32> = Event::new("go");
 
@@ -35,11 +38,6 @@ async fn refused(path: &Path) -> RuntimeError {
     }
 }
 
-async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    let Ok(done) = tokio::time::timeout(Duration::from_secs(60), work).await else { panic!("a minute, and not yet: {what}") };
-    done
-}
-
 #[tokio::test]
 async fn a_symbolic_link_is_the_database_it_leads_to() -> dacapo::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -54,7 +52,7 @@ async fn a_symbolic_link_is_the_database_it_leads_to() -> dacapo::Result<()> {
     let run = runtime.start(waits()).id("w").await?;
     let client = Client::connect(&url(&link)).await?;
     client.raise("w", GO, 1).await?;
-    assert_eq!(soon("the client is heard", run.result()).await?, 1);
+    assert_eq!(in_time("the client is heard", run.result()).await?, 1);
     assert_eq!(std::fs::read_dir(folder.path().join("elsewhere"))?.count(), 1, "nothing is kept beside the link");
     runtime.shutdown().await?;
     Ok(())
@@ -111,7 +109,7 @@ async fn a_relative_path_stays_the_one_it_was_when_it_was_opened() -> dacapo::Re
     let results = futures::future::join_all(asked.map(|run| async move { run.result().await })).await;
     assert!(results.iter().all(|result| *result == Ok(3)), "{results:?}");
     client.start(add_two(5)).id("two").await?;
-    assert_eq!(soon("the worker hears of it", client.attach(add_two, "two").result()).await?, 7);
+    assert_eq!(in_time("the worker hears of it", client.attach(add_two, "two").result()).await?, 7);
     runtime.shutdown().await?;
     assert_eq!(
         Connection::open(there.path().join("same.db"))?.query_row("SELECT count(*) FROM instance", [], |row| row.get(0)),
@@ -145,9 +143,9 @@ async fn a_database_that_is_removed_under_a_worker_is_noticed() -> dacapo::Resul
         }
 
         // Nobody writes, and all who wait are told.
-        let failure = soon("who waits in the worker is told", idle.0).await?.expect_err("there is nothing more");
+        let failure = in_time("who waits in the worker is told", idle.0).await?.expect_err("there is nothing more");
         assert!(failure.to_string().contains("removed or replaced"), "{failure}");
-        let failure = soon("who waits in a client is told", waiting).await?.expect_err("there is nothing more");
+        let failure = in_time("who waits in a client is told", waiting).await?.expect_err("there is nothing more");
         assert!(failure.to_string().contains("removed or replaced"), "{failure}");
         for error in [
             runtime.raise("w", GO, 1).await.expect_err("it is lost"),

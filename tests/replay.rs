@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dacapo::store::MemoryStore;
 use dacapo::{Client, ErrorKind, Event, Payload, Runtime, Status};
-use wait::{reaches, reported};
+use wait::{has_turns, reaches, reported};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -53,12 +53,7 @@ async fn build(store: &MemoryStore, which: &str) -> Runtime {
 async fn started(store: &MemoryStore) {
     let runtime = build(store, "old").await;
     runtime.start(old::job(1)).id("job-1").await.expect("it starts");
-    let worked = async {
-        while runtime.history("job-1").await.expect("it is there").len() < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    worked.await;
+    has_turns(&runtime, "job-1", 2).await;
     runtime.shutdown().await.expect("it closes");
 }
 

@@ -4,11 +4,10 @@
 mod wait;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use dacapo::store::{Event as Recorded, MemoryStore};
 use dacapo::{Event, FailureKind, Runtime, activity, orchestrator};
-use wait::reported;
+use wait::{has_turns, reported};
 
 const GO: Event<()> = Event::new("go");
 
@@ -30,15 +29,6 @@ async fn counts() -> (u32, u32, u32) {
     (first, doubled, second)
 }
 
-async fn turns(runtime: &Runtime, id: &str, n: usize) {
-    let reached = async {
-        while runtime.history(id).await.map_or(0, |history| history.len()) < n {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("it comes so far in time");
-}
-
 #[tokio::test]
 async fn a_side_effect_runs_once_and_every_replay_sees_what_it_gave() -> dacapo::Result<()> {
     let store = MemoryStore::new();
@@ -46,14 +36,14 @@ async fn a_side_effect_runs_once_and_every_replay_sees_what_it_gave() -> dacapo:
         async || Runtime::with_store(store.clone()).verify(true).only_registered().register(double).register(counts).open().await;
     let first = open().await?;
     first.start(counts()).id("counts").await?;
-    turns(&first, "counts", 2).await;
+    has_turns(&first, "counts", 2).await;
     drop(first);
     assert_eq!(RUNS.load(Ordering::SeqCst), 1);
     RUNS.store(40, Ordering::SeqCst);
 
     let second = open().await?;
     second.raise("counts", GO, ()).await?;
-    turns(&second, "counts", 3).await;
+    has_turns(&second, "counts", 3).await;
     drop(second);
 
     let third = open().await?;
@@ -128,7 +118,7 @@ async fn a_side_effect_that_the_history_does_not_know_parks_the_run() -> dacapo:
     let build = || Runtime::with_store(store.clone()).only_registered().register(double);
     let first = build().register(old::job).open().await?;
     first.start(old::job(4)).id("job").await?;
-    turns(&first, "job", 2).await;
+    has_turns(&first, "job", 2).await;
     drop(first);
     let second = build().register(new::job).open().await?;
     second.raise("job", GO, ()).await?;

@@ -6,7 +6,6 @@ mod log;
 mod wait;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use dacapo::testing::through::{Between, Read, Through};
 use dacapo::{Client, ErrorKind, Event, Overlap, Runtime, RuntimeError, Status, Timetable, activity, entity, orchestrator};
 use log::Log;
 use rusqlite::Connection;
-use wait::{reported, until};
+use wait::{has_turns, in_time, reported, until};
 
 const GO: Event<u32> = Event::new("go");
 
@@ -49,12 +48,6 @@ impl Tally {
         self.0 += n;
         self.0
     }
-}
-
-/// Nothing here takes longer, whatever the machine does beside it.
-async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    let Ok(done) = tokio::time::timeout(Duration::from_secs(60), work).await else { panic!("a minute, and not yet: {what}") };
-    done
 }
 
 /// Fails the next so many reads of each kind, as a process does that has no descriptors left.
@@ -96,7 +89,7 @@ async fn an_event_of_another_process_is_heard_though_the_inbox_could_not_be_read
     store.between.fail(Read::Messages, 3);
     client.raise("w", GO, 40).await?;
     // Nobody writes anything from here on.
-    assert_eq!(soon("the event is heard", run.result()).await?, 42);
+    assert_eq!(in_time("the event is heard", run.result()).await?, 42);
     assert_eq!(store.between.left(Read::Messages), 0);
     Ok(())
 }
@@ -112,7 +105,7 @@ async fn no_result_of_a_run_is_an_error_of_reading_it() -> dacapo::Result<()> {
     for client in [runtime.client(), client] {
         for what in [Read::Instance, Read::Turn] {
             store.between.fail(what, 3);
-            let result = soon("the result is read", client.attach(waits, "w").result()).await;
+            let result = in_time("the result is read", client.attach(waits, "w").result()).await;
             assert_eq!(result, Ok(42), "{what:?}");
             assert_eq!(store.between.left(what), 0, "{what:?}");
         }
@@ -129,8 +122,8 @@ async fn an_orchestration_that_cannot_be_read_for_a_while_takes_its_event_afterw
         runtime.shutdown().await?;
         let runtime = open(&store).await?;
         store.between.fail(what, 3);
-        soon("the event is taken", runtime.raise("w", GO, 40)).await?;
-        assert_eq!(soon("it ends", runtime.attach(waits, "w").result()).await?, 42, "{what:?}");
+        in_time("the event is taken", runtime.raise("w", GO, 40)).await?;
+        assert_eq!(in_time("it ends", runtime.attach(waits, "w").result()).await?, 42, "{what:?}");
     }
     Ok(())
 }
@@ -142,7 +135,7 @@ async fn a_caller_learns_of_the_end_of_its_child_though_that_could_not_be_read()
         let runtime = open(&store).await?;
         let run = runtime.start(calls_waits()).id("caller").await?;
         runtime.suspend("caller", "so that the end is looked for").await?;
-        soon("the child waits", async {
+        in_time("the child waits", async {
             while runtime.raise("child", GO, 40).await.is_err() {
                 tokio::task::yield_now().await;
             }
@@ -151,7 +144,7 @@ async fn a_caller_learns_of_the_end_of_its_child_though_that_could_not_be_read()
         runtime.attach(waits, "child").result().await?;
         store.between.fail(what, 3);
         runtime.resume("caller", "now").await?;
-        assert_eq!(soon("the caller ends", run.result()).await?, 42, "{what:?}");
+        assert_eq!(in_time("the caller ends", run.result()).await?, 42, "{what:?}");
     }
     Ok(())
 }
@@ -167,7 +160,7 @@ async fn timers_of_stored_runs_fire_though_the_store_could_not_be_asked_for_them
         let runtime = Runtime::with_store(store.clone()).open().await?;
         store.between.fail(what, 3);
         for id in ["one", "two"] {
-            soon("the timer fires", runtime.attach(sleeps, id).result()).await?;
+            in_time("the timer fires", runtime.attach(sleeps, id).result()).await?;
         }
         until("all reads were tried again", async || store.between.left(what) == 0).await;
     }
@@ -180,7 +173,7 @@ async fn an_entity_that_cannot_be_read_for_a_while_answers_afterwards() -> dacap
         let store = Flaky::default();
         let runtime = open(&store).await?;
         store.between.fail(what, 3);
-        assert_eq!(soon("it answers", runtime.call(Tally::at("x").add(2))).await?, 2, "{what:?}");
+        assert_eq!(in_time("it answers", runtime.call(Tally::at("x").add(2))).await?, 2, "{what:?}");
     }
     Ok(())
 }
@@ -209,7 +202,7 @@ async fn damaged(folder: &Path, damage: &str) -> dacapo::Result<()> {
     runtime.start(waits(1)).id("broken").await?;
     runtime.start(waits(1)).id("sound").await?;
     for id in ["broken", "sound"] {
-        until("it waits", async || runtime.history(id).await.is_ok_and(|turns| turns.len() > 1)).await;
+        has_turns(&runtime, id, 2).await;
     }
     runtime.shutdown().await?;
     Connection::open(folder.join("test.db"))?.execute_batch(damage)?;
@@ -229,15 +222,15 @@ async fn a_history_that_cannot_be_read_parks_its_run_and_nothing_else() -> dacap
         let (log, guard) = Log::of_this_thread();
 
         let runtime = Runtime::open(&url(folder.path())).await?;
-        soon("the event is kept", runtime.raise("broken", GO, 1)).await?;
+        in_time("the event is kept", runtime.raise("broken", GO, 1)).await?;
         let status = runtime.status("broken").await?;
         assert_eq!(status.runtime_status(), Status::Suspended);
         let report = status.report().expect("it says why");
         assert!(report.contains("turn 2") && report.contains("resume"), "{report}");
         let refused = runtime.resume("broken", "try").await.expect_err("it is as broken as before");
         assert!(refused.to_string().contains("turn 2"), "{refused}");
-        soon("the other is whole", runtime.raise("sound", GO, 40)).await?;
-        assert_eq!(soon("the other goes on", runtime.attach(waits, "sound").result()).await?, 42);
+        in_time("the other is whole", runtime.raise("sound", GO, 40)).await?;
+        assert_eq!(in_time("the other goes on", runtime.attach(waits, "sound").result()).await?, 42);
 
         drop(guard);
         let text = log.text();
@@ -245,7 +238,7 @@ async fn a_history_that_cannot_be_read_parks_its_run_and_nothing_else() -> dacap
         assert!(parked.len() <= 2, "one line for each time it is parked:\n{text}");
 
         // Its events wait, and it can be ended without being read.
-        soon("it is ended", runtime.terminate("broken", "enough")).await?;
+        in_time("it is ended", runtime.terminate("broken", "enough")).await?;
         assert_eq!(runtime.status("broken").await?.runtime_status(), Status::Terminated);
         runtime.shutdown().await?;
     }
@@ -261,11 +254,11 @@ async fn a_run_goes_on_when_its_history_is_restored() -> dacapo::Result<()> {
     )
     .await?;
     let runtime = Runtime::open(&url(folder.path())).await?;
-    soon("the event is kept", runtime.raise("broken", GO, 40)).await?;
+    in_time("the event is kept", runtime.raise("broken", GO, 40)).await?;
     Connection::open(folder.path().join("test.db"))?
         .execute_batch("UPDATE turn SET events = (SELECT events FROM kept) WHERE key = (SELECT key FROM kept)")?;
     runtime.resume("broken", "restored").await?;
-    assert_eq!(soon("it goes on", runtime.attach(waits, "broken").result()).await?, 42);
+    assert_eq!(in_time("it goes on", runtime.attach(waits, "broken").result()).await?, 42);
     runtime.shutdown().await?;
     Ok(())
 }
@@ -278,7 +271,7 @@ async fn a_message_that_cannot_be_read_keeps_no_other_from_being_heard() -> daca
     let runtime = Runtime::open(&url(folder.path())).await?;
     let client = Client::connect(&url(folder.path())).await?;
     client.raise("sound", GO, 40).await?;
-    assert_eq!(soon("the other is heard", runtime.attach(waits, "sound").result()).await?, 42);
+    assert_eq!(in_time("the other is heard", runtime.attach(waits, "sound").result()).await?, 42);
     let parked = reported(&client, "broken").await;
     assert!(parked.report().is_some_and(|report| report.contains("event")), "{parked:?}");
     runtime.shutdown().await?;
@@ -310,13 +303,13 @@ fn child_without_descriptors() {
         for number in 0..20 {
             let run = runtime.start(waits(number)).await.expect("it is started");
             run.raise(GO, 1).await.expect("it is raised");
-            assert_eq!(soon("it ends", run.result()).await, Ok(number + 2));
+            assert_eq!(in_time("it ends", run.result()).await, Ok(number + 2));
         }
         let run = runtime.start(waits(1)).await.expect("it is started");
         client.raise(run.id(), GO, 40).await.expect("it is raised");
         drop(hoard);
         // Nobody writes anything from here on.
-        assert_eq!(soon("the worker hears of it", run.result()).await, Ok(42));
+        assert_eq!(in_time("the worker hears of it", run.result()).await, Ok(42));
         runtime.shutdown().await.expect("it closes");
         println!("done without descriptors");
     });

@@ -7,7 +7,7 @@ mod wait;
 
 use dacapo::store::{Event as Recorded, MemoryStore};
 use dacapo::{Call, Callable, Client, ErrorKind, Event, Runtime, Status};
-use wait::{reaches, reported, until};
+use wait::{has_turns, reaches, reported, until};
 
 const GO: Event<()> = Event::new("go");
 
@@ -94,10 +94,6 @@ impl Build {
     async fn open(self) -> Runtime {
         self.0.open().await.expect("it opens")
     }
-}
-
-async fn has_turns(runtime: &Runtime, id: &str, n: usize) {
-    until(id, async || runtime.history(id).await.is_ok_and(|history| history.len() >= n)).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use dacapo::store::{MemoryStore, SqliteStore, Store, Synchronous};
 use dacapo::{Builder, Client, Runtime};
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
-pub(crate) use wait::{reaches, reported, until};
+pub(crate) use wait::{in_time, reaches, reported, until};
 
 /// What outlives a runtime.
 pub(crate) enum Kept {

@@ -20,6 +20,17 @@ pub(crate) async fn until_within(limit: Duration, what: &str, mut reached: impl 
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }
 
+/// Gives what comes of `work`. Nothing a test waits for takes a minute, whatever the machine does beside it.
+pub(crate) async fn in_time<T>(what: &str, work: impl IntoFuture<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), work).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
+
+/// Waits until a history has so many turns.
+pub(crate) async fn has_turns(client: &Client, id: &str, turns: usize) {
+    let counted = async || client.history(id).await.is_ok_and(|history| history.len() >= turns);
+    until(&format!("{turns} turns of {id}"), counted).await;
+}
+
 /// Waits until the status is as wanted.
 pub(crate) async fn reaches(client: &Client, id: &str, wanted: Status) -> InstanceStatus {
     until_status(client, id, &format!("{id} is {wanted}"), |status| status.runtime_status() == wanted).await

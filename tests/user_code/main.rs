@@ -9,14 +9,9 @@ mod places;
 mod stores;
 
 use std::future::IntoFuture as _;
-use std::time::Duration;
 
+use both::in_time;
 use dacapo::Runtime;
-
-/// Fails the test when something that should happen does not.
-async fn in_time<T>(what: &str, work: impl IntoFuture<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work).await.unwrap_or_else(|_| panic!("not in time: {what}"))
-}
 
 #[dacapo::activity]
 async fn increment(n: u32) -> u32 {
