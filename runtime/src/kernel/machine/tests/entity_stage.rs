@@ -186,6 +186,7 @@ impl EntityStage {
                 seen.commits.push((**batch).clone());
             }
             seen.steps.push(step);
+            assert!(seen.steps.len() < 100, "it goes round in circles");
             if stop == Some(step) {
                 self.next = Some(next);
                 return;

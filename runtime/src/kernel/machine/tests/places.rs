@@ -1,7 +1,7 @@
 //! Places: how many runs work at once.
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
-use crate::kernel::machine::instance::Input;
+use crate::kernel::machine::instance::{Input, Loaded};
 use crate::kernel::machine::tests::events::{
     asked, deliver, go, names, nudge, result, resume, returned, stop, suspend, terminate,
 };
@@ -168,6 +168,30 @@ fn a_stop_gives_back_both_of_two_places_that_come_late() {
     run.placed();
     run.answer(Input::Place(true));
     assert_eq!(run.free_places, 2);
+}
+
+#[test]
+fn a_stop_while_messages_are_sorted_keeps_those_that_can_be_taken() {
+    let mut run = crowded_out();
+    let (raise, mut kept) = asked(go(1));
+    run.until(Step::Place, raise);
+    let (wrong, mut refused) = asked(go("a text"));
+    run.tell(wrong);
+    run.go_on_until(Step::Sort);
+    assert!(run.tell(stop()).gone);
+    let seen = run.go_on();
+    assert!(kept.is_ok() && refused.error().contains("waits for another type"));
+    assert_eq!((run.store.inbox.len(), seen.retired), (1, 1));
+}
+
+#[test]
+fn what_had_a_place_and_cannot_be_read_gives_it_back() {
+    let mut run = crowded_out();
+    let (raise, _answer) = asked(go(1));
+    run.tell(raise);
+    run.placed_until(Step::Load);
+    run.answer(Input::Loaded(Loaded::Failed(RuntimeError::new(ErrorKind::Unreadable, "it is damaged"))));
+    assert_eq!(run.free_places, 1);
 }
 
 #[test]

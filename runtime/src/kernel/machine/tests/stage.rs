@@ -226,6 +226,7 @@ impl Stage {
                 seen.hushed.extend(&commit.hushed);
             }
             seen.steps.push(step);
+            assert!(seen.steps.len() < 100, "it goes round in circles");
             if stop == Some(step) {
                 self.next = Some(next);
                 return;
