@@ -45,7 +45,7 @@ impl Instance {
     /// Sets the instance aside with a report.
     pub(super) fn park(&mut self, now: Timestamp, report: String, waiting: Waiting, fx: &mut Effects) {
         tracing::error!(instance = %self.id, report, "an orchestration is parked");
-        let state = State { status: Status::Suspended, busy: true, report: Some(report), ..self.state.clone() };
+        let state = State { status: Status::Suspended, busy: true, wake_at: None, report: Some(report), ..self.state.clone() };
         self.set_aside(now, state, None, waiting, fx);
     }
 

@@ -5,8 +5,9 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::machine::tests::events::{
     asked, deliver, go, names, nudge, result, resume, resume_without, returned, suspend, terminate,
 };
-use crate::kernel::machine::tests::functions::{grows_then_hears, hears, hears_twice, two_steps};
+use crate::kernel::machine::tests::functions::{grows_then_hears, hears, hears_twice, sleeps, two_steps};
 use crate::kernel::machine::tests::kept::KEY;
+use crate::kernel::machine::tests::process::second;
 use crate::kernel::machine::tests::seen::Step;
 use crate::kernel::machine::tests::stage::Stage;
 use crate::kernel::stored::Status;
@@ -188,4 +189,26 @@ fn a_parked_run_can_be_ended() {
     let seen = run.tell(end);
     assert!(answer.is_ok() && seen.ended.is_some_and(|ended| ended.without_a_turn));
     assert!(run.tell(nudge()).gone, "what comes later is for whoever has the id");
+}
+
+#[test]
+fn a_parked_run_is_due_at_no_time() {
+    let mut run = Stage::of(sleeps(30));
+    run.process.lacks = vec!["sleeps"];
+    run.recover();
+    assert_eq!((run.store.state().wake_at, run.armed()), (None, None), "or the worker would look at it again and again");
+    run.process.lacks.clear();
+    run.at_second(40);
+    assert_eq!(names(run.tell(deliver(resume())).recorded()), ["ExecutionResumed", "TimerFired"]);
+}
+
+#[test]
+fn a_start_that_cannot_be_run_when_it_is_due_is_run_when_somebody_resumes_it() {
+    let mut run = Stage::stored(two_steps(1), Some(second(60)));
+    run.process.lacks = vec!["two_steps"];
+    run.at_second(60);
+    run.wake(nudge());
+    assert_eq!((run.store.state().status, run.store.state().wake_at), (Status::Suspended, None));
+    run.process.lacks.clear();
+    assert_eq!(run.tell(deliver(resume())).calls(), [1]);
 }
