@@ -130,11 +130,6 @@ impl Instance {
     /// Uses the place.
     fn begin(&mut self, now: Timestamp, fx: &mut Effects) {
         self.queued = false;
-        if self.execution.is_some() && !self.has_posted {
-            return self.turn(now, fx);
-        }
-        // What was posted comes before what is brought from now on, as whoever has sent both expects.
-        fx.retired.extend(self.execution.take());
-        self.take_up(None, fx);
+        if self.execution.is_some() { self.turn(now, fx) } else { self.take_up(None, fx) }
     }
 }

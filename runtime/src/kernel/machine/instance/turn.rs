@@ -77,6 +77,11 @@ impl Instance {
         if !self.take_place(fx) {
             return;
         }
+        if self.has_posted {
+            // It comes before what is brought from now on, as whoever has sent both expects.
+            fx.retired.extend(self.execution.take());
+            return self.take_up(None, fx);
+        }
         let later = suspended_at.map_or_else(Vec::new, |at| self.mailbox.split_off(at));
         let Some(execution) = self.execution.take() else { return };
         let is_suspended = self.state.status == Status::Suspended;

@@ -143,6 +143,19 @@ fn an_end_that_cannot_be_done_leaves_a_run_in_line() {
 }
 
 #[test]
+fn what_was_posted_comes_first_also_when_an_end_could_not_be_done() {
+    let mut run = crowded_out();
+    let (raise, mut answer) = asked(go(1));
+    run.tell(raise);
+    assert!(answer.is_ok());
+    run.children = Err(RuntimeError::new(ErrorKind::Unreadable, "the children cannot be read"));
+    run.free_places = 1;
+    run.until(Step::Place, deliver(terminate()));
+    run.tell(deliver(go(2)));
+    assert_eq!(run.go_on().recorded()[..2], [go(1), go(2)]);
+}
+
+#[test]
 fn a_stop_gives_back_a_place_that_comes_late() {
     for is_free in [true, false] {
         let mut run = crowded_out();
