@@ -116,6 +116,16 @@ fn a_child_whose_input_is_too_long_is_not_created_and_fails_the_call() {
 }
 
 #[test]
+fn a_child_that_was_not_created_fails_the_call_after_a_crash_too() {
+    let (mut run, _answer) = Stage::starting(request(has_a_child(), None), false);
+    run.process.longest = 0;
+    run.go_on_until(Step::Work);
+    let seen = run.recover();
+    assert!(seen.looked_at.is_empty(), "there is none to look at");
+    assert!(seen.ended.is_some_and(|ended| ended.outcome.is_err()));
+}
+
+#[test]
 fn a_second_end_of_a_child_changes_nothing() {
     let mut run = Stage::of(has_a_child());
     run.until(Step::Work, ended(101, 5));

@@ -170,6 +170,11 @@ impl EntityStage {
         self.machine.held_by(id).is_some()
     }
 
+    /// Whether a shutdown waits for it.
+    pub(super) fn is_turning(&self) -> bool {
+        self.machine.is_turning()
+    }
+
     pub(super) fn creates(&self) -> bool {
         self.machine.creates()
     }

@@ -61,6 +61,20 @@ fn one_that_could_not_go_is_listed_again_when_it_rests() {
 }
 
 #[test]
+fn a_shutdown_waits_for_turns_and_commits_only() {
+    let mut run = Stage::of(hears_twice());
+    assert!(!run.is_turning(), "it rests");
+    for step in [Step::Work, Step::Turn, Step::Commit] {
+        run.until(step, deliver(go(0)));
+        assert!(run.is_turning());
+        run.crash();
+        run.wake_until(Step::Replay, nudge());
+        assert!(!run.is_turning(), "it is read");
+        run.go_on();
+    }
+}
+
+#[test]
 fn what_is_being_read_stays() {
     for step in [Step::Load, Step::Replay] {
         let mut run = Stage::of(hears());

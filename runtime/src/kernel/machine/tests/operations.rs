@@ -231,8 +231,9 @@ fn an_entity_at_rest_is_evicted_and_one_at_work_is_not() {
     let mut entity = EntityStage::with(1);
     let (add, _answer) = asks(called(1, "add", 1));
     entity.until(Step::Operate, add);
-    assert!(!entity.tell(Input::Evict).gone);
+    assert!(!entity.tell(Input::Evict).gone && entity.is_turning());
     entity.go_on();
+    assert!(!entity.is_turning());
     let seen = entity.tell(Input::Evict);
     assert!(seen.gone && seen.retired == 1);
     let (add, mut answer) = asks(called(1, "add", 1));

@@ -198,6 +198,11 @@ impl Stage {
         self.crash();
     }
 
+    /// Whether a shutdown waits for it.
+    pub(super) fn is_turning(&self) -> bool {
+        self.machine.is_turning()
+    }
+
     /// Its entry in the clock.
     pub(super) fn armed(&self) -> Option<Timestamp> {
         self.armed
