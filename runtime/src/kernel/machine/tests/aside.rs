@@ -134,6 +134,26 @@ fn the_end_of_a_suspended_run_ends_its_children_in_the_same_batch() {
 }
 
 #[test]
+fn the_end_of_a_suspended_run_cancels_what_runs() {
+    let mut run = Stage::of(grows_then_hears(1));
+    run.tell(deliver(suspend()));
+    let seen = run.tell(deliver(terminate()));
+    assert_eq!((seen.cancelled, run.store.state().busy), (vec![1], false));
+}
+
+#[test]
+fn a_shutdown_waits_for_a_setting_aside_and_not_for_a_load() {
+    let mut run = Stage::of(hears());
+    run.process.lacks = vec!["hears"];
+    run.crash();
+    run.wake_until(Step::Commit, nudge());
+    assert!(run.is_turning(), "it is parked");
+    run.go_on();
+    run.until(Step::Load, deliver(resume()));
+    assert!(!run.is_turning());
+}
+
+#[test]
 fn an_end_for_which_the_children_cannot_be_read_is_refused() {
     let mut run = Stage::of(has_a_child());
     run.tell(deliver(suspend()));
@@ -202,12 +222,21 @@ fn a_start_to_come_can_be_suspended_and_resumed_and_keeps_its_time() {
     assert_eq!(names(run.store.history()), ["ExecutionStarted"], "it has no turn yet");
     let (_, mut answer) = ask(&mut run, resume());
     assert!(answer.is_ok());
-    assert_eq!((run.store.state().status, run.armed()), (Status::Pending, Some(second(60))));
+    let state = run.store.state();
+    assert_eq!((state.status, state.busy, run.armed()), (Status::Pending, false, Some(second(60))));
     run.tell(deliver(suspend()));
     run.at_second(70);
     let (seen, mut answer) = ask(&mut run, resume());
     assert!(answer.is_ok() && seen.calls() == [1], "its time has come");
     assert_eq!(names(run.store.history()), ["ExecutionStarted", "TaskScheduled"]);
+}
+
+#[test]
+fn a_start_to_come_is_not_suspended() {
+    let mut run = Stage::stored(two_steps(1), Some(second(60)));
+    run.wake(nudge());
+    let (_, mut answer) = ask(&mut run, resume());
+    assert!(answer.error().contains("it is not suspended"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::kernel::machine::tests::events::{
     deliver, failed, go, json, names, result, resume, returned, stopped, suspend, terminate,
 };
 use crate::kernel::machine::tests::functions::{grows_in_time, tries, two_steps};
+use crate::kernel::machine::tests::process::second;
 use crate::kernel::machine::tests::seen::Step;
 use crate::kernel::machine::tests::stage::Stage;
 use crate::kernel::payload::Payload;
@@ -32,7 +33,8 @@ fn an_attempt_is_cancelled_when_that_is_durable() {
     assert!(seen.cancelled.is_empty());
     assert_eq!(seen.hushed, [1], "nothing that it says is kept");
     let seen = run.go_on();
-    assert_eq!((seen.cancelled, seen.aborted), (vec![1], vec![]));
+    assert_eq!((seen.cancelled, seen.aborted, run.store.state().busy), (vec![1], vec![], false));
+    assert!(run.tell(Input::Evict).gone, "nothing of it is under way");
 }
 
 #[test]
@@ -42,6 +44,15 @@ fn an_attempt_that_was_cancelled_says_nothing_more() {
     run.tell(Input::Due);
     assert!(run.tell(stopped(1)).steps.is_empty());
     assert_eq!(result(run.tell(deliver(go(3))).recorded().last()), 3);
+}
+
+#[test]
+fn the_timer_of_a_wait_that_is_over_is_dropped() {
+    let mut run = Stage::of(grows_in_time(1));
+    assert_eq!(run.armed(), Some(second(10)));
+    run.tell(returned(1, 2));
+    let state = run.store.state();
+    assert_eq!((state.busy, state.wake_at, run.armed()), (false, None, None));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::kernel::machine::answers::{id_taken, no_longer_awaited};
 use crate::kernel::machine::instance::Input;
 use crate::kernel::machine::message::Message;
 use crate::kernel::machine::tests::events::{child_returned, deliver, go, names, result, terminate};
-use crate::kernel::machine::tests::functions::{has_a_child, has_a_child_in_time, sets_off};
+use crate::kernel::machine::tests::functions::{grows_what_its_child_says, has_a_child, has_a_child_in_time, sets_off};
 use crate::kernel::machine::tests::kept::KEY;
 use crate::kernel::machine::tests::seen::Step;
 use crate::kernel::machine::tests::stage::{Stage, request};
@@ -123,6 +123,18 @@ fn a_child_that_was_not_created_fails_the_call_after_a_crash_too() {
     let seen = run.recover();
     assert!(seen.looked_at.is_empty(), "there is none to look at");
     assert!(seen.ended.is_some_and(|ended| ended.outcome.is_err()));
+}
+
+#[test]
+fn a_child_that_has_ended_is_waited_for_no_more() {
+    let mut run = Stage::of(has_a_child_in_time());
+    run.tell(ended(101, 5));
+    let state = run.store.state();
+    assert_eq!((state.busy, state.wake_at, run.armed()), (false, None, None));
+
+    let mut run = Stage::of(grows_what_its_child_says());
+    assert_eq!(run.tell(ended(101, 5)).calls(), [1 + 1]);
+    assert!(!run.tell(Input::Evict).gone, "an activity runs");
 }
 
 #[test]

@@ -153,11 +153,18 @@ fn a_termination_is_taken_with_the_turn_that_ends_the_run() {
     let (ask, mut answer) = asked(terminate());
     let seen = run.until(Step::Commit, ask);
     assert_eq!(names(seen.recorded()), ["ExecutionTerminated"]);
-    assert!(answer.get().is_none() && seen.cancelled.is_empty());
+    assert!(answer.get().is_none() && seen.cancelled.is_empty() && !seen.committed);
     let seen = run.go_on();
-    assert!(answer.is_ok());
+    assert!(answer.is_ok() && seen.committed);
     assert_eq!((seen.cancelled, run.store.state().status), (vec![1], Status::Terminated));
     assert!(seen.ended.is_some_and(|ended| !ended.without_a_turn));
+}
+
+#[test]
+fn a_termination_through_the_inbox_is_consumed_by_its_turn() {
+    let mut run = Stage::of(hears());
+    let inbox = run.by_inbox(terminate());
+    assert_eq!(run.tell(inbox).batch().consume, [1]);
 }
 
 #[test]

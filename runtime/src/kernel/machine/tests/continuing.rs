@@ -2,6 +2,7 @@
 
 use crate::kernel::batch::Batch;
 use crate::kernel::engine::event::{Continued, Event, Raised};
+use crate::kernel::error::ErrorKind;
 use crate::kernel::machine::tests::events::{
     asked, deliver, go, json, names, nudge, result, resume, returned, suspend, terminate,
 };
@@ -112,6 +113,19 @@ fn an_execution_whose_code_is_not_there_may_not_begin() {
     assert!(state.report.as_ref().is_some_and(|report| report.contains("there is no version 1 of `rounds`")), "{state:?}");
     assert_eq!(names(run.store.history()), ["ExecutionStarted"]);
     assert_eq!(run.store.inbox.len(), 1, "what it took is kept");
+}
+
+#[test]
+fn an_execution_that_the_store_cannot_keep_does_not_begin() {
+    let mut run = Stage::of(rounds(1));
+    run.refusals.push_back(ErrorKind::TooLarge);
+    let inbox = run.by_inbox(go(1));
+    let seen = run.tell(inbox);
+    assert_eq!((seen.retired, run.store.inbox.len()), (2, 1), "neither of the two goes on");
+    assert_eq!(names(run.store.history()), ["ExecutionStarted"]);
+    run.tell(deliver(resume()));
+    assert_eq!(run.store.stored().history.len(), 1);
+    assert_eq!(result(run.tell(deliver(go(0))).recorded().last()), 2);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::kernel::machine::tests::functions::{locks, tells_an_entity};
 use crate::kernel::machine::tests::process::second;
 use crate::kernel::machine::tests::seen::Step;
 use crate::kernel::machine::tests::stage::{Stage, request};
+use crate::kernel::stored::Status;
 
 const AB: [&str; 2] = ["@tally@a", "@tally@b"];
 
@@ -25,7 +26,8 @@ fn an_entity_is_told_in_the_batch_of_the_turn_and_made_if_it_is_not_there() {
     let batch = seen.batch();
     let [(to, Event::EntityOperationSignaled { caller: Some(caller), .. })] = &batch.tell[..] else { panic!("{batch:?}") };
     assert_eq!((&to[..], caller), (AB[0], &this_run()));
-    assert_eq!(batch.children.iter().map(|child| &child.id[..]).collect::<Vec<_>>(), [AB[0]]);
+    let [entity] = &batch.children[..] else { panic!("{batch:?}") };
+    assert_eq!((&entity.id[..], entity.state.status, entity.state.busy), (AB[0], Status::Running, false));
     assert!(run.go_on().wrote_to_entities);
 }
 

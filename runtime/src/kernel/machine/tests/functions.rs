@@ -75,6 +75,11 @@ pub(super) async fn has_a_child_in_time() -> u32 {
 }
 
 #[orchestrator]
+pub(super) async fn grows_what_its_child_says() -> u32 {
+    grow(hears().id("child").await).await
+}
+
+#[orchestrator]
 pub(super) async fn sets_off() -> u32 {
     let _ = hears().id("detached").detach();
     GO.wait().await
@@ -162,6 +167,7 @@ pub(super) fn orchestrators() -> Vec<Registration> {
         of(grows_in_time),
         of(has_a_child),
         of(has_a_child_in_time),
+        of(grows_what_its_child_says),
         of(sets_off),
         of(rounds),
         of(spins),

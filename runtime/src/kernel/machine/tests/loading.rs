@@ -1,7 +1,7 @@
 //! How an instance comes from its history into memory.
 
 use crate::kernel::batch::{Batch, Heartbeat};
-use crate::kernel::engine::event::{Event, Turn};
+use crate::kernel::engine::event::{Event, Parent, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::machine::instance::jobs::Replayed;
@@ -132,6 +132,26 @@ fn a_stop_in_the_middle_of_a_replay_is_a_stop() {
         run.crash();
         assert_eq!(result(run.wake(deliver(go(2))).recorded().last()), 2, "the next process goes on");
     }
+}
+
+#[test]
+fn a_sub_orchestration_that_was_read_tells_its_caller() {
+    let mut run = Stage::of(hears());
+    let parent = Parent { instance: "caller".to_owned(), id: 4 };
+    run.store.stored.as_mut().expect("it was created").instance.parent = Some(parent.clone());
+    run.recover();
+    let ended = run.tell(deliver(go(1))).ended.expect("it has ended");
+    assert_eq!((ended.parent, ended.key), (Some(parent), KEY));
+}
+
+#[test]
+fn a_request_that_does_not_fit_is_taken_out_of_the_inbox_and_the_run_rests() {
+    let mut run = Stage::of(sleeps(30));
+    run.crash();
+    let inbox = run.by_inbox(resume());
+    let seen = run.wake(inbox);
+    assert_eq!((seen.discarded, seen.steps), (vec![1], vec![Step::Load, Step::Replay]));
+    assert_eq!(run.armed(), Some(second(30)));
 }
 
 #[test]

@@ -76,6 +76,23 @@ fn a_clients_signal_is_kept_and_told_so_at_once() {
 }
 
 #[test]
+fn what_is_given_up_lets_those_behind_pass_in_the_same_turn() {
+    let (holder, second) = (caller("run", 0), caller("second", 0));
+    let mut entity = locked(&holder);
+    let (own, mut answer) = (called_by(Some(holder.clone()), 4, "add", 1), asks(signaled("add", 10)));
+    let first = entity.by_inbox(lock(&second, 5, &[ID]));
+    entity.until(Step::Operate, first);
+    for event in [called_by(Some(second.clone()), 6, "add", 100), unlock(&second, 5, &[ID]), own, unlock(&holder, 3, &[ID])] {
+        let message = entity.by_inbox(event);
+        entity.tell(message);
+    }
+    entity.tell(answer.0);
+    let seen = entity.go_on();
+    assert_eq!((seen.commits.len(), entity.sum(), entity.inbox.len()), (1, Some(112), 0));
+    assert!(answer.1.is_ok() && entity.lock.is_none());
+}
+
+#[test]
 fn an_entity_for_which_something_waits_is_not_evicted() {
     let mut entity = locked(&caller("run", 0));
     let (client, _answer) = asks(called(1, "add", 10));

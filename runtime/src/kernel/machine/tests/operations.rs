@@ -8,6 +8,7 @@ use crate::kernel::machine::tests::entity_stage::{
     EntityStage, ID, Step, asks, asks_to_purge, called, called_by, caller, number, signaled,
 };
 use crate::kernel::machine::tests::events::{json, names};
+use crate::kernel::stored::Status;
 
 fn stop() -> Input {
     Input::Stop(RuntimeError::new(ErrorKind::ShuttingDown, "it is shut down"))
@@ -111,6 +112,16 @@ fn an_operation_that_does_not_exist_fails() {
 }
 
 #[test]
+fn a_clients_signal_is_answered_when_it_has_taken_effect() {
+    let mut entity = EntityStage::with(1);
+    let (signal, mut answer) = asks(signaled("add", 2));
+    entity.until(Step::Commit, signal);
+    assert!(answer.get().is_none());
+    entity.go_on();
+    assert!(answer.is_ok() && entity.sum() == Some(3));
+}
+
+#[test]
 fn a_signal_that_fails_is_consumed_and_says_nothing() {
     let mut entity = EntityStage::with(1);
     let signal = entity.by_inbox(signaled("take", 2));
@@ -124,7 +135,9 @@ fn a_signal_that_cannot_be_read_is_set_aside_and_said_in_the_status() {
     for (operation, input, why) in [("add", json("a text"), "invalid type"), ("multiply", json(2), "no operation `multiply`")] {
         let mut entity = EntityStage::with(1);
         let signal = entity.by_inbox(signaled(operation, input));
-        entity.tell(signal);
+        let seen = entity.tell(signal);
+        let update = seen.batch().update.as_ref().expect("it is said");
+        assert_eq!((update.state.status, update.state.busy), (Status::Running, false));
         let later = entity.by_inbox(signaled("add", 1));
         entity.tell(later);
         let report = entity.report.as_ref().expect("it is said");
@@ -239,6 +252,14 @@ fn an_entity_at_rest_is_evicted_and_one_at_work_is_not() {
     let (add, mut answer) = asks(called(1, "add", 1));
     let seen = entity.tell(add);
     assert!(seen.gone && seen.sent.len() == 1 && answer.get().is_none());
+}
+
+#[test]
+fn a_shutdown_waits_for_the_operations_of_one_that_was_just_read() {
+    let mut entity = EntityStage::unloaded();
+    let (add, _answer) = asks(called(1, "add", 1));
+    entity.wake_until(Step::Operate, add);
+    assert!(entity.is_turning());
 }
 
 #[test]

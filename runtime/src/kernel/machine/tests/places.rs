@@ -3,7 +3,7 @@
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::machine::instance::{Input, Loaded};
 use crate::kernel::machine::tests::events::{
-    asked, deliver, go, names, nudge, result, resume, returned, stop, suspend, terminate,
+    asked, deliver, go, names, nudge, result, resume, returned, stop, stopped, suspend, terminate,
 };
 use crate::kernel::machine::tests::functions::{grows_then_hears, hears_twice, rounds, sleeps, spins, two_steps};
 use crate::kernel::machine::tests::process::second;
@@ -152,7 +152,8 @@ fn what_was_posted_comes_first_also_when_an_end_could_not_be_done() {
     run.free_places = 1;
     run.until(Step::Place, deliver(terminate()));
     run.tell(deliver(go(2)));
-    assert_eq!(run.go_on().recorded()[..2], [go(1), go(2)]);
+    let seen = run.go_on();
+    assert_eq!((&seen.recorded()[..2], seen.retired), (&[go(1), go(2)][..], 2));
 }
 
 #[test]
@@ -163,6 +164,7 @@ fn a_stop_gives_back_a_place_that_comes_late() {
         assert!(run.tell(stop()).gone);
         run.answer(Input::Place(is_free));
         assert_eq!(run.free_places, usize::from(is_free));
+        assert!(run.tell(deliver(go(2))).gone, "it does not come back");
     }
     let mut run = crowded_out();
     run.tell(deliver(go(1)));
@@ -214,6 +216,11 @@ fn a_suspended_run_keeps_its_place_until_its_activities_have_ended() {
     assert_eq!(run.free_places, 0);
     run.tell(returned(1, 2));
     assert_eq!(run.free_places, 1);
+
+    let mut run = Stage::with_place(grows_then_hears(1));
+    run.tell(deliver(suspend()));
+    run.tell(stopped(1));
+    assert_eq!(run.free_places, 1, "also when they come to nothing");
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) struct Seen {
     pub(super) begun_children: bool,
     pub(super) wrote_messages: bool,
     pub(super) wrote_to_entities: bool,
+    /// Whether whoever watches the run is told.
+    pub(super) committed: bool,
     pub(super) begun: bool,
     pub(super) rests: bool,
     pub(super) gone: bool,

@@ -283,6 +283,7 @@ impl Stage {
             assert_eq!(before, self.armed, "an entry of the clock is moved from where it is");
             self.armed = after;
         }
+        assert_eq!(effects.key, self.machine.key());
         seen.retired += effects.retired.len();
         for call in effects.cancelled.iter().chain(&effects.aborted) {
             self.running.remove(call);
@@ -313,6 +314,7 @@ impl Stage {
         seen.begun_children |= effects.begun_children.is_some();
         seen.wrote_messages |= effects.wrote_messages;
         seen.wrote_to_entities |= effects.wrote_to_entities;
+        seen.committed |= effects.committed;
         seen.begun |= effects.begun;
         seen.rests |= effects.rests;
         seen.gone |= effects.gone;

@@ -118,6 +118,7 @@ fn a_result_that_is_too_long_fails_the_run() {
     let seen = run.go_on();
     let failure = seen.ended.expect("it has ended").outcome.expect_err("it has failed");
     assert_eq!(failure.message(), "the result of `at_once` is too long");
+    assert_eq!(names(run.store.history()), ["ExecutionStarted", "ExecutionFailed"]);
     assert_eq!(run.store.state().status, Status::Failed);
 }
 
