@@ -22,6 +22,8 @@ pub(super) struct Waiting {
     /// What was to be delivered; it goes to the inbox.
     pub(super) post: Vec<Event>,
     pub(super) acks: Vec<Ack>,
+    /// Resumptions that have not helped, and why.
+    pub(super) declined: Vec<(Ack, RuntimeError)>,
     pub(super) consume: Vec<i64>,
     /// Messages for others.
     pub(super) tell: Vec<(String, Event)>,
@@ -51,25 +53,27 @@ impl Instance {
 
     /// Parks an instance that could not be taken up. Whoever asked to resume it is told why it cannot be.
     pub(super) fn park_again(&mut self, now: Timestamp, report: String, fx: &mut Effects) {
-        let consume = self.refuse_resumes(&cannot_resume(&self.id, &report), fx);
-        self.park(now, report, Waiting { consume, ..Waiting::default() }, fx);
+        let waiting = self.decline_resumes(&cannot_resume(&self.id, &report));
+        self.park(now, report, waiting, fx);
     }
 
     /// Leaves an instance as it is, and tells whoever asked to resume it why.
     pub(super) fn stay(&mut self, now: Timestamp, why: &str, fx: &mut Effects) {
         tracing::warn!(instance = %self.id, why, "an orchestration was not resumed");
         let error = RuntimeError::new(ErrorKind::Invalid, format!("cannot resume `{}`: {why}", self.id));
-        let consume = self.refuse_resumes(&error, fx);
+        let waiting = self.decline_resumes(&error);
         let state = self.state.clone();
-        self.set_aside(now, state, None, Waiting { consume, ..Waiting::default() }, fx);
+        self.set_aside(now, state, None, waiting, fx);
     }
 
-    /// Takes the resumptions out of the mailbox; gives those that came through the inbox.
-    pub(super) fn refuse_resumes(&mut self, error: &RuntimeError, fx: &mut Effects) -> Vec<i64> {
-        let resumes: Vec<_> = self.mailbox.extract_if(.., |message| message.is_resume()).collect();
-        let numbers = resumes.iter().filter_map(|message| message.inbox).collect();
-        resumes.into_iter().for_each(|message| fx.refuse(message, error));
-        numbers
+    /// Takes the resumptions out of the mailbox. Whoever asked is told when the status says why, too.
+    fn decline_resumes(&mut self, error: &RuntimeError) -> Waiting {
+        let mut waiting = Waiting::default();
+        for message in self.mailbox.extract_if(.., |message| message.is_resume()) {
+            waiting.declined.extend(message.ack.map(|ack| (ack, error.clone())));
+            waiting.consume.extend(message.inbox);
+        }
+        waiting
     }
 
     /// Suspends the instance: what runs goes on, nothing is started, all that arrives waits for the resumption.
@@ -98,7 +102,7 @@ impl Instance {
     fn set_aside(&mut self, now: Timestamp, state: State, record: Option<Event>, waiting: Waiting, fx: &mut Effects) {
         self.phase = Phase::Turning;
         self.calls.stop_timers();
-        let Waiting { post, acks, consume, tell } = waiting;
+        let Waiting { post, acks, declined, consume, tell } = waiting;
         let outcome = record.as_ref().and_then(Event::outcome);
         let number = self.turns + 1;
         let turn = |event| Append { instance: self.key, number, turn: Turn { at: now, events: vec![event] } };
@@ -108,7 +112,7 @@ impl Instance {
         let post = post.into_iter().map(|event| (self.key, event)).collect();
         let update = Some(Update { instance: self.key, state: state.clone() });
         let batch = Batch { append, update, post, consume, tell, ..Batch::default() };
-        let pending = Pending { acks, turns, outcome, sets_aside: true, ..Pending::of(state) };
+        let pending = Pending { acks, declined, turns, outcome, sets_aside: true, ..Pending::of(state) };
         self.commit(batch, Vec::new(), pending, fx);
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Pending {
     pub(super) refused: Vec<(CallId, Event)>,
     pub(super) actions: Vec<Action>,
     pub(super) acks: Vec<Ack>,
+    /// Those who are told why nothing comes of what they have asked for.
+    pub(super) declined: Vec<(Ack, RuntimeError)>,
     /// The state that it brings the instance to.
     pub(super) state: State,
     /// How many turns it adds to the history.
@@ -42,6 +44,7 @@ impl Pending {
             refused: Vec::new(),
             actions: Vec::new(),
             acks: Vec::new(),
+            declined: Vec::new(),
             state,
             turns: 0,
             outcome: None,
@@ -96,6 +99,7 @@ impl Instance {
         fx.retired.extend(pending.execution);
         fx.retired.extend(pending.next.map(|(_, _, execution)| execution));
         fx.acks.extend(pending.acks.into_iter().map(|ack| (ack, Err(error.clone()))));
+        fx.acks.extend(pending.declined.into_iter().map(|(ack, error)| (ack, Err(error))));
         let is_permanent = error.class() == ErrorClass::Permanent && !pending.creates;
         if is_permanent && !pending.sets_aside && cannot_be_kept(error.kind()) && self.phase != Phase::Gone {
             return self.park(now, cannot_write(&error), Waiting::default(), fx);
@@ -109,9 +113,11 @@ impl Instance {
 
     /// Brings the instance to where its commit has brought the store, and lets out what that decided.
     pub(super) fn settle(&mut self, pending: Pending, applied: Applied, fx: &mut Effects) {
-        let Pending { execution, attempts, refused, actions, acks, state, turns, outcome, next, sets_aside, .. } = pending;
+        let Pending { execution, attempts, refused, actions, acks, declined, state, turns, outcome, next, sets_aside, .. } =
+            pending;
         fx.committed = true;
         fx.acks.extend(acks.into_iter().map(|ack| (ack, Ok(()))));
+        fx.acks.extend(declined.into_iter().map(|(ack, error)| (ack, Err(error))));
         fx.begun_children = applied.children.iter().flatten().min().copied();
         if let Some(key) = applied.created {
             self.key = key;

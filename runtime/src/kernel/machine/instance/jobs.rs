@@ -91,6 +91,8 @@ pub(crate) struct Vain {
     pub(crate) report: String,
     /// What was delivered in vain.
     pub(crate) post: Vec<Event>,
+    /// Resumptions that have not helped, and why.
+    pub(crate) declined: Vec<(Ack, RuntimeError)>,
     /// What ends the run also where no turn can.
     pub(crate) ends: Vec<Message>,
 }
@@ -143,8 +145,8 @@ impl TurnJob {
                 post.retain(|event| !is_settled_otherwise(event));
                 let report = report(code, &id, why);
                 let refused = cannot_resume(&id, &report);
-                declined.extend(resumes.into_iter().map(|ack| (Message { ack: Some(ack), ..Message::nudge() }, refused.clone())));
-                Err(Vain { report, post, ends })
+                let resumes = resumes.into_iter().map(|ack| (ack, refused.clone())).collect();
+                Err(Vain { report, post, declined: resumes, ends })
             }
         };
         Turned { acks, consume, declined, turned }

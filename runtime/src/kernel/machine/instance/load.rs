@@ -61,8 +61,9 @@ impl Instance {
         self.fresh = unstarted(&found.stored.history, &self.state);
         self.merge(std::mem::take(&mut found.messages));
         if self.state.status != Status::Suspended {
-            let numbers = self.refuse_resumes(&wrong_state(&self.id, "it is not suspended"), fx);
-            fx.discarded.extend(numbers);
+            let error = wrong_state(&self.id, "it is not suspended");
+            let resumes = self.mailbox.extract_if(.., |message| message.is_resume());
+            resumes.for_each(|message| fx.decline(message, error.clone()));
         }
         let is_suspended = self.state.status == Status::Suspended && self.state.report.is_none() && !self.is_resumed();
         let waits_for_its_start = self.state.status == Status::Pending && self.state.wake_at.is_some() && !self.state.is_due(now);

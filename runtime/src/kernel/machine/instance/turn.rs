@@ -133,9 +133,9 @@ impl Instance {
         declined.into_iter().for_each(|(message, error)| fx.refuse(message, &error));
         match turned {
             Ok(done) => self.record(now, *done, acks, consume, fx),
-            Err(Vain { report, post, ends }) => {
+            Err(Vain { report, post, declined, ends }) => {
                 self.mailbox.splice(..0, ends);
-                self.park(now, report, Waiting { post, acks, consume, ..Waiting::default() }, fx);
+                self.park(now, report, Waiting { post, acks, declined, consume, ..Waiting::default() }, fx);
             }
         }
     }

@@ -86,6 +86,25 @@ fn a_resumption_that_does_not_help_is_refused_and_the_run_stays_parked() {
 }
 
 #[test]
+fn a_resumption_is_refused_when_the_status_says_why() {
+    let mut run = poisoned();
+    let (ask, mut answer) = asked(resume());
+    run.until(Step::Commit, ask);
+    assert!(answer.get().is_none(), "a turn was given up");
+    run.go_on();
+    assert!(answer.error().contains("cannot resume"));
+
+    let mut run = poisoned();
+    run.process.lacks = vec!["grows_then_hears"];
+    let (ask, mut answer) = asked(resume());
+    run.until(Step::Commit, ask);
+    assert!(answer.get().is_none(), "it was not replayed");
+    run.refusals.push_back(ErrorKind::Fenced);
+    run.go_on();
+    assert!(answer.error().contains("cannot resume"), "whatever becomes of the status");
+}
+
+#[test]
 fn events_that_cannot_be_put_aside_leave_the_run_as_it_is() {
     let mut run = Stage::of(hears_twice());
     run.tell(deliver(go(1)));
