@@ -68,7 +68,7 @@ fn pause(seconds: f64) -> Result<Duration, String> {
 struct Seen {
     #[serde(flatten)]
     watch: Watch,
-    /// How often it was looked at, over all generations.
+    /// How often it was looked at, over all executions.
     #[serde(default)]
     looks: u64,
     /// The size at the last look.
@@ -121,10 +121,10 @@ async fn main() -> dacapo::Result<()> {
     resume::check(&runtime, &id, &watch).await?;
     let run = runtime.start(monitor(Seen { watch, looks: 0, size: None })).id(&id).reuse_id(ReuseId::UseExisting).await?;
     let ended = run.result().await;
-    let generation = run.status().await?.execution();
+    let execution = run.status().await?.execution();
     runtime.shutdown().await?;
     let Seen { watch, looks, size } = ended.map_err(resume::failed(&id))?;
     let (file, bytes) = (watch.file.display(), size.unwrap_or(0));
-    println!("{file} is complete: {bytes} bytes, {looks} looks, generation {generation}");
+    println!("{file} is complete: {bytes} bytes, {looks} looks, execution {execution}");
     Ok(())
 }

@@ -138,13 +138,13 @@ async fn sits(number: u32) -> u32 {
     number
 }
 
-/// Begins generation after generation and never waits.
+/// Begins execution after execution and never waits.
 #[orchestrator]
 async fn spins() -> u32 {
     dacapo::continue_as_new(spins()).await
 }
 
-/// A generation with an activity each.
+/// An execution with an activity each.
 #[orchestrator]
 async fn works_on(left: u32) -> u32 {
     work(left).await;

@@ -1,4 +1,4 @@
-//! Eternal orchestrations: a generation ends, the next begins, nothing is lost and nothing grows.
+//! Eternal orchestrations: an execution ends, the next begins, nothing is lost and nothing grows.
 
 mod support;
 #[path = "support/wait.rs"]
@@ -21,7 +21,7 @@ async fn add(sum: u64, n: u64) -> u64 {
     sum + n
 }
 
-/// Adds up 1 to `last`, one number in each generation.
+/// Adds up 1 to `last`, one number in each execution.
 #[orchestrator]
 async fn sums(n: u64, last: u64, sum: u64) -> u64 {
     let sum = add(sum, n).await;
@@ -37,14 +37,14 @@ async fn memory() -> Runtime {
 }
 
 #[tokio::test]
-async fn a_history_holds_one_generation_and_says_which() -> dacapo::Result<()> {
+async fn a_history_holds_one_execution_and_says_which() -> dacapo::Result<()> {
     let runtime = memory().await;
     let run = runtime.start(sums(1, 50, 0)).id("sum").await?;
     assert_eq!(run.result().await?, 1275);
     let status = run.status().await?;
     assert_eq!((status.execution(), status.runtime_status()), (50, Status::Completed));
     assert_eq!(status.input().map(Payload::as_str), Some(r#"{"n":50,"last":50,"sum":1225}"#));
-    assert_eq!(run.custom_status::<u64>().await?, Some(49), "a status outlives its generation");
+    assert_eq!(run.custom_status::<u64>().await?, Some(49), "a status outlives its execution");
     let history = runtime.history("sum").await?;
     let events: Vec<_> = history.iter().flat_map(|turn| &turn.events).collect();
     assert!(matches!(events[0], Recorded::ContinueAsNew { execution: 49 }), "{events:?}");
@@ -57,7 +57,7 @@ async fn a_history_holds_one_generation_and_says_which() -> dacapo::Result<()> {
 const LETTER: Event<char> = Event::new("letter");
 const GO: Event<()> = Event::new("go");
 
-/// Takes one letter in each generation, and asks for three at once.
+/// Takes one letter in each execution, and asks for three at once.
 #[orchestrator]
 async fn spells(mut word: String, letters: usize) -> String {
     if word.is_empty() {
@@ -84,7 +84,7 @@ async fn events_that_were_not_taken_are_kept_in_order() -> dacapo::Result<()> {
         run.raise(LETTER, letter).await?;
     }
     run.raise(GO, ()).await?;
-    until("the fifth generation", async || run.status().await.is_ok_and(|status| status.execution() == 5)).await;
+    until("the fifth execution", async || run.status().await.is_ok_and(|status| status.execution() == 5)).await;
     drop(runtime);
     let runtime = Runtime::with_store(store).open().await?;
     let run = runtime.attach(spells, "word");
@@ -112,7 +112,7 @@ async fn leaves_two(round: u32) -> String {
 }
 
 #[tokio::test]
-async fn events_given_to_waits_that_end_with_their_generation_go_back_in_order() -> dacapo::Result<()> {
+async fn events_given_to_waits_that_end_with_their_execution_go_back_in_order() -> dacapo::Result<()> {
     let runtime = memory().await;
     let run = runtime.start(leaves_two(0)).await?;
     run.raise(GO, ()).await?;
@@ -127,7 +127,7 @@ async fn events_given_to_waits_that_end_with_their_generation_go_back_in_order()
 /// Whether `spins` is to look at what was raised to it.
 static LOOKS: AtomicBool = AtomicBool::new(false);
 
-/// Waits for nothing: each generation begins the next in its first turn.
+/// Waits for nothing: each execution begins the next in its first turn.
 #[orchestrator]
 async fn spins() -> String {
     if !dacapo::side_effect(|| LOOKS.load(Ordering::SeqCst)) {
@@ -194,11 +194,11 @@ async fn what_still_runs_is_cancelled() -> dacapo::Result<()> {
     let runtime = Runtime::with_store(store).state(Alive).open().await?;
     let run = runtime.attach(moves_on, "moving");
     assert_eq!(run.status().await?.execution(), 2);
-    assert_eq!(run.result().await?, 2, "the timer of the second generation is the one that counts");
+    assert_eq!(run.result().await?, 2, "the timer of the second execution is the one that counts");
     Ok(())
 }
 
-/// A child that takes three generations, with a failure in the last.
+/// A child that takes three executions, with a failure in the last.
 #[orchestrator]
 async fn child(round: u32) -> Result<u32, String> {
     let fresh = dacapo::new_uuid().to_string();
@@ -214,7 +214,7 @@ async fn parent() -> String {
 }
 
 #[tokio::test]
-async fn a_parent_waits_for_the_last_generation() -> dacapo::Result<()> {
+async fn a_parent_waits_for_the_last_execution() -> dacapo::Result<()> {
     let runtime = memory().await;
     let run = runtime.start(parent()).id("the parent").await?;
     assert!(run.result().await?.starts_with("given up after 3 with "));
@@ -230,7 +230,7 @@ async fn unique(round: u32, mut seen: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_uuid_is_not_made_again_by_the_next_generation() -> dacapo::Result<()> {
+async fn a_uuid_is_not_made_again_by_the_next_execution() -> dacapo::Result<()> {
     let runtime = memory().await;
     let mut seen = runtime.start(unique(1, Vec::new())).await?.result().await?;
     seen.sort_unstable();
@@ -290,7 +290,7 @@ async fn what_cannot_continue_fails_and_says_why() -> dacapo::Result<()> {
 }
 
 #[tokio::test]
-async fn a_next_generation_that_is_not_registered_parks_the_one_that_asked() -> dacapo::Result<()> {
+async fn a_next_execution_that_is_not_registered_parks_the_one_that_asked() -> dacapo::Result<()> {
     let store = MemoryStore::new();
     let build = || Runtime::with_store(store.clone()).only_registered().register(add).register(first_half);
     let runtime = build().open().await?;
@@ -308,7 +308,7 @@ async fn a_next_generation_that_is_not_registered_parks_the_one_that_asked() -> 
 async fn an_endless_run_can_be_terminated() -> dacapo::Result<()> {
     let runtime = memory().await;
     let run = runtime.start(sums(1, u64::MAX, 0)).id("endless").await?;
-    until("the sixth generation", async || run.status().await.is_ok_and(|status| status.execution() > 5)).await;
+    until("the sixth execution", async || run.status().await.is_ok_and(|status| status.execution() > 5)).await;
     run.terminate("enough").await?;
     assert_eq!(run.result().await.expect_err("it was ended").kind(), FailureKind::Terminated);
     Ok(())
@@ -329,27 +329,24 @@ fn size_of(database: &Path) -> u64 {
         .sum()
 }
 
-/// `DACAPO_GENERATIONS=100000 cargo test --release --test continue_as_new flat -- --nocapture` runs the long form.
+/// `DACAPO_EXECUTIONS=100000 cargo test --release --test continue_as_new flat -- --nocapture` runs the long form.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_file_stay_flat() -> dacapo::Result<()> {
-    let generations = std::env::var("DACAPO_GENERATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000);
+    let executions = std::env::var("DACAPO_EXECUTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000);
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("flat.db");
     let url = format!("sqlite:{}", database.display());
     let runtime = Runtime::builder(url).synchronous(Synchronous::Normal).open().await?;
-    let run = runtime.start(sums(1, generations, 0)).id("eternal").await?;
+    let run = runtime.start(sums(1, executions, 0)).id("eternal").await?;
     let begun = std::time::Instant::now();
-    let warm = u32::try_from(generations / 2)?;
+    let warm = u32::try_from(executions / 2)?;
     while run.status().await?.execution() < warm {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let (file, memory) = (size_of(&database), resident());
-    assert_eq!(run.result().await?, generations * (generations + 1) / 2);
+    assert_eq!(run.result().await?, executions * (executions + 1) / 2);
     let (file_after, memory_after) = (size_of(&database), resident());
-    println!(
-        "{generations} generations in {:?}: file {file} -> {file_after}, memory {memory} -> {memory_after}",
-        begun.elapsed()
-    );
+    println!("{executions} executions in {:?}: file {file} -> {file_after}, memory {memory} -> {memory_after}", begun.elapsed());
     assert!(file_after <= file + 256 * 1024, "the file grew from {file} to {file_after}");
     assert!(memory_after <= memory + 4 * 1024 * 1024, "memory grew from {memory} to {memory_after}");
     runtime.shutdown().await?;
@@ -377,7 +374,7 @@ fn killed() -> dacapo::Result<()> {
 }
 
 #[test]
-fn a_kill_between_generations_loses_none() -> dacapo::Result<()> {
+fn a_kill_between_executions_loses_none() -> dacapo::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("eternal.db");
     let url = format!("sqlite:{}", database.display());
@@ -398,7 +395,7 @@ fn a_kill_between_generations_loses_none() -> dacapo::Result<()> {
                 _ => false,
             })
         };
-        if process.run_until("the next generation", reached) && process.kill() {
+        if process.run_until("the next execution", reached) && process.kill() {
             kills += 1;
         }
     }

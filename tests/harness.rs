@@ -150,7 +150,7 @@ async fn daily(day: u32) -> dacapo::Result<u32> {
 }
 
 #[test]
-fn generations_and_scheduled_starts_follow_the_virtual_clock_through_crashes() {
+fn executions_and_scheduled_starts_follow_the_virtual_clock_through_crashes() {
     let result = crash_everywhere(|harness| {
         harness.mock(reserve, |day| Ok(day * 10));
         let handle = harness.client(|client| async move { client.start(daily(0)).id("daily").after(DAY).await });

@@ -149,11 +149,11 @@ async fn echoes_long() -> String {
     "x".repeat(2_000)
 }
 
-async fn a_generation_takes_its_large_values_with_it(kept: Kept) -> dacapo::Result<()> {
+async fn an_execution_takes_its_large_values_with_it(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await?;
     assert_eq!(runtime.start(goes_on(20, large())).await?.result().await?, large().len());
     if let Kept::File(_) = &kept {
-        assert_eq!(rows(&kept), 1, "the input of the last generation");
+        assert_eq!(rows(&kept), 1, "the input of the last execution");
     }
     Ok(())
 }
@@ -162,7 +162,7 @@ on_both_stores! {
     large_values_outlive_a_restart
     a_value_that_looks_like_an_envelope_comes_back_as_it_is
     a_value_above_the_limit_is_refused_and_nothing_is_lost
-    a_generation_takes_its_large_values_with_it
+    an_execution_takes_its_large_values_with_it
     what_changes_is_read_as_it_was_at_one_time
 }
 

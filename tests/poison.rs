@@ -34,12 +34,12 @@ async fn waits_twice() -> u32 {
     step(n).await
 }
 
-/// Its second generation waits for what was raised to the first.
+/// Its second execution waits for what was raised to the first.
 #[orchestrator]
-async fn generations(generation: u32) -> u32 {
-    if generation == 1 {
+async fn executions(execution: u32) -> u32 {
+    if execution == 1 {
         NEXT.wait().await;
-        return dacapo::continue_as_new(generations(2)).await;
+        return dacapo::continue_as_new(executions(2)).await;
     }
     GO.wait().await
 }
@@ -143,9 +143,9 @@ async fn an_event_that_was_kept_for_a_later_wait_is_put_aside(kept: Kept) -> dac
     Ok(())
 }
 
-async fn an_event_for_the_next_generation_is_put_aside(kept: Kept) -> dacapo::Result<()> {
+async fn an_event_for_the_next_execution_is_put_aside(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await;
-    runtime.start(generations(1)).id("g").await?;
+    runtime.start(executions(1)).id("g").await?;
     for value in ["one", "two"] {
         runtime.raise_named("g", "go", value).await?;
     }
@@ -157,7 +157,7 @@ async fn an_event_for_the_next_generation_is_put_aside(kept: Kept) -> dacapo::Re
     runtime.shutdown().await?;
     let runtime = open(&kept).await;
     runtime.raise("g", GO, 3).await?;
-    assert_eq!(runtime.attach(generations, "g").result().await?, 3);
+    assert_eq!(runtime.attach(executions, "g").result().await?, 3);
     Ok(())
 }
 
@@ -291,7 +291,7 @@ both::on_both_stores! {
     events_that_no_wait_took_are_told_at_the_end
     an_event_of_another_type_parks_the_run_until_it_is_put_aside
     an_event_that_was_kept_for_a_later_wait_is_put_aside
-    an_event_for_the_next_generation_is_put_aside
+    an_event_for_the_next_execution_is_put_aside
     a_run_that_failed_by_an_event_is_rewound_without_it
     a_report_quotes_no_value_that_is_kept_encrypted
 }

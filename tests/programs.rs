@@ -300,25 +300,25 @@ fn watch_of(place: &Place, file: &str) -> String {
 }
 
 #[test]
-fn monitor_counts_on_after_a_kill_and_over_generations() {
+fn monitor_counts_on_after_a_kill_and_over_executions() {
     let place = Place::of("monitor");
     let (arguments, id) = (["report.csv", "--every", "0.02"], watch_of(&place, "report.csv"));
     let url = format!("sqlite:{}", place.path("monitor.db").display());
-    let generation = || {
+    let execution = || {
         let status = support::block_on(async { dacapo::Client::connect(&url).await?.status(&id).await });
         status.map_or(0, |status| status.execution())
     };
-    place.killed(&arguments, "the second generation", || generation() >= 2);
+    place.killed(&arguments, "the second execution", || execution() >= 2);
     let mut process = Process::spawn(place.program(&arguments).stdout(fs::File::create(place.path("said")).expect("a file")));
-    assert!(process.run_until("the fourth generation", || generation() >= 4), "there is no file yet");
+    assert!(process.run_until("the fourth execution", || execution() >= 4), "there is no file yet");
     fs::write(place.path("report.csv"), "complete").expect("a file");
     assert!(!process.run_until("the end", || false));
 
     let text = fs::read_to_string(place.path("said")).expect("what it has said");
     let (_, rest) = text.split_once("report.csv is complete: 8 bytes, ").expect("the size");
-    let (looks, generation) = rest.trim_end().split_once(" looks, generation ").expect("two counts");
-    let [looks, generation]: [u32; 2] = [looks, generation].map(|count| count.parse().expect("a count"));
-    assert_eq!(generation, (looks - 1) / 10 + 1, "ten looks make a generation, also when it was killed: {text}");
+    let (looks, execution) = rest.trim_end().split_once(" looks, execution ").expect("two counts");
+    let [looks, execution]: [u32; 2] = [looks, execution].map(|count| count.parse().expect("a count"));
+    assert_eq!(execution, (looks - 1) / 10 + 1, "ten looks make an execution, also when it was killed: {text}");
 }
 
 #[test]
@@ -334,9 +334,9 @@ fn monitor_waits_while_the_file_grows() {
     assert!(!process.run_until("the end", || false));
     let text = place.run(&["report.csv", "--every", "0.7"]);
     assert!(text.contains("is complete already; to do it anew, give another --id\n"), "{text}");
-    assert!(text.ends_with("is complete: 11 bytes, 3 looks, generation 1\n"), "{text}");
+    assert!(text.ends_with("is complete: 11 bytes, 3 looks, execution 1\n"), "{text}");
     let text = place.run(&["report.csv", "--every", "0.01", "--id", "again"]);
-    assert!(text.ends_with("is complete: 11 bytes, 2 looks, generation 1\n"), "{text}");
+    assert!(text.ends_with("is complete: 11 bytes, 2 looks, execution 1\n"), "{text}");
 }
 
 #[test]
@@ -433,7 +433,7 @@ fn paths_that_look_alike_are_watches_of_their_own() {
     for (bytes, file) in [("a", "p/x"), ("bb", "p:x"), ("ccc", "p%3Ax"), ("dddd", "p#x")] {
         fs::write(place.path(file), bytes).expect("a file");
         let text = place.run(&[file, "--every", "0.01"]);
-        assert!(text.ends_with(&format!("{file} is complete: {} bytes, 2 looks, generation 1\n", bytes.len())), "{text}");
+        assert!(text.ends_with(&format!("{file} is complete: {} bytes, 2 looks, execution 1\n", bytes.len())), "{text}");
     }
 }
 

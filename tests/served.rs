@@ -323,7 +323,7 @@ fn a_monitor_is_started_and_watched_over_http() {
         let file = place.path("report.csv");
         let location = start(&server, "/orchestrators/monitor", json!({ "file": file, "every": 0.01 })).await;
         let has_looked = |state: &Value| state["customStatus"].as_u64().is_some_and(|looks| looks > 10);
-        assert_eq!(ask(&location, "the second generation", has_looked).await["runtimeStatus"], "Running");
+        assert_eq!(ask(&location, "the second execution", has_looked).await["runtimeStatus"], "Running");
         fs::write(&file, "complete").expect("a file");
         assert_eq!(output(&location).await["size"], 8);
         for (every, wrong) in [(-1, "negative"), (0, "no time at all")] {

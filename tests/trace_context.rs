@@ -26,19 +26,19 @@ async fn asks() -> Seen {
     seen().await
 }
 
-/// Asks before an event and after it, in a child, and in the next generation.
+/// Asks before an event and after it, in a child, and in the next execution.
 #[orchestrator]
-async fn asks_everywhere(generation: u32, so_far: Vec<Seen>) -> Vec<Seen> {
+async fn asks_everywhere(execution: u32, so_far: Vec<Seen>) -> Vec<Seen> {
     let mut all = so_far;
     all.push(seen().await);
-    if generation > 1 {
+    if execution > 1 {
         return all;
     }
     GO.wait().await;
     let (here, child, thread) = dacapo::join!(seen(), asks().id("child"), seen_on_a_thread());
     all.extend([here, child]);
     assert!(thread);
-    dacapo::continue_as_new(asks_everywhere(generation + 1, all)).await
+    dacapo::continue_as_new(asks_everywhere(execution + 1, all)).await
 }
 
 async fn open(kept: &Kept) -> dacapo::Result<Runtime> {
@@ -46,7 +46,7 @@ async fn open(kept: &Kept) -> dacapo::Result<Runtime> {
     Ok(builder.register(asks).register(asks_everywhere).open().await?)
 }
 
-async fn it_reaches_activities_children_and_generations_after_a_restart(kept: Kept) -> dacapo::Result<()> {
+async fn it_reaches_activities_children_and_executions_after_a_restart(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await?;
     let trace = TraceContext::parse(PARENT, Some("vendor=1")).expect("it is well-formed");
     runtime.start(asks_everywhere(1, Vec::new())).id("run").trace_context(trace).await?;
@@ -80,7 +80,7 @@ async fn without_one_nothing_is_recorded(kept: Kept) -> dacapo::Result<()> {
 }
 
 on_both_stores! {
-    it_reaches_activities_children_and_generations_after_a_restart
+    it_reaches_activities_children_and_executions_after_a_restart
     a_client_of_another_process_says_it
     without_one_nothing_is_recorded
 }

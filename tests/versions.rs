@@ -251,7 +251,7 @@ async fn eternal_2(n: u32) -> u32 {
 }
 
 #[tokio::test]
-async fn a_generation_can_move_to_the_next_version() -> dacapo::Result<()> {
+async fn an_execution_can_move_to_the_next_version() -> dacapo::Result<()> {
     let store = MemoryStore::new();
     let first = build(&store).with(eternal_1).open().await;
     first.start(eternal_1(1)).id("eternal").await?;

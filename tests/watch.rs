@@ -25,13 +25,13 @@ async fn hears() -> u32 {
 }
 
 #[orchestrator]
-async fn generations(n: u32) -> u32 {
+async fn executions(n: u32) -> u32 {
     GO.wait().await;
-    if n == 0 { 7 } else { dacapo::continue_as_new(generations(n - 1)).await }
+    if n == 0 { 7 } else { dacapo::continue_as_new(executions(n - 1)).await }
 }
 
 async fn open(kept: &Kept) -> dacapo::Result<Runtime> {
-    Ok(kept.runtime().only_registered().register(hears).register(generations).open().await?)
+    Ok(kept.runtime().only_registered().register(hears).register(executions).open().await?)
 }
 
 fn shown(status: &dacapo::InstanceStatus) -> Option<&str> {
@@ -69,7 +69,7 @@ async fn next(watch: &mut Watch) -> dacapo::InstanceStatus {
 async fn what_is_done_to_a_run_is_told_until_its_end(kept: Kept) -> dacapo::Result<()> {
     let runtime = open(&kept).await?;
     for client in [runtime.client(), kept.client().await] {
-        let run = runtime.start(generations(1)).await?;
+        let run = runtime.start(executions(1)).await?;
         let mut watch = client.watch(run.id());
         assert_eq!(next(&mut watch).await.execution(), 1);
         runtime.suspend(run.id(), "lunch").await?;

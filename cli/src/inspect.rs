@@ -160,7 +160,7 @@ fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -
         }
     }
     if status.execution() > 1 {
-        line("generation", status.execution().to_string());
+        line("execution", status.execution().to_string());
     }
     if let Some(parent) = status.parent_id() {
         line("called by", parent.to_owned());

@@ -207,23 +207,23 @@ fn a_timeout_after_a_dropped_one_starts_from_the_beginning() {
     assert_eq!(run.result(), Ok((100, 7)));
 }
 
-/// Asks for its next generation and drops that future; then waits, or ends.
+/// Asks for its next execution and drops that future; then waits, or ends.
 #[orchestrator]
-async fn drops_its_next_generation(generation: u32, waits: bool) -> u32 {
-    if generation == 0 {
-        assert!(dacapo::continue_as_new(drops_its_next_generation(1, waits)).now_or_never().is_none());
+async fn drops_its_next_execution(execution: u32, waits: bool) -> u32 {
+    if execution == 0 {
+        assert!(dacapo::continue_as_new(drops_its_next_execution(1, waits)).now_or_never().is_none());
         if waits {
             GO.wait().await;
         }
     }
-    generation
+    execution
 }
 
 #[tokio::test]
-async fn a_next_generation_that_was_asked_for_begins_though_the_future_is_dropped() -> dacapo::Result<()> {
+async fn a_next_execution_that_was_asked_for_begins_though_the_future_is_dropped() -> dacapo::Result<()> {
     let runtime = Runtime::open("memory:").await?;
     for waits in [true, false] {
-        let run = runtime.start(drops_its_next_generation(0, waits)).await?;
+        let run = runtime.start(drops_its_next_execution(0, waits)).await?;
         assert_eq!(run.result().await?, 1, "waits: {waits}");
     }
     Ok(())

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Parent,
     /// Two entities, locked.
     Transfer,
-    /// `n` events over several generations.
+    /// `n` events over several executions.
     Collect,
     /// An activity that fails until it is mended.
     Fragile,

@@ -157,7 +157,7 @@ pub(crate) async fn transfer(n: u64) -> i64 {
     after - before - 7
 }
 
-/// Takes three events in each generation.
+/// Takes three events in each execution.
 #[orchestrator]
 pub(crate) async fn collect(n: u64, mut taken: Vec<u64>) -> Vec<u64> {
     for _ in 0..3 {

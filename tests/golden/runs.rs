@@ -251,7 +251,7 @@ pub(crate) async fn parent(n: u32) -> u32 {
     a + b
 }
 
-/// Collects words, one in each generation.
+/// Collects words, one in each execution.
 #[orchestrator]
 pub(crate) async fn collects(round: u32, words: Vec<String>) -> Vec<String> {
     let mut words = words;

@@ -23,7 +23,7 @@ pub(crate) async fn checks(n: u32) -> u32 {
     double(n).await + u32::from(was_unreadable) + GO.wait().await
 }
 
-/// Leaves to its second generation what was raised to the first.
+/// Leaves to its second execution what was raised to the first.
 #[orchestrator]
 pub(crate) async fn hands_over(generation: u32) -> String {
     let number = GO.wait().await;

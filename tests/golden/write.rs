@@ -193,7 +193,7 @@ async fn since_v2(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
     let hands_over = runtime.start(runs_2::hands_over(1)).id("hands-over").await?;
     hands_over.raise(WORD, "for the second generation".to_owned()).await?;
     hands_over.raise(GO, 1).await?;
-    until("the second generation", async || hands_over.status().await.is_ok_and(|status| status.execution() == 2)).await;
+    until("the second execution", async || hands_over.status().await.is_ok_and(|status| status.execution() == 2)).await;
 
     let tally = EntityId::named("tally", "reported");
     elsewhere.signal_named(&tally, "add", "no number").await?;
@@ -260,7 +260,7 @@ async fn waiting(runtime: &Runtime, elsewhere: &Client) -> dacapo::Result<()> {
     for word in ["one", "two", "three", "four"] {
         eternal.raise(WORD, word.to_owned()).await?;
     }
-    until("the fourth generation", async || eternal.status().await.is_ok_and(|status| status.execution() == 4)).await;
+    until("the fourth execution", async || eternal.status().await.is_ok_and(|status| status.execution() == 4)).await;
 
     let begun = [
         "parent-named",

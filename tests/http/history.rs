@@ -29,8 +29,8 @@ async fn never_ends(n: u32) -> u32 {
 
 /// Does whatever leaves an entry in a history.
 #[orchestrator]
-async fn everything(generation: u32) -> Result<u32, String> {
-    if generation == 1 {
+async fn everything(execution: u32) -> Result<u32, String> {
+    if execution == 1 {
         return dacapo::continue_as_new(everything(2)).await;
     }
     let drawn = dacapo::side_effect(|| 3);

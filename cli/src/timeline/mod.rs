@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 use crate::time::rfc3339;
 use crate::timeline::lanes::Lanes;
 
-/// One generation of an orchestration, from its first turn to its last, or to now.
+/// One execution of an orchestration, from its first turn to its last, or to now.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timeline {

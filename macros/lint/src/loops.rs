@@ -113,7 +113,7 @@ fn drained<'a>(node: &Loop, flow: &'a Flow) -> Option<&'a SerialStream> {
     streams.flat_map(|awaited| awaited.base.reads()).find_map(|var| flow.variables[var].serial.as_ref())
 }
 
-/// Whether an endless loop can be left, or hands over to the next generation.
+/// Whether an endless loop can be left, or hands over to the next execution.
 fn ends(node: &Loop) -> bool {
     let mut inner = HashSet::new();
     node.body.each(false, &mut |child| {

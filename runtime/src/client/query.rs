@@ -259,7 +259,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The orchestrations. Input, outcome, version and generation are only in their histories and are left out (the numbers are 0);
+    /// The orchestrations. Input, outcome, version and execution are only in their histories and are left out (the numbers are 0);
     /// [`Client::status`] has them.
     #[must_use]
     pub fn instances(&self) -> &[InstanceStatus] {

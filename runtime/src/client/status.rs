@@ -190,13 +190,13 @@ impl InstanceStatus {
         self.version
     }
 
-    /// The number of the generation, 1 until the orchestration has [continued as new](crate::continue_as_new).
+    /// The number of the execution, 1 until the orchestration has [continued as new](crate::continue_as_new).
     #[must_use]
     pub fn execution(&self) -> u32 {
         self.execution
     }
 
-    /// The recorded arguments of the last generation, if they can be decoded here.
+    /// The recorded arguments of the last execution, if they can be decoded here.
     #[must_use]
     pub fn input(&self) -> Option<&Payload> {
         self.input.as_ref().filter(|input| !input.is_sealed())

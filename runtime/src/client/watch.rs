@@ -21,7 +21,7 @@ const REST: Duration = Duration::from_millis(20);
 
 impl Client {
     /// Follows an orchestration until its end: its current status first, then each change of the status, the custom status or the
-    /// generation.
+    /// execution.
     ///
     /// It is driven by commits in the worker's process and by the store's notices elsewhere; nothing is read while nothing is written. Of
     /// changes that come faster than fifty times a second, only the last is seen.

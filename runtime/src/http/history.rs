@@ -209,7 +209,7 @@ impl Writer<'_> {
             }
             Event::EntityLockGranted { id, .. } => Row { name: Some(id.to_string()), ..row("EventRaised") },
             Event::EntityState { .. } => return None,
-            // There the history of a generation begins with its `ExecutionStarted`.
+            // There the history of an execution begins with its `ExecutionStarted`.
             Event::ContinueAsNew { .. } => return None,
         })
     }

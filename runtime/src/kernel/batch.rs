@@ -37,7 +37,7 @@ pub struct Batch {
     pub children: Vec<NewInstance>,
     /// A turn of an existing instance.
     pub append: Option<Append>,
-    /// The orchestrator of the generation that begins with that turn: the turns before it are deleted, and it becomes turn 1.
+    /// The orchestrator of the execution that begins with that turn: the turns before it are deleted, and it becomes turn 1.
     pub continues: Option<String>,
     /// The state of that instance after the turn, if it changed. One that has ended with it has no heartbeats any more.
     pub update: Option<Update>,
@@ -50,7 +50,7 @@ pub struct Batch {
     pub tell: Vec<(String, Event)>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
-    /// Large values, kept beside the histories that name their keys. They are deleted with the generation they belong to.
+    /// Large values, kept beside the histories that name their keys. They are deleted with the execution they belong to.
     pub beside: Vec<Beside>,
 }
 

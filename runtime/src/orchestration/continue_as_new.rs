@@ -1,4 +1,4 @@
-//! The end of one generation of an orchestration, and the start of the next.
+//! The end of one execution of an orchestration, and the start of the next.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -13,10 +13,10 @@ use crate::kernel::registration::Registration;
 use crate::orchestration::child::Orchestration;
 use crate::orchestration::durable::Durable;
 
-/// Ends this generation of the orchestration and starts the next one, as the given call. It never returns.
+/// Ends this execution of the orchestration and starts the next one, as the given call. It never returns.
 ///
 /// The instance keeps its id, its parent, its custom status and the events that were raised and not taken yet. Its history is deleted
-/// in the transaction that starts the next generation, so that an orchestration without an end keeps a size. Calls that
+/// in the transaction that starts the next execution, so that an orchestration without an end keeps a size. Calls that
 /// still run are cancelled.
 ///
 /// Its value has the type that the called orchestrator returns, so that it stands where the orchestrator returns one; in any other
@@ -54,7 +54,7 @@ pub fn continue_as_new<F: Function>(next: Orchestration<F>) -> ContinueAsNew<F> 
         None => input,
         Some(id) => {
             let message = format!(
-                "the next generation keeps its instance id; remove `.id(\"{id}\")` from `continue_as_new({}(..))`",
+                "the next execution keeps its instance id; remove `.id(\"{id}\")` from `continue_as_new({}(..))`",
                 F::NAME
             );
             Err(Failure::new(FailureKind::Runtime, message).non_retryable())
@@ -63,10 +63,10 @@ pub fn continue_as_new<F: Function>(next: Orchestration<F>) -> ContinueAsNew<F> 
     ContinueAsNew { input: Some(input), function: PhantomData }
 }
 
-/// The end of a generation, from [`continue_as_new`].
+/// The end of an execution, from [`continue_as_new`].
 ///
 /// # Cancel safety
-/// This future is not cancel safe: when it is dropped after its first poll, the generation still ends and the next one starts, even if
+/// This future is not cancel safe: when it is dropped after its first poll, the execution still ends and the next one starts, even if
 /// the orchestrator returns.
 #[must_use = "nothing continues until it is awaited"]
 pub struct ContinueAsNew<F: Function> {

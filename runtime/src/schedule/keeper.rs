@@ -1,4 +1,4 @@
-//! The orchestration that is a schedule: each of its generations waits for the next time or the next command, and acts on it.
+//! The orchestration that is a schedule: each of its executions waits for the next time or the next command, and acts on it.
 //!
 //! Invariant: the run for a time has an id made of the schedule's name and that time, so whatever is done twice starts it once.
 
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
     pub(super) catch_up: CatchUp,
 }
 
-/// A schedule, as one generation of its orchestration leaves it to the next.
+/// A schedule, as one execution of its orchestration leaves it to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ScheduleState {
     pub(super) plan: Plan,
@@ -76,7 +76,7 @@ impl Here {
 
 /// What is late by less was not missed.
 const ON_TIME: Duration = Duration::from_secs(10);
-/// How many times one generation deals with.
+/// How many times one execution deals with.
 const AT_ONCE: usize = 100;
 
 impl ScheduleState {

@@ -103,7 +103,7 @@ pub(crate) fn describe_event(event: &Event, values: Values) -> String {
         Event::EntityState { .. } => "the state of an entity".to_owned(),
         Event::ExecutionStarted { .. } => "the start of the run".to_owned(),
         Event::Patched { name } => format!("the patch `{name}`"),
-        Event::ContinueAsNew { .. } => "the start of the next generation".to_owned(),
+        Event::ContinueAsNew { .. } => "the start of the next execution".to_owned(),
         Event::TaskCompleted { id, .. } | Event::EntityOperationCompleted { id, .. } => {
             format!("the result of call {id}, and no call before it")
         }

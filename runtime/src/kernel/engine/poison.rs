@@ -9,7 +9,7 @@ use crate::kernel::failure::Failure;
 #[derive(Clone, Debug)]
 pub(crate) struct Poison {
     pub(crate) name: String,
-    /// Its place among the events of its generation: 1 is the first.
+    /// Its place among the events of its execution: 1 is the first.
     pub(crate) number: u64,
     pub(crate) failure: Failure,
 }
@@ -67,7 +67,7 @@ pub(crate) fn put_aside(history: &[Turn]) -> impl Iterator<Item = u64> {
         .copied()
 }
 
-/// How many external events a history holds, those included that the generation before has left.
+/// How many external events a history holds, those included that the execution before has left.
 pub(crate) fn count_raised(history: &[Turn]) -> u64 {
     let events = history.iter().flat_map(|turn| &turn.events);
     events

@@ -96,10 +96,10 @@ statements! {
             ON CONFLICT (instance, call) DO UPDATE SET details = excluded.details";
     STOP_BEAT = "DELETE FROM heartbeat WHERE instance = ?1 AND call = ?2";
     HEARTBEATS = "SELECT call, details FROM heartbeat WHERE instance = ?1";
-    /// Before a generation takes the place of the one before.
+    /// Before an execution takes the place of the one before.
     TRUNCATE = "DELETE FROM turn WHERE key BETWEEN ?1 AND ?2";
     RENAME = "UPDATE instance SET name = ?2 WHERE key = ?1";
-    /// A start is the first event of a history, or follows the end of the generation before. As text: SQLite has no number for a
+    /// A start is the first event of a history, or follows the end of the execution before. As text: SQLite has no number for a
     /// shape above 2^63.
     CENSUS = "SELECT name,
               CAST(coalesce(events -> '$[0].ExecutionStarted.version', events -> '$[1].ExecutionStarted.version', '1') AS INTEGER),

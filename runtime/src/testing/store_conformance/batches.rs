@@ -119,7 +119,7 @@ pub(super) async fn a_history_is_dense(store: &dyn Store) {
     apply(store, append(key, 3)).await;
 }
 
-pub(super) async fn a_generation_takes_the_place_of_the_one_before(store: &dyn Store) {
+pub(super) async fn an_execution_takes_the_place_of_the_one_before(store: &dyn Store) {
     let key = created(store, "eternal").await;
     apply(store, append(key, 2)).await;
     let next = |number| Batch { continues: Some("others".into()), ..append(key, number) };
@@ -141,7 +141,7 @@ pub(super) async fn values_beside_a_history_live_as_long_as_it(store: &dyn Store
     assert_eq!(read, BTreeMap::from([(-8, vec![0, 255]), (7, vec![0, 255])]), "one that is not there is left out");
     let next = Batch { continues: Some("orders".into()), ..append(key, 3) };
     apply(store, with(Owner::Appended, 10, next)).await;
-    assert_eq!(kept(&[7, -8, 10]).await, [10], "those of the generation before are gone");
+    assert_eq!(kept(&[7, -8, 10]).await, [10], "those of the execution before are gone");
     apply(store, end(key, 2, Status::Completed)).await;
     assert_eq!(kept(&[10]).await, [10]);
     apply(store, Batch { purge: vec![key], ..Batch::default() }).await;

@@ -56,7 +56,7 @@ rules! {
         a_batch_is_applied_as_a_whole
         a_refused_batch_changes_nothing
         a_history_is_dense
-        a_generation_takes_the_place_of_the_one_before
+        an_execution_takes_the_place_of_the_one_before
         values_beside_a_history_live_as_long_as_it
         an_id_belongs_to_one_instance
         a_key_is_given_once

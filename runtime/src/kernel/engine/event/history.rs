@@ -29,16 +29,16 @@ pub enum Event {
         /// The orchestration that called it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Parent>,
-        /// What the generation before this one left, if there was one.
+        /// What the execution before this one left, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         continued: Option<Continued>,
         /// The call it is part of, if whoever started it said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<Box<TraceContext>>,
     },
-    /// The generation before the one that starts here ended by continuing as new; its events were deleted.
+    /// The execution before the one that starts here ended by continuing as new; its events were deleted.
     ContinueAsNew {
-        /// The number of the generation that ended.
+        /// The number of the execution that ended.
         execution: u32,
     },
     /// An activity was called.
@@ -162,7 +162,7 @@ pub enum Event {
         /// The reason given.
         reason: String,
         /// The external events that no wait takes from here on, because it could not read them: 1 is the first that was raised to this
-        /// generation.
+        /// execution.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         without_events: Vec<u64>,
     },

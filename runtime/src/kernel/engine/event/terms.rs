@@ -1,4 +1,4 @@
-//! What events say of calls, callers and generations.
+//! What events say of calls, callers and executions.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use crate::kernel::time::Timestamp;
 /// The number of a call within its execution: 1 is the first, in the order of first polls.
 pub type CallId = u64;
 
-/// What one generation of an orchestration leaves to the next.
+/// What one execution of an orchestration leaves to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continued {
-    /// The number of the generation that starts: 2 is the first that continues another.
+    /// The number of the execution that starts: 2 is the first that continues another.
     pub execution: u32,
-    /// How many calls all generations before have made. The numbers go on, so that a late result of an old call meets none of the
+    /// How many calls all executions before have made. The numbers go on, so that a late result of an old call meets none of the
     /// new ones.
     pub calls: CallId,
     /// The events that were raised and not taken yet, oldest first within a name.
@@ -44,7 +44,7 @@ pub struct NotTaken {
 pub struct Caller {
     /// The instance id.
     pub instance: String,
-    /// When the generation of it was started.
+    /// When the execution of it was started.
     pub run: Timestamp,
 }
 

@@ -28,11 +28,11 @@ pub(crate) struct Progress {
     pub(crate) actions: Vec<Action>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) finished: bool,
-    /// The generation that follows the one that has ended.
+    /// The execution that follows the one that has ended.
     pub(crate) next: Option<Next>,
 }
 
-/// The generation that follows one that has continued as new.
+/// The execution that follows one that has continued as new.
 #[derive(Debug)]
 pub(crate) struct Next {
     pub(crate) orchestrator: Registration,
@@ -41,7 +41,7 @@ pub(crate) struct Next {
 }
 
 impl Next {
-    /// Hands on events that were raised to the generation before and that it has not seen.
+    /// Hands on events that were raised to the execution before and that it has not seen.
     pub(crate) fn carry(&mut self, raised: Vec<Event>) {
         let Event::ExecutionStarted { continued: Some(continued), .. } = &mut self.started else { return };
         continued.events.extend(raised.into_iter().filter_map(|event| match event {
@@ -119,7 +119,7 @@ impl Execution {
         self.undecodable().or_else(|| self.root.was_foreign().then(|| self.foreign_wake())).map(Report::Text)
     }
 
-    /// Records how the generation has ended, if it has.
+    /// Records how the execution has ended, if it has.
     fn conclude(&mut self, progress: &mut Progress) {
         if let Some(outcome) = &self.outcome
             && self.future.is_some()
@@ -143,7 +143,7 @@ impl Execution {
         }
     }
 
-    /// What the end of a generation leaves: events that no wait has taken, calls without an outcome, a lock.
+    /// What the end of an execution leaves: events that no wait has taken, calls without an outcome, a lock.
     fn leave_open(&mut self, late: impl Iterator<Item = Event>, progress: &mut Progress) {
         let scope = self.scope_mut();
         if progress.next.is_none() {
@@ -178,7 +178,7 @@ impl Execution {
         }
     }
 
-    /// How the next generation starts: as this one did, but for what has changed.
+    /// How the next execution starts: as this one did, but for what has changed.
     fn next(&mut self, orchestrator: Registration, next_input: Payload) -> Next {
         let left = self.scope_mut().leave();
         let mut next = self.started.clone().expect("what has ended was started");

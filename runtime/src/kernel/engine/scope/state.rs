@@ -27,7 +27,7 @@ pub(crate) struct Scope {
     pub(super) unloading: bool,
     pub(crate) instance: Arc<str>,
     pub(crate) orchestrator: Registration,
-    /// The number of the generation.
+    /// The number of the execution.
     pub(crate) execution: u32,
     /// The orchestration that waits for this one.
     pub(crate) parent: Option<Arc<str>>,
@@ -229,7 +229,7 @@ impl Scope {
         })
     }
 
-    /// Begins as the generation that follows another.
+    /// Begins as the execution that follows another.
     pub(crate) fn go_on(&mut self, continued: Continued) {
         self.execution = continued.execution;
         self.last_call = continued.calls;
@@ -238,7 +238,7 @@ impl Scope {
         }
     }
 
-    /// What the next generation begins with. The future that waited for events must be gone.
+    /// What the next execution begins with. The future that waited for events must be gone.
     pub(crate) fn leave(&mut self) -> Continued {
         let events = std::mem::take(&mut self.events).into_iter().flat_map(|(name, channel)| {
             channel.buffered.into_iter().map(move |arrived| Raised { name: name.clone(), input: arrived.payload })
