@@ -195,7 +195,7 @@ async fn renews(left: u32, sum: u32) -> u32 {
 #[test]
 fn versions_and_executions_with_a_codec_go_on() {
     let ended = crash_everywhere(|harness| {
-        harness.settings(|builder| builder.payloads(Payloads::default().beside_above(1).codec(Reversed)));
+        harness.settings(|builder| builder.payloads(Payloads::default().out_of_line_above(1).codec(Reversed)));
         harness.mock(sends, |n| n);
         harness.run(renews(2, 0))
     });

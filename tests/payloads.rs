@@ -1,4 +1,4 @@
-//! What large and secret values promise: they are kept beside the history, read only when needed, deleted with it, and never in clear
+//! What large and secret values promise: they are stored out of line, read only when needed, deleted with their history, and never in clear
 //! where there is a codec.
 
 use std::path::Path;
@@ -167,7 +167,7 @@ on_both_stores! {
 }
 
 #[tokio::test]
-async fn a_run_without_large_values_has_no_row_beside() -> dacapo::Result<()> {
+async fn a_run_without_large_values_stores_none_out_of_line() -> dacapo::Result<()> {
     let kept = Kept::file();
     let runtime = open(&kept).await?;
     let run = runtime.start(carries("small".into())).await?;
@@ -360,7 +360,7 @@ async fn a_large_state_of_an_entity_takes_the_place_of_the_one_before() -> dacap
 }
 
 async fn what_changes_is_read_as_it_was_at_one_time(kept: Kept) -> dacapo::Result<()> {
-    let runtime = kept.runtime().payloads(Payloads::default().beside_above(10)).open().await?;
+    let runtime = kept.runtime().payloads(Payloads::default().out_of_line_above(10)).open().await?;
     let changes = async {
         for _ in 0..300 {
             runtime.call(Vault::at("v").keep("a word".to_owned())).await?;

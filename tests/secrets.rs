@@ -42,7 +42,7 @@ impl Codec for Shift {
 }
 
 fn payloads() -> Payloads {
-    Payloads::default().codec(Shift).beside_above(2_000).limit(50_000)
+    Payloads::default().codec(Shift).out_of_line_above(2_000).limit(50_000)
 }
 
 async fn open(kept: &Kept) -> dacapo::Result<Runtime> {

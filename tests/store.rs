@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dacapo::ErrorKind;
 use dacapo::store::{
-    Applied, Batch, Beside, Instance, InstanceKey, Lookup, MemoryStore, NewInstance, Owner, Reply, SqliteStore, State, Store,
+    Applied, Batch, Instance, InstanceKey, Lookup, MemoryStore, NewInstance, OutOfLine, Owner, Reply, SqliteStore, State, Store,
     Stored, Synchronous, Timestamp, Turn,
 };
 use dacapo::testing::store_conformance::{check, check_within};
@@ -56,7 +56,7 @@ async fn what_a_store_is_given_and_answers_can_be_made_outside_the_library() {
     let turn = Turn { at: Timestamp(5), events: Vec::new() };
     let mut batch = Batch::default();
     batch.create = Some(NewInstance::new("order-1", "orders", turn.clone(), State::pending()));
-    batch.beside = vec![Beside::new(Owner::Created, 1, b"large".to_vec())];
+    batch.out_of_line = vec![OutOfLine::new(Owner::Created, 1, b"large".to_vec())];
     let store = MemoryStore::new();
     let (sender, answer) = tokio::sync::oneshot::channel();
     store.apply(batch, Box::new(move |applied| drop(sender.send(applied))));
@@ -114,7 +114,7 @@ impl Between for Faulty {
                 half.post = std::mem::take(&mut batch.post);
                 store.apply(half, ignore());
             }
-            Fault::ForgetsLargeValues => batch.beside.clear(),
+            Fault::ForgetsLargeValues => batch.out_of_line.clear(),
             Fault::PurgesNothing => batch.purge.clear(),
             Fault::ForgetsToAnswer => return drop(reply),
             _ => {}
@@ -161,7 +161,7 @@ async fn a_rule_that_a_store_breaks_is_named() {
         (Fault::KeepsHalfOfTheRefused, "a_refused_batch_changes_nothing"),
         (Fault::GivesAKeyTwice, "a_key_is_given_once"),
         (Fault::AcceptsGaps, "a_history_is_dense"),
-        (Fault::ForgetsLargeValues, "values_beside_a_history_live_as_long_as_it"),
+        (Fault::ForgetsLargeValues, "out_of_line_values_live_as_long_as_their_history"),
         (Fault::PurgesNothing, "a_purge_leaves_nothing_and_touches_nothing_unfinished"),
         (Fault::ForgetsToAnswer, "batches_that_come_together_are_all_answered"),
     ];

@@ -280,7 +280,7 @@ impl Builder {
         self
     }
 
-    /// How inputs, results and other values are kept. Default: those above 64 KiB beside the history, none above 64 MiB, no codec.
+    /// How inputs, results and other values are kept. Default: those above 64 KiB out of line, none above 64 MiB, no codec.
     pub fn payloads(mut self, payloads: Payloads) -> Self {
         self.payloads = payloads;
         self

@@ -34,7 +34,7 @@ impl Codec for Mask {
 }
 
 pub(crate) fn payloads() -> Payloads {
-    Payloads::default().beside_above(2_000).codec(Mask)
+    Payloads::default().out_of_line_above(2_000).codec(Mask)
 }
 
 fn began() -> std::sync::Arc<Outside> {

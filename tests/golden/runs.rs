@@ -36,9 +36,9 @@ pub(crate) fn builder(url: &str, time: Time, codec: Option<u8>) -> Builder {
     dacapo::Runtime::builder(url).state(time).payloads(payloads(codec)).grace_period(Duration::ZERO).verify(false)
 }
 
-/// Keeps what is longer than 600 bytes beside the history, so that the files stay small.
+/// Stores what is longer than 600 bytes out of line, so that the files stay small.
 pub(crate) fn payloads(codec: Option<u8>) -> Payloads {
-    let payloads = Payloads::default().beside_above(600);
+    let payloads = Payloads::default().out_of_line_above(600);
     match codec {
         Some(key) => payloads.codec(Shift(key)),
         None => payloads,

@@ -15,7 +15,7 @@ use dacapo::{Event, Payloads, Runtime, Status, activity, entity, orchestrator};
 
 const GO: Event<()> = Event::new("go");
 
-/// How many items a small and a large basket have: the arguments of the large ones are kept beside the history.
+/// How many items a small and a large basket have: the arguments of the large ones are stored out of line.
 const SMALL: usize = 20;
 const LARGE: usize = 200;
 
@@ -81,7 +81,7 @@ async fn delivers(count: usize) -> dacapo::Result<usize> {
 }
 
 async fn open(kept: &Kept, world: &World, verify: bool) -> Runtime {
-    let payloads = Payloads::default().beside_above(1_000);
+    let payloads = Payloads::default().out_of_line_above(1_000);
     let builder = kept.runtime().payloads(payloads).state(world.clone()).verify(verify).grace_period(Duration::ZERO);
     builder.open().await.expect("it opens")
 }

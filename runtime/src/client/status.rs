@@ -98,7 +98,7 @@ pub struct StatusRequest {
 }
 
 impl StatusRequest {
-    /// Whether to include the input, if it can be decoded. Without it, an input that is kept beside the history is not read. Default: yes.
+    /// Whether to include the input, if it can be decoded. Without it, an input that is stored out of line is not read. Default: yes.
     pub fn show_input(mut self, show: bool) -> Self {
         self.show_input = show;
         self

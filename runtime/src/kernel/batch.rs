@@ -50,14 +50,14 @@ pub struct Batch {
     pub tell: Vec<(String, Event)>,
     /// Messages this batch has taken into a history.
     pub consume: Vec<i64>,
-    /// Large values, kept beside the histories that name their keys. They are deleted with the execution they belong to.
-    pub beside: Vec<Beside>,
+    /// Large values, stored out of line; the histories name their keys. They are deleted with the execution they belong to.
+    pub out_of_line: Vec<OutOfLine>,
 }
 
-/// A value that is kept beside a history.
+/// A value that is stored out of line.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Beside {
+pub struct OutOfLine {
     /// To whose history it belongs.
     pub owner: Owner,
     /// Its key, of which there is no other.
@@ -66,8 +66,8 @@ pub struct Beside {
     pub content: Vec<u8>,
 }
 
-impl Beside {
-    /// A value to keep beside a history.
+impl OutOfLine {
+    /// A value to store out of line.
     #[must_use]
     pub fn new(owner: Owner, key: i64, content: Vec<u8>) -> Self {
         Self { owner, key, content }

@@ -32,7 +32,7 @@ impl Payload {
     /// Decodes the value, however deep it is. `T` keeps what is nested as text.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if self.is_sealed() {
-            let message = "the payload cannot be read here: it was encoded with another key, or is kept beside the history";
+            let message = "the payload cannot be read here: it was encoded with another key, or is stored out of line";
             return Err(Failure::new(FailureKind::Codec, message));
         }
         serde_json::from_str(self.as_str()).map_err(|error| {

@@ -117,8 +117,8 @@ impl Store for GuardedStore {
         self.ask(move |store| store.messages(instance, after))
     }
 
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.ask(|store| store.beside(keys))
+    fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.ask(|store| store.out_of_line(keys))
     }
 
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {

@@ -10,7 +10,7 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::instance_id;
 use crate::lock::{Held, Lock};
 use crate::store::{
-    Append, Applied, Batch, Beside, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance,
+    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, OutOfLine,
     Owner, Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
     already_exists, fenced, out_of_order, unfinished,
 };
@@ -33,7 +33,7 @@ struct Inner {
     instances: BTreeMap<InstanceKey, Stored>,
     inbox: BTreeMap<i64, Message>,
     /// By their keys, each with the instance it belongs to.
-    beside: BTreeMap<i64, (InstanceKey, Vec<u8>)>,
+    out_of_line: BTreeMap<i64, (InstanceKey, Vec<u8>)>,
     listeners: Vec<(Role, Arc<dyn Fn() + Send + Sync>)>,
 }
 
@@ -96,17 +96,17 @@ impl Inner {
             if let Some(name) = batch.continues {
                 stored.instance.name = name;
                 stored.history.clear();
-                self.beside.retain(|_, (owner, _)| *owner != instance);
+                self.out_of_line.retain(|_, (owner, _)| *owner != instance);
             }
             stored.history.push(turn);
         }
-        for Beside { owner, key, content } in batch.beside {
+        for OutOfLine { owner, key, content } in batch.out_of_line {
             let owner = match owner {
                 Owner::Created => created,
                 Owner::Child(index) => children.get(index).copied().flatten(),
                 Owner::Appended => appended,
             };
-            self.beside.extend(owner.map(|owner| (key, (owner, content))));
+            self.out_of_line.extend(owner.map(|owner| (key, (owner, content))));
         }
         if let Some(update) = batch.update
             && let Some(stored) = self.instances.get_mut(&update.instance)
@@ -168,7 +168,7 @@ impl Inner {
         let id = purged.instance.id;
         self.ids.remove(&id);
         self.inbox.retain(|_, message| message.instance != key);
-        self.beside.retain(|_, (owner, _)| *owner != key);
+        self.out_of_line.retain(|_, (owner, _)| *owner != key);
         for stored in self.instances.values_mut() {
             stored.instance.parent.take_if(|parent| parent.instance == id);
         }
@@ -326,8 +326,8 @@ impl Store for MemoryStore {
         })
     }
 
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.answer(|inner| keys.iter().filter_map(|key| Some((*key, inner.beside.get(key)?.1.clone()))).collect())
+    fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.answer(|inner| keys.iter().filter_map(|key| Some((*key, inner.out_of_line.get(key)?.1.clone()))).collect())
     }
 
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 #[doc(hidden)]
-pub use crate::kernel::batch::{Append, Applied, Batch, Beside, Epoch, Heartbeat, NewInstance, Owner, Refused, Update};
+pub use crate::kernel::batch::{Append, Applied, Batch, Epoch, Heartbeat, NewInstance, OutOfLine, Owner, Refused, Update};
 pub use crate::kernel::engine::event::{CallId, Continued, Event, NotTaken, Parent, Raised, Turn};
 pub use crate::kernel::error::ErrorClass;
 pub use crate::kernel::stored::Status;
@@ -168,8 +168,8 @@ pub trait Store: Send + Sync + 'static {
     /// Messages with a number above `after`, of one instance or of all, oldest first.
     fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>>;
 
-    /// The values that are kept beside histories under these keys. One that is not there is left out.
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>>;
+    /// The values that are stored out of line under these keys. One that is not there is left out.
+    fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>>;
 
     /// Calls `listener` after another process has written what this one may wait for: starts and messages for the worker,
     /// any progress for a client. At least once per change, perhaps more often.

@@ -16,7 +16,7 @@ use crate::kernel::payload::{Envelope, Payload};
 use crate::store::guarded::GuardedStore;
 use crate::store::payloads::value;
 use crate::store::{
-    Batch, Beside, End, ErrorClass, Instance, InstanceKey, Lookup, Message, Owner, Payloads, Query, Refused, Reply, Store,
+    Batch, End, ErrorClass, Instance, InstanceKey, Lookup, Message, OutOfLine, Owner, Payloads, Query, Refused, Reply, Store,
     StoreResult, Stored,
 };
 
@@ -37,7 +37,7 @@ impl Deref for PayloadStore {
     }
 }
 
-/// What is read of the arguments of calls that are kept beside a history.
+/// What is read of the arguments of calls that are stored out of line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arguments {
     /// Their digests, by which a replay compares them.
@@ -80,9 +80,9 @@ impl PayloadStore {
 
     /// As [`Store::apply`].
     pub(crate) fn apply(&self, mut batch: Batch, reply: Reply) {
-        let mut beside = std::mem::take(&mut batch.beside);
-        let sealed = barrier::run(|| each(&mut batch, &mut |part, owner| self.seal(part, owner, &mut beside)));
-        batch.beside = beside;
+        let mut out_of_line = std::mem::take(&mut batch.out_of_line);
+        let sealed = barrier::run(|| each(&mut batch, &mut |part, owner| self.seal(part, owner, &mut out_of_line)));
+        batch.out_of_line = out_of_line;
         match sealed {
             Ok(()) => self.store.apply(batch, reply),
             Err(panic) => {
@@ -93,7 +93,7 @@ impl PayloadStore {
     }
 
     /// Puts an envelope in the place of a value, where one is needed. A batch that was refused has its envelopes already.
-    fn seal(&self, part: Part<'_>, owner: Option<Owner>, beside: &mut Vec<Beside>) {
+    fn seal(&self, part: Part<'_>, owner: Option<Owner>, out_of_line: &mut Vec<OutOfLine>) {
         let has_codec = self.payloads.codec.is_some();
         let payload = match part {
             Part::Text(text) => {
@@ -111,8 +111,8 @@ impl PayloadStore {
         let envelope = match owner {
             Some(owner) => {
                 let key = new_key();
-                let (envelope, content) = self.payloads.beside(key, payload);
-                beside.push(Beside { owner, key, content });
+                let (envelope, content) = self.payloads.out_of_line(key, payload);
+                out_of_line.push(OutOfLine { owner, key, content });
                 envelope
             }
             None if has_codec => self.payloads.inline(payload),
@@ -121,7 +121,7 @@ impl PayloadStore {
         *payload = Payload::sealed(&envelope);
     }
 
-    /// Opens what stands in the place of a value. One that is kept beside the history stays an envelope; its key is the answer.
+    /// Opens what stands in the place of a value. One that is stored out of line stays an envelope; its key is the answer.
     fn open(&self, payload: &mut Payload) -> StoreResult<Option<i64>> {
         match payload.envelope() {
             None => Ok(None),
@@ -129,9 +129,9 @@ impl PayloadStore {
                 *payload = value(self.payloads.secret_of(&content)?)?;
                 Ok(None)
             }
-            Some(Envelope::Beside { key, length, digest }) => {
+            Some(Envelope::OutOfLine { key, length, digest }) => {
                 let digest = self.payloads.text_of(&digest)?;
-                *payload = Payload::sealed(&Envelope::Beside { key, length, digest });
+                *payload = Payload::sealed(&Envelope::OutOfLine { key, length, digest });
                 Ok(Some(key))
             }
         }
@@ -144,7 +144,7 @@ impl PayloadStore {
         }
     }
 
-    /// Opens all values of turns, those beside the history too. The answer is the key of one that is not there.
+    /// Opens all values of turns, those out of line too. The answer is the key of one that is not there.
     async fn open_turns(&self, turns: &mut [Turn], arguments: Arguments) -> StoreResult<Option<i64>> {
         let mut wanted = Vec::new();
         let mut opened = Ok(());
@@ -169,7 +169,7 @@ impl PayloadStore {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let contents = self.store.beside(wanted.iter().map(|(key, _)| *key).collect()).await?;
+        let contents = self.store.out_of_line(wanted.iter().map(|(key, _)| *key).collect()).await?;
         let mut values = BTreeMap::new();
         for (key, is_call) in wanted {
             match contents.get(&key) {
@@ -180,7 +180,7 @@ impl PayloadStore {
         }
         let mut fill = |part: Part<'_>| {
             if let Some(payload) = part.into_value()
-                && let Some(Envelope::Beside { key, .. }) = payload.envelope()
+                && let Some(Envelope::OutOfLine { key, .. }) = payload.envelope()
                 && let Some(value) = values.get(&key)
             {
                 *payload = value.clone();
@@ -363,7 +363,7 @@ fn all_readable<T>((read, unreadable): (T, Option<RuntimeError>)) -> StoreResult
     unreadable.map_or(Ok(read), Err)
 }
 
-/// Shows all values of a batch, each with the history that can refer to it if it is kept beside.
+/// Shows all values of a batch, each with the history that can refer to it if it is stored out of line.
 fn each(batch: &mut Batch, visit: &mut dyn FnMut(Part<'_>, Option<Owner>)) {
     let created = batch.create.iter_mut().map(|new| (new, Owner::Created));
     let children = batch.children.iter_mut().enumerate().map(|(index, new)| (new, Owner::Child(index)));

@@ -1,6 +1,6 @@
-//! How values are kept: which go beside the history, how large they may be, and who encodes them.
+//! How values are kept: which are stored out of line, how large they may be, and who encodes them.
 //!
-//! A value that goes beside the history is packed: one byte that tells how, then its JSON text, compressed where the feature `zstd`
+//! A value that is stored out of line is packed: one byte that tells how, then its JSON text, compressed where the feature `zstd`
 //! is on and the settings say nothing else. What is packed then goes through the codec.
 
 use std::error::Error as StdError;
@@ -14,14 +14,14 @@ use crate::kernel::payload::{Envelope, Payload, Values, digest};
 /// How inputs, results and other values are kept, for [`Builder::payloads`](crate::Builder::payloads) and
 /// [`Client::payloads`](crate::Client::payloads).
 ///
-/// Inputs and results above [`beside_above`](Self::beside_above) are kept in a table beside the history, which names them by key, length and
-/// digest. There they are compressed if the feature `zstd` is on. A replay reads the results, and compares the inputs of calls by their
-/// digests.
+/// Inputs and results above [`out_of_line_above`](Self::out_of_line_above) are stored out of line, in a table of their own; the history
+/// names them by key, length and digest. There they are compressed if the feature `zstd` is on. A replay reads the results, and compares
+/// the inputs of calls by their digests.
 ///
 /// ```
 /// # use dacapo::Payloads;
 /// # async fn example() -> dacapo::Result<()> {
-/// let payloads = Payloads::default().beside_above(16 << 10).limit(1 << 20);
+/// let payloads = Payloads::default().out_of_line_above(16 << 10).limit(1 << 20);
 /// let runtime = dacapo::Runtime::builder("sqlite:orders.db").payloads(payloads).open().await?;
 /// # Ok(())
 /// # }
@@ -29,16 +29,16 @@ use crate::kernel::payload::{Envelope, Payload, Values, digest};
 #[derive(Clone)]
 #[must_use = "settings do nothing until they are given to a builder or a client"]
 pub struct Payloads {
-    beside_above: usize,
+    out_of_line_above: usize,
     limit: usize,
     compress: bool,
     pub(super) codec: Option<Arc<dyn Codec>>,
 }
 
-/// Values above 64 KiB beside the history, compressed where the feature `zstd` is on, none above 64 MiB, no codec.
+/// Values above 64 KiB out of line, compressed where the feature `zstd` is on, none above 64 MiB, no codec.
 impl Default for Payloads {
     fn default() -> Self {
-        Self { beside_above: 64 << 10, limit: 64 << 20, compress: true, codec: None }
+        Self { out_of_line_above: 64 << 10, limit: 64 << 20, compress: true, codec: None }
     }
 }
 
@@ -80,9 +80,9 @@ const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
 impl Payloads {
-    /// The length of the JSON text, in bytes, above which inputs and results are kept beside the history. Default: 64 KiB.
-    pub fn beside_above(mut self, bytes: usize) -> Self {
-        self.beside_above = bytes;
+    /// The length of the JSON text, in bytes, above which inputs and results are stored out of line. Default: 64 KiB.
+    pub fn out_of_line_above(mut self, bytes: usize) -> Self {
+        self.out_of_line_above = bytes;
         self
     }
 
@@ -93,7 +93,7 @@ impl Payloads {
         self
     }
 
-    /// Whether what is kept beside the history is compressed, if the feature `zstd` is on. A program that leaves the work to a worker built
+    /// Whether what is stored out of line is compressed, if the feature `zstd` is on. A program that leaves the work to a worker built
     /// without the feature writes what that worker can read with `false`; it reads both. Default: yes.
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
@@ -117,7 +117,7 @@ impl Payloads {
     }
 
     pub(super) fn is_large(&self, payload: &Payload) -> bool {
-        payload.as_str().len() > self.beside_above
+        payload.as_str().len() > self.out_of_line_above
     }
 
     /// Says what is wrong with a value that is too long.
@@ -159,11 +159,11 @@ impl Payloads {
         packed
     }
 
-    /// What stands for a value in the history, and what is kept beside it under `key`.
-    pub(super) fn beside(&self, key: i64, payload: &Payload) -> (Envelope, Vec<u8>) {
+    /// What stands for a value in the history, and what is stored out of line under `key`.
+    pub(super) fn out_of_line(&self, key: i64, payload: &Payload) -> (Envelope, Vec<u8>) {
         let text = payload.as_str();
         let digest = hex(&self.encode(digest(text).as_bytes()));
-        (Envelope::Beside { key, length: text.len() as u64, digest }, self.encode(&self.pack(text)))
+        (Envelope::OutOfLine { key, length: text.len() as u64, digest }, self.encode(&self.pack(text)))
     }
 
     /// What stands for a value in its place.
@@ -190,7 +190,7 @@ impl Payloads {
         self.text_of(encoded)
     }
 
-    /// The value that was kept beside a history.
+    /// The value that was stored out of line.
     pub(super) fn unpacked(&self, content: Vec<u8>) -> Result<Payload, RuntimeError> {
         value(utf8(unpack(self.decode(content)?)?)?)
     }
@@ -256,9 +256,9 @@ mod tests {
     fn what_is_not_to_be_compressed_is_not_and_both_are_read() {
         let value = Payload::encode(&"a".repeat(1 << 17)).expect("a text is JSON");
         let plain = Payloads::default().compress(false);
-        let (_, written) = plain.beside(1, &value);
+        let (_, written) = plain.out_of_line(1, &value);
         assert_eq!((written[0], written.len()), (PLAIN, value.as_str().len() + 1));
-        for content in [written, Payloads::default().beside(1, &value).1] {
+        for content in [written, Payloads::default().out_of_line(1, &value).1] {
             assert_eq!(plain.unpacked(content).expect("it is readable"), value);
         }
     }

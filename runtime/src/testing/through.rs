@@ -59,8 +59,8 @@ pub enum Read {
     NextWake,
     /// [`Store::messages`].
     Messages,
-    /// [`Store::beside`].
-    Beside,
+    /// [`Store::out_of_line`].
+    OutOfLine,
 }
 
 /// The store: it passes everything on to `inner`. Its clones are the same one if those of `inner` are.
@@ -145,8 +145,8 @@ impl<B: Between, S: Store> Store for Through<B, S> {
         self.read(Read::Messages, self.inner.messages(instance, after))
     }
 
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
-        self.read(Read::Beside, self.inner.beside(keys))
+    fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+        self.read(Read::OutOfLine, self.inner.out_of_line(keys))
     }
 
     fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {

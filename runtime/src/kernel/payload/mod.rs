@@ -127,7 +127,7 @@ impl Payload {
             return Likeness::Same;
         }
         match (self.envelope(), now.is_sealed()) {
-            (Some(Envelope::Beside { length, .. }), false) if length == now.as_str().len() as u64 => Likeness::Undecided,
+            (Some(Envelope::OutOfLine { length, .. }), false) if length == now.as_str().len() as u64 => Likeness::Undecided,
             (None, false) if unordered(self.as_str()) == unordered(now.as_str()) => Likeness::Reordered,
             _ => Likeness::Different,
         }
@@ -136,7 +136,7 @@ impl Payload {
     /// Length and digest of the value, which stand for it where it is not at hand.
     fn identity(&self) -> Option<(u64, String)> {
         match self.envelope() {
-            Some(Envelope::Beside { length, digest, .. }) => Some((length, digest)),
+            Some(Envelope::OutOfLine { length, digest, .. }) => Some((length, digest)),
             Some(Envelope::Content(_)) => None,
             None => Some((self.as_str().len() as u64, digest(self.as_str()))),
         }
@@ -186,8 +186,9 @@ struct Sealed<'a> {
 pub(crate) enum Envelope {
     /// The value as the codec has written it, in hexadecimal digits.
     Content(String),
-    /// The value is kept beside the history under this key.
-    Beside {
+    /// The value is stored out of line, under this key.
+    #[serde(rename = "beside")]
+    OutOfLine {
         key: i64,
         /// The length of its JSON text in bytes.
         length: u64,
@@ -276,11 +277,11 @@ mod tests {
         assert_eq!(recorded.likeness(&payload(r#"{"b":1,"a":["x","y",["z"]]}"#)), Likeness::Same);
         assert_eq!(recorded.likeness(&payload(r#"{"b":1,"a":[["z"],"y","x"]}"#)), Likeness::Reordered);
         assert_eq!(recorded.likeness(&payload(r#"{"b":1,"a":["x","x",["z"]]}"#)), Likeness::Different);
-        let beside =
-            |text: &str| Payload::sealed(&Envelope::Beside { key: 1, length: text.len() as u64, digest: super::digest(text) });
-        assert_eq!(beside("[1,2]").likeness(&payload("[1,2]")), Likeness::Same);
-        assert_eq!(beside("[1,2]").likeness(&payload("[2,1]")), Likeness::Undecided);
-        assert_eq!(beside("[1,2]").likeness(&payload("[1,2,3]")), Likeness::Different);
+        let out_of_line =
+            |text: &str| Payload::sealed(&Envelope::OutOfLine { key: 1, length: text.len() as u64, digest: super::digest(text) });
+        assert_eq!(out_of_line("[1,2]").likeness(&payload("[1,2]")), Likeness::Same);
+        assert_eq!(out_of_line("[1,2]").likeness(&payload("[2,1]")), Likeness::Undecided);
+        assert_eq!(out_of_line("[1,2]").likeness(&payload("[1,2,3]")), Likeness::Different);
     }
 
     #[test]

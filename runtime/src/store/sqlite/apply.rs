@@ -9,7 +9,8 @@ use crate::store::sqlite::request::{Request, encode};
 use crate::store::sqlite::rows::turn_key;
 use crate::store::sqlite::{purge, query};
 use crate::store::{
-    Applied, Beside, Epoch, Heartbeat, InstanceKey, NewInstance, Owner, State, StoreResult, already_exists, fenced, out_of_order,
+    Applied, Epoch, Heartbeat, InstanceKey, NewInstance, OutOfLine, Owner, State, StoreResult, already_exists, fenced,
+    out_of_order,
 };
 
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
@@ -35,7 +36,7 @@ pub(super) fn commit(
 struct Claim {
     epoch: Epoch,
     purged: InstanceKey,
-    /// Whether a value was ever kept beside a history.
+    /// Whether a value was ever stored out of line.
     has_payloads: bool,
 }
 
@@ -86,7 +87,7 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
         }
         insert_turn(connection, append.instance, number, append.turn.at.0, events)?;
     }
-    for Beside { owner, key, content } in &batch.beside {
+    for OutOfLine { owner, key, content } in &batch.out_of_line {
         let owner = match owner {
             Owner::Created => applied.created,
             Owner::Child(index) => applied.children.get(*index).copied().flatten(),

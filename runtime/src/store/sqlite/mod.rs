@@ -298,7 +298,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn beside(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
+    fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(query::PAYLOAD)?;
             let mut found = BTreeMap::new();

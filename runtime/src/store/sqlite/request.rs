@@ -35,7 +35,7 @@ impl Request {
     /// The lengths of what it writes.
     fn lengths(&self) -> impl Iterator<Item = usize> {
         let texts = self.created.iter().chain(&self.children).chain(&self.appended).chain(&self.posted);
-        texts.map(String::len).chain(self.batch.beside.iter().map(|beside| beside.content.len()))
+        texts.map(String::len).chain(self.batch.out_of_line.iter().map(|value| value.content.len()))
     }
 
     /// The length of all it writes.
@@ -48,7 +48,7 @@ impl Request {
         let Some(length) = self.lengths().max().filter(|length| length + ROW > limit) else { return Ok(()) };
         let message = format!(
             "a turn of {length} bytes is too large, because SQLite keeps at most {limit} bytes in a row; do less in one turn, as with \
-             `dacapo::fan_out(..).limit(..)`, keep large values beside the history with `Payloads::beside_above`, or pass on where they are \
+             `dacapo::fan_out(..).limit(..)`, store large values out of line with `Payloads::out_of_line_above`, or pass on where they are \
              instead of the values themselves"
         );
         Err(RuntimeError::new(ErrorKind::TooLarge, message))

@@ -10,8 +10,8 @@ use super::given::{
 use crate::kernel::error::ErrorKind;
 use crate::kernel::payload::Payload;
 use crate::store::{
-    Batch, Beside, Census, End, Epoch, Heartbeat, Lookup, NewInstance, Owner, Parent, Registered, RegisteredKind, State, Status,
-    Store, Timestamp, Update,
+    Batch, Census, End, Epoch, Heartbeat, Lookup, NewInstance, OutOfLine, Owner, Parent, Registered, RegisteredKind, State,
+    Status, Store, Timestamp, Update,
 };
 
 pub(super) async fn what_was_written_is_read_back(store: &dyn Store) {
@@ -69,8 +69,8 @@ fn everything(key: i64, number: u32, consume: i64) -> Batch {
         tell: vec![("child".into(), raised("told"))],
         heartbeats: vec![Heartbeat { instance: key, call: 1, details }],
         consume: vec![consume],
-        beside: [(Owner::Created, 1), (Owner::Child(0), 2), (Owner::Appended, 3)]
-            .map(|(owner, key)| Beside { owner, key, content: content.clone() })
+        out_of_line: [(Owner::Created, 1), (Owner::Child(0), 2), (Owner::Appended, 3)]
+            .map(|(owner, key)| OutOfLine { owner, key, content: content.clone() })
             .into(),
         ..append(key, number)
     }
@@ -92,8 +92,8 @@ pub(super) async fn a_batch_is_applied_as_a_whole(store: &dyn Store) {
     let told: Vec<_> =
         inbox(store).await.into_iter().map(|message| (message.id, message.event.expect("it is readable"))).collect();
     assert_eq!(told, [("first".to_owned(), raised("posted")), ("child".to_owned(), raised("told"))], "the messages");
-    let beside = store.beside(vec![1, 2, 3]).await.expect("it is readable");
-    assert_eq!(beside.len(), 3, "the large values");
+    let out_of_line = store.out_of_line(vec![1, 2, 3]).await.expect("it is readable");
+    assert_eq!(out_of_line.len(), 3, "the large values");
 }
 
 pub(super) async fn a_refused_batch_changes_nothing(store: &dyn Store) {
@@ -106,7 +106,7 @@ pub(super) async fn a_refused_batch_changes_nothing(store: &dyn Store) {
     assert!(stored.heartbeats.is_empty());
     assert_eq!((find(store, "new").await, find(store, "child").await), (None, None));
     assert_eq!(inbox(store).await, before);
-    assert!(store.beside(vec![1, 2, 3]).await.expect("it is readable").is_empty());
+    assert!(store.out_of_line(vec![1, 2, 3]).await.expect("it is readable").is_empty());
 }
 
 pub(super) async fn a_history_is_dense(store: &dyn Store) {
@@ -132,12 +132,13 @@ pub(super) async fn an_execution_takes_the_place_of_the_one_before(store: &dyn S
     apply(store, append(key, 2)).await;
 }
 
-pub(super) async fn values_beside_a_history_live_as_long_as_it(store: &dyn Store) {
-    let kept = async |keys: &[i64]| store.beside(keys.to_vec()).await.expect("it is readable").into_keys().collect::<Vec<_>>();
-    let with = |owner, key, batch| Batch { beside: vec![Beside { owner, key, content: vec![0, 255] }], ..batch };
+pub(super) async fn out_of_line_values_live_as_long_as_their_history(store: &dyn Store) {
+    let kept =
+        async |keys: &[i64]| store.out_of_line(keys.to_vec()).await.expect("it is readable").into_keys().collect::<Vec<_>>();
+    let with = |owner, key, batch| Batch { out_of_line: vec![OutOfLine { owner, key, content: vec![0, 255] }], ..batch };
     let key = apply(store, with(Owner::Created, 7, create("eternal"))).await.created.expect("the answer tells the key");
     apply(store, with(Owner::Appended, -8, append(key, 2))).await;
-    let read = store.beside(vec![7, -8, 9]).await.expect("it is readable");
+    let read = store.out_of_line(vec![7, -8, 9]).await.expect("it is readable");
     assert_eq!(read, BTreeMap::from([(-8, vec![0, 255]), (7, vec![0, 255])]), "one that is not there is left out");
     let next = Batch { continues: Some("orders".into()), ..append(key, 3) };
     apply(store, with(Owner::Appended, 10, next)).await;

@@ -57,7 +57,7 @@ rules! {
         a_refused_batch_changes_nothing
         a_history_is_dense
         an_execution_takes_the_place_of_the_one_before
-        values_beside_a_history_live_as_long_as_it
+        out_of_line_values_live_as_long_as_their_history
         an_id_belongs_to_one_instance
         a_key_is_given_once
         an_older_claim_is_refused
