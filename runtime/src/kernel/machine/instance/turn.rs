@@ -37,7 +37,7 @@ impl Instance {
                     next.orchestrator.name().clone_into(&mut new.name);
                     new.turn = first_turn(next, new.turn, now);
                 }
-                (batch.children, batch.tell) = (outgoing.children, self.dismissed(&progress.actions));
+                (batch.children, batch.tell) = (outgoing.children, self.cancelled_children(&progress.actions));
                 batch.tell.extend(outgoing.messages);
                 let pending = Pending {
                     actions: progress.actions,
@@ -156,7 +156,7 @@ impl Instance {
             next.carry(carried);
         }
         self.calls.record(&events, &outgoing.attempts, &progress.actions);
-        let mut tell = self.dismissed(&progress.actions);
+        let mut tell = self.cancelled_children(&progress.actions);
         tell.extend(outgoing.messages);
         let (heartbeats, hushed) = self.calls.kept_heartbeats(self.key, &events, &progress.actions);
         let state = self.next_state(&progress, &events);
@@ -190,7 +190,7 @@ impl Instance {
 
     /// The messages that end the sub-orchestrations nobody waits for any more. They are part of the turn, so that no crash lets one
     /// of them go on.
-    fn dismissed(&self, actions: &[Action]) -> Vec<(String, Event)> {
+    fn cancelled_children(&self, actions: &[Action]) -> Vec<(String, Event)> {
         let dropped = actions.iter().filter_map(|action| match action {
             Action::Cancel { id } => self.calls.children.get(id),
             _ => None,
