@@ -381,7 +381,7 @@ pub(crate) async fn keep_pace(pool: Arc<Pool>) {
             Some(due) => drop(select(earlier, pool.time.sleep(due.saturating_sub(pool.time.uptime()))).await),
             None => earlier.await,
         }
-        pool.queues().ring(pool.time.uptime());
+        pool.queues().fire_due(pool.time.uptime());
         loop {
             let ready = pool.queues().start(pool.time.uptime());
             if ready.is_none() {

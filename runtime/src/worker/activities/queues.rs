@@ -123,8 +123,8 @@ impl Queues {
         }
     }
 
-    /// Looks at the queues whose time has come.
-    pub(crate) fn ring(&mut self, now: Duration) {
+    /// Looks at the queues that are due.
+    pub(crate) fn fire_due(&mut self, now: Duration) {
         while self.next_due().is_some_and(|at| at <= now)
             && let Some((_, queue)) = self.due.pop_first()
         {

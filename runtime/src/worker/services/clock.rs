@@ -28,22 +28,22 @@ struct Due {
 
 /// Wakes what is due, until the clock is stopped.
 pub(crate) async fn keep_time(shard: Weak<Shard>, clock: Arc<Clock>) {
-    while let Some(ring) = clock.ring().await
+    while let Some(fired) = clock.fired().await
         && let Some(shard) = shard.upgrade()
     {
-        for id in ring.instances {
+        for id in fired.instances {
             if let Some(instance) = shard.residents.instances.get(&id) {
                 shard.tell(&instance, Input::Due);
             }
         }
-        if ring.stored {
+        if fired.stored {
             shard.backlog.add_due();
         }
     }
 }
 
-/// What is due.
-pub(crate) struct Ring {
+/// Timers that have fired.
+pub(crate) struct Fired {
     pub(crate) instances: Vec<Arc<str>>,
     pub(crate) stored: bool,
 }
@@ -78,7 +78,7 @@ impl Clock {
         self.tell(&due, first);
     }
 
-    /// Ends the ringing.
+    /// Stops the clock: nothing fires any more.
     pub(crate) fn stop(&self) {
         self.due.lock().stopped = true;
         self.earlier.notify_one();
@@ -91,7 +91,7 @@ impl Clock {
     }
 
     /// Waits until something is due, and takes it off; nothing when the clock was stopped.
-    pub(crate) async fn ring(&self) -> Option<Ring> {
+    pub(crate) async fn fired(&self) -> Option<Fired> {
         loop {
             let now = self.time.now();
             let first = {
@@ -122,7 +122,7 @@ impl Due {
         loaded.into_iter().chain(self.stored).min()
     }
 
-    fn take(&mut self, now: Timestamp) -> Ring {
+    fn take(&mut self, now: Timestamp) -> Fired {
         let stored = self.stored.is_some_and(|at| at <= now);
         if stored {
             self.stored = None;
@@ -133,6 +133,6 @@ impl Due {
         {
             instances.push(id);
         }
-        Ring { instances, stored }
+        Fired { instances, stored }
     }
 }
