@@ -24,7 +24,7 @@ use crate::kernel::engine::event::{Event as HistoryEvent, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::function::{Function, Recorded, Storable};
 use crate::kernel::instance_id;
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::payload::Payload;
 use crate::kernel::time::Timestamp;
 use crate::orchestration::callable::Callable;
@@ -271,7 +271,7 @@ impl Client {
         }
     }
 
-    async fn create(&self, request: Request) -> StoreResult<Run> {
+    async fn create(&self, request: StartRequest) -> StoreResult<Run> {
         self.check_length(format_args!("the input of `{}`", request.name), &request.input)?;
         let id = request.id.clone();
         let key = match &self.backend {

@@ -16,7 +16,7 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Function;
 use crate::kernel::machine::answers::not_found;
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::payload::Payload;
 use crate::kernel::trace::TraceContext;
 use crate::store::{End, Instance, InstanceKey, Lookup, Status, StoreResult, Timestamp, already_exists};
@@ -181,7 +181,7 @@ impl<F> Start<F> {
         let id = id.unwrap_or_else(new_id);
         check_id(&id)?;
         check_tags(&tags)?;
-        let request = Request { id, name, version, input, at, tags, trace, replaces: Vec::new() };
+        let request = StartRequest { id, name, version, input, at, tags, trace, replaces: Vec::new() };
         client.create_or(request, reuse).await
     }
 }
@@ -207,7 +207,7 @@ impl Client {
         Restart { client: self.clone(), id: id.into(), new: None }
     }
 
-    pub(crate) async fn create_or(&self, mut request: Request, reuse: ReuseId) -> StoreResult<Run> {
+    pub(crate) async fn create_or(&self, mut request: StartRequest, reuse: ReuseId) -> StoreResult<Run> {
         let mut found = match reuse {
             ReuseId::Refuse => return self.create(request).await,
             ReuseId::UseExisting => None,
@@ -349,8 +349,16 @@ impl Restart {
         let reuse = if self.new.is_some() { ReuseId::Refuse } else { ReuseId::ReplaceTerminal };
         let id = self.new.unwrap_or(self.id);
         check_id(&id)?;
-        let request =
-            Request { id, name: earlier.name, version, input, at: None, tags: earlier.tags, trace: None, replaces: Vec::new() };
+        let request = StartRequest {
+            id,
+            name: earlier.name,
+            version,
+            input,
+            at: None,
+            tags: earlier.tags,
+            trace: None,
+            replaces: Vec::new(),
+        };
         self.client.create_or(request, reuse).await
     }
 }

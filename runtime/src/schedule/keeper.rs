@@ -10,7 +10,7 @@ use dacapo_macros::{activity, orchestrator};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, ReuseId};
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::payload::{Payload, on_its_own};
 use crate::kernel::time::Timestamp;
 use crate::orchestration::event::Event;
@@ -284,7 +284,7 @@ impl StartRun {
                 }
             }
         }
-        let request = Request {
+        let request = StartRequest {
             id: self.id,
             name: self.orchestrator,
             version: 1,

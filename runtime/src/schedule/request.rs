@@ -10,7 +10,7 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::kernel::function::Function;
 use crate::kernel::instance_id::{self, visible};
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::payload::Payload;
 use crate::orchestration::child::Orchestration;
 use crate::schedule::control::Schedule;
@@ -92,7 +92,7 @@ impl PlanSchedule {
         }
         let state = ScheduleState::new(plan, schedule.client.now());
         let call = keeper::keep(state).into_request();
-        let request = Request {
+        let request = StartRequest {
             id: schedule.id(),
             name: "dacapo:schedule".to_owned(),
             version: 1,

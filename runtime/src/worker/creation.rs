@@ -10,7 +10,7 @@ use futures::future::select;
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::machine::instance::jobs::First;
 use crate::kernel::machine::instance::{Instance, Next};
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::stored::{InstanceKey, Status, StoreResult};
 use crate::store::Lookup;
 use crate::worker::residents::Resident;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Creates an instance and runs its first turn; answers with its key when both are durable.
-    pub(crate) async fn create(self: &Arc<Self>, mut request: Request) -> StoreResult<InstanceKey> {
+    pub(crate) async fn create(self: &Arc<Self>, mut request: StartRequest) -> StoreResult<InstanceKey> {
         self.check_running()?;
         let name = &request.name;
         let Some(orchestrator) = self.host.registry.orchestrator(name).copied() else {
@@ -56,7 +56,7 @@ impl Shard {
     }
 
     /// Creates an instance whose first turn runs when it is due and there is room for it.
-    async fn create_stored(self: &Arc<Self>, request: Request, shape: u64) -> StoreResult<InstanceKey> {
+    async fn create_stored(self: &Arc<Self>, request: StartRequest, shape: u64) -> StoreResult<InstanceKey> {
         let batch = request.into_batch(shape, self.now());
         let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
         let written = self.apply_once(batch);

@@ -33,7 +33,7 @@ use crate::activity::States;
 use crate::kernel::engine::event::Event;
 use crate::kernel::function::Recorded;
 use crate::kernel::machine::answers::shutting_down;
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::stored::{Instance, InstanceKey, StoreResult};
 use crate::lock::Lock;
 use crate::registry::Registry;
@@ -155,7 +155,7 @@ impl Worker {
     }
 
     /// Creates an instance and runs its first turn; answers with its key when both are durable.
-    pub(crate) async fn create(&self, request: Request) -> StoreResult<InstanceKey> {
+    pub(crate) async fn create(&self, request: StartRequest) -> StoreResult<InstanceKey> {
         self.shard.create(request).await
     }
 

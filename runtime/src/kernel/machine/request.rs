@@ -11,7 +11,7 @@ use crate::kernel::trace::TraceContext;
 
 /// A start that somebody asks for.
 #[derive(Clone)]
-pub(crate) struct Request {
+pub(crate) struct StartRequest {
     pub(crate) id: String,
     /// The orchestrator.
     pub(crate) name: String,
@@ -27,7 +27,7 @@ pub(crate) struct Request {
     pub(crate) replaces: Vec<InstanceKey>,
 }
 
-impl Request {
+impl StartRequest {
     /// The event a history begins with.
     pub(crate) fn started(&self, shape: u64) -> Event {
         Event::ExecutionStarted {

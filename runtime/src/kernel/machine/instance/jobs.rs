@@ -11,7 +11,7 @@ use crate::kernel::machine::answers::{cannot_resume, wrong_state, wrong_type};
 use crate::kernel::machine::calls::Due;
 use crate::kernel::machine::code::{Code, Outgoing, Planned, planned, refused_children};
 use crate::kernel::machine::message::{Ack, Message};
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::registration::Registration;
 use crate::kernel::stored::{InstanceKey, Stored};
 use crate::kernel::time::Timestamp;
@@ -20,13 +20,13 @@ use crate::kernel::time::Timestamp;
 pub(crate) struct First {
     pub(crate) id: Arc<str>,
     pub(crate) orchestrator: Registration,
-    pub(crate) request: Request,
+    pub(crate) request: StartRequest,
     pub(crate) ack: Ack,
 }
 
 /// What a first turn has come to.
 pub(crate) struct Began {
-    pub(crate) request: Request,
+    pub(crate) request: StartRequest,
     pub(crate) ack: Ack,
     pub(crate) now: Timestamp,
     pub(crate) name: &'static str,

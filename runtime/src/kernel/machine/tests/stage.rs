@@ -16,7 +16,7 @@ use crate::kernel::machine::code::Code as _;
 use crate::kernel::machine::instance::jobs::First;
 use crate::kernel::machine::instance::{Effects, Input, Instance, Left, Next};
 use crate::kernel::machine::message::Message;
-use crate::kernel::machine::request::Request;
+use crate::kernel::machine::request::StartRequest;
 use crate::kernel::machine::tests::kept::Kept;
 use crate::kernel::machine::tests::process::{Process, second};
 use crate::kernel::machine::tests::seen::{Answer, Seen, Step, kind};
@@ -45,10 +45,10 @@ pub(super) struct Stage {
 }
 
 /// What is asked for when `call` is started.
-pub(super) fn request<F: Function>(call: Orchestration<F>, at: Option<Timestamp>) -> Request {
+pub(super) fn request<F: Function>(call: Orchestration<F>, at: Option<Timestamp>) -> StartRequest {
     let (input, _) = call.into_request();
     let registration = <Orchestration<F> as Call>::REGISTRATION;
-    Request {
+    StartRequest {
         id: "run".to_owned(),
         name: registration.name().to_owned(),
         version: registration.version(),
@@ -80,7 +80,7 @@ impl Stage {
     }
 
     /// One whose first turn is still to be run.
-    pub(super) fn starting(request: Request, are_limited: bool) -> (Self, Answer) {
+    pub(super) fn starting(request: StartRequest, are_limited: bool) -> (Self, Answer) {
         let mut stage = Self::new(Instance::created, are_limited);
         stage.held_places = usize::from(are_limited);
         let orchestrator = stage.process.orchestrator(&request.name);

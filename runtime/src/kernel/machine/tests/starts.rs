@@ -104,7 +104,7 @@ fn what_was_meant_for_the_run_before_is_dropped_when_the_new_one_has_its_key() {
 
 #[test]
 fn a_start_takes_the_place_of_what_has_finished_in_one_batch() {
-    let replaced = crate::kernel::machine::request::Request { replaces: vec![3, 4], ..request(hears(), None) };
+    let replaced = crate::kernel::machine::request::StartRequest { replaces: vec![3, 4], ..request(hears(), None) };
     let (mut run, _answer) = Stage::starting(replaced, false);
     let seen = run.go_on();
     assert_eq!(seen.batch().purge, [3, 4]);
