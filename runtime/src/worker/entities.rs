@@ -12,7 +12,7 @@ use crate::kernel::function::Recorded;
 use crate::kernel::instance_id::entity_name;
 use crate::kernel::machine::answers::not_found;
 use crate::kernel::machine::code::new_entity;
-use crate::kernel::machine::entity::message::{Asks, Message};
+use crate::kernel::machine::entity::message::{EntityRequest, Message};
 use crate::kernel::machine::entity::operations::Work;
 use crate::kernel::machine::entity::{Entity, Found, Input};
 use crate::kernel::machine::message;
@@ -24,17 +24,17 @@ use crate::worker::shard::Shard;
 impl Shard {
     /// Asks an entity for an operation; answers when what it did is durable.
     pub(crate) async fn operate(self: &Arc<Self>, id: &str, event: Event) -> StoreResult<Recorded> {
-        self.ask_entity(id, Asks::For(event)).await
+        self.ask_entity(id, EntityRequest::Event(event)).await
     }
 
     /// Takes an entity out of the store when all that was asked of it is done.
     pub(crate) async fn purge_entity(self: &Arc<Self>, entity: &Instance) -> StoreResult<()> {
-        self.ask_entity(&entity.id, Asks::ToPurge(entity.key)).await.map(drop)
+        self.ask_entity(&entity.id, EntityRequest::Purge(entity.key)).await.map(drop)
     }
 
-    async fn ask_entity(self: &Arc<Self>, id: &str, asks: Asks) -> StoreResult<Recorded> {
+    async fn ask_entity(self: &Arc<Self>, id: &str, request: EntityRequest) -> StoreResult<Recorded> {
         let (reply, answer) = oneshot::channel();
-        self.tell_entity(&id.into(), Message { asks, inbox: None, reply: Some(reply) });
+        self.tell_entity(&id.into(), Message { request, inbox: None, reply: Some(reply) });
         answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 

@@ -11,16 +11,16 @@ use crate::kernel::stored::{InstanceKey, StoreResult};
 pub(crate) type Reply = oneshot::Sender<StoreResult<Recorded>>;
 
 /// What a message asks for.
-pub(crate) enum Asks {
+pub(crate) enum EntityRequest {
     /// Something of the history's.
-    For(Event),
+    Event(Event),
     /// The purge of the entity, if it is this one.
-    ToPurge(InstanceKey),
+    Purge(InstanceKey),
 }
 
 /// Something for an entity.
 pub(crate) struct Message {
-    pub(crate) asks: Asks,
+    pub(crate) request: EntityRequest,
     /// Its number in the inbox, when it came through the store.
     pub(crate) inbox: Option<i64>,
     pub(crate) reply: Option<Reply>,
@@ -29,7 +29,7 @@ pub(crate) struct Message {
 impl Message {
     /// One that nobody waits for an answer to.
     pub(crate) fn of(event: Event, inbox: Option<i64>) -> Self {
-        Self { asks: Asks::For(event), inbox, reply: None }
+        Self { request: EntityRequest::Event(event), inbox, reply: None }
     }
 
     pub(crate) fn refuse(self, error: RuntimeError) {
@@ -40,19 +40,19 @@ impl Message {
 
     /// Whether a client waits until it is durable, and for no more.
     pub(super) fn is_told_when_kept(&self) -> bool {
-        self.reply.is_some() && matches!(self.asks, Asks::For(Event::EntityOperationSignaled { .. }))
+        self.reply.is_some() && matches!(self.request, EntityRequest::Event(Event::EntityOperationSignaled { .. }))
     }
 
     pub(super) fn is_purge(&self) -> bool {
-        matches!(self.asks, Asks::ToPurge(_))
+        matches!(self.request, EntityRequest::Purge(_))
     }
 
     /// Whether it may be done under a lock: what its holder asks for, and the end of a lock, held or waited for. A purge comes after all.
     pub(super) fn passes(&self, lock: Option<&EntityLock>) -> bool {
-        let (event, lock) = match (&self.asks, lock) {
-            (Asks::ToPurge(_), _) => return false,
-            (Asks::For(_), None) => return true,
-            (Asks::For(event), Some(lock)) => (event, lock),
+        let (event, lock) = match (&self.request, lock) {
+            (EntityRequest::Purge(_), _) => return false,
+            (EntityRequest::Event(_), None) => return true,
+            (EntityRequest::Event(event), Some(lock)) => (event, lock),
         };
         match event {
             Event::EntityOperationCalled { caller, .. } | Event::EntityOperationSignaled { caller, .. } => {
@@ -65,7 +65,10 @@ impl Message {
 
     /// Whether it asks for the lock of a call.
     pub(super) fn asks_for(&self, holder: &Caller, lock: u64) -> bool {
-        matches!(&self.asks, Asks::For(Event::EntityLockRequested { id, caller: Some(caller), .. }) if *id == lock && caller == holder)
+        match &self.request {
+            EntityRequest::Event(Event::EntityLockRequested { id, caller: Some(caller), .. }) => *id == lock && caller == holder,
+            _ => false,
+        }
     }
 }
 

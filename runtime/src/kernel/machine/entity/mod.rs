@@ -19,7 +19,7 @@ use crate::kernel::machine::code::entity_messages;
 use crate::kernel::payload::Payload;
 use crate::kernel::stored::{InstanceKey, State, Status, StoreResult};
 use crate::kernel::time::Timestamp;
-use message::{Asks, Message, Reply, released};
+use message::{EntityRequest, Message, Reply, released};
 use operations::{Work, Worked};
 
 /// An entity as a machine.
@@ -227,7 +227,7 @@ impl Entity {
         let (signals, rest): (Vec<_>, _) = waiting.partition(|message| purge.is_none() && message.is_told_when_kept());
         let mut post = Vec::new();
         for signal in signals {
-            if let Asks::For(event) = signal.asks {
+            if let EntityRequest::Event(event) = signal.request {
                 post.push((self.key, event));
             }
             replies.extend(signal.reply.map(|reply| (reply, Ok(Payload::null()))));

@@ -6,7 +6,7 @@ use crate::kernel::engine::event::{Caller, EntityLock, Event};
 use crate::kernel::engine::work::EntityWork;
 use crate::kernel::entity::{DELETE, EntityRegistration, Live, Operated};
 use crate::kernel::function::Recorded;
-use crate::kernel::machine::entity::message::{Asks, Message, Reply};
+use crate::kernel::machine::entity::message::{EntityRequest, Message, Reply};
 use crate::kernel::payload::{Payload, Values};
 use crate::kernel::stored::InstanceKey;
 
@@ -65,14 +65,14 @@ impl Work {
     pub(super) fn take_purge(&mut self) -> Option<(InstanceKey, Option<Reply>)> {
         let at = self.mailbox.iter().position(Message::is_purge)?;
         match self.mailbox.remove(at)? {
-            Message { asks: Asks::ToPurge(key), reply, .. } => Some((key, reply)),
+            Message { request: EntityRequest::Purge(key), reply, .. } => Some((key, reply)),
             Message { .. } => None,
         }
     }
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
     fn perform(&mut self, own: &str, message: Message, values: Values, effects: &mut Worked) -> bool {
-        let Asks::For(event) = message.asks else { return false };
+        let EntityRequest::Event(event) = message.request else { return false };
         match event {
             Event::EntityOperationCalled { id, operation, input, caller, .. } => {
                 let outcome = self.operate(&operation, &input, effects);

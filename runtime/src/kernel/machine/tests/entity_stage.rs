@@ -9,7 +9,7 @@ use crate::kernel::engine::event::{CallId, Caller, EntityLock, Event};
 use crate::kernel::entity::EntityRegistration;
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::function::Recorded;
-use crate::kernel::machine::entity::message::{Asks, Message};
+use crate::kernel::machine::entity::message::{EntityRequest, Message};
 use crate::kernel::machine::entity::operations::Work;
 use crate::kernel::machine::entity::{Effects, Entity, Found, Input, Next};
 use crate::kernel::machine::tests::events::json;
@@ -260,17 +260,17 @@ impl EntityStage {
 
 /// A client asks for something.
 pub(super) fn asks(event: Event) -> (Input, Answer<Recorded>) {
-    with_reply(Asks::For(event))
+    with_reply(EntityRequest::Event(event))
 }
 
 /// A client asks for the purge of the entity with this key.
 pub(super) fn asks_to_purge(key: InstanceKey) -> (Input, Answer<Recorded>) {
-    with_reply(Asks::ToPurge(key))
+    with_reply(EntityRequest::Purge(key))
 }
 
-fn with_reply(asks: Asks) -> (Input, Answer<Recorded>) {
+fn with_reply(request: EntityRequest) -> (Input, Answer<Recorded>) {
     let (reply, answer) = oneshot::channel();
-    (Input::Deliver(Message { asks, inbox: None, reply: Some(reply) }), Answer(answer))
+    (Input::Deliver(Message { request, inbox: None, reply: Some(reply) }), Answer(answer))
 }
 
 /// The number that an operation has answered with.
