@@ -143,7 +143,7 @@ impl Stored {
 /// A message that waits for the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Message {
+pub struct StoredMessage {
     /// Its number; later messages have greater ones.
     pub number: i64,
     /// Whom it is for.
@@ -154,7 +154,7 @@ pub struct Message {
     pub event: StoreResult<Event>,
 }
 
-impl Message {
+impl StoredMessage {
     /// A message for an instance.
     #[must_use]
     pub fn new(number: i64, instance: InstanceKey, id: impl Into<String>, event: StoreResult<Event>) -> Self {

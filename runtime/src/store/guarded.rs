@@ -11,8 +11,8 @@ use crate::kernel::barrier::{self, Guarded};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::store::{
-    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Message, Query, Refused, Registered, Reply, Role,
-    Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Query, Refused, Registered, Reply, Role, Runnable,
+    Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 
 /// The store and its barrier.
@@ -113,7 +113,7 @@ impl Store for GuardedStore {
         self.ask(|store| store.next_wake())
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
         self.ask(move |store| store.messages(instance, after))
     }
 

@@ -10,8 +10,8 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::instance_id;
 use crate::lock::{Held, Lock};
 use crate::store::{
-    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Message, NewInstance, OutOfLine,
-    Owner, Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, Timestamp, Turn,
+    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, NewInstance, OutOfLine, Owner,
+    Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
     already_exists, fenced, out_of_order, unfinished,
 };
 
@@ -31,7 +31,7 @@ struct Inner {
     last_message: i64,
     ids: HashMap<String, InstanceKey>,
     instances: BTreeMap<InstanceKey, Stored>,
-    inbox: BTreeMap<i64, Message>,
+    inbox: BTreeMap<i64, StoredMessage>,
     /// By their keys, each with the instance it belongs to.
     out_of_line: BTreeMap<i64, (InstanceKey, Vec<u8>)>,
     listeners: Vec<(Role, Arc<dyn Fn() + Send + Sync>)>,
@@ -142,7 +142,7 @@ impl Inner {
         self.last_message += 1;
         let number = self.last_message;
         let id = self.instances.get(&instance).map_or_else(String::new, |stored| stored.instance.id.clone());
-        self.inbox.insert(number, Message { number, instance, id, event: Ok(event) });
+        self.inbox.insert(number, StoredMessage { number, instance, id, event: Ok(event) });
     }
 
     fn check_purge(&self, key: InstanceKey) -> StoreResult<()> {
@@ -319,7 +319,7 @@ impl Store for MemoryStore {
         self.answer(|inner| inner.instances.values().filter_map(|stored| stored.instance.state.wake_at).min())
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
         self.answer(|inner| {
             let later = inner.inbox.range(after + 1..).map(|(_, message)| message);
             later.filter(|message| instance.is_none_or(|key| key == message.instance)).cloned().collect()

@@ -31,7 +31,7 @@ pub use crate::kernel::engine::event::{CallId, Continued, Event, NotTaken, Paren
 pub use crate::kernel::error::ErrorClass;
 pub use crate::kernel::stored::Status;
 #[doc(hidden)]
-pub use crate::kernel::stored::{Instance, InstanceKey, Message, State, StoreResult, Stored};
+pub use crate::kernel::stored::{Instance, InstanceKey, State, StoreResult, Stored, StoredMessage};
 pub use crate::kernel::time::Timestamp;
 pub use memory::MemoryStore;
 pub use payloads::{Codec, Payloads};
@@ -166,7 +166,7 @@ pub trait Store: Send + Sync + 'static {
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;
 
     /// Messages with a number above `after`, of one instance or of all, oldest first.
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>>;
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>>;
 
     /// The values that are stored out of line under these keys. One that is not there is left out.
     fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>>;

@@ -16,8 +16,8 @@ use crate::kernel::payload::{Envelope, Payload};
 use crate::store::guarded::GuardedStore;
 use crate::store::payloads::value;
 use crate::store::{
-    Batch, End, ErrorClass, Instance, InstanceKey, Lookup, Message, OutOfLine, Owner, Payloads, Query, Refused, Reply, Store,
-    StoreResult, Stored,
+    Batch, End, ErrorClass, Instance, InstanceKey, Lookup, OutOfLine, Owner, Payloads, Query, Refused, Reply, Store, StoreResult,
+    Stored, StoredMessage,
 };
 
 /// A store and how values are kept in it. What deals with values is said here; the rest is the store's.
@@ -306,9 +306,9 @@ impl PayloadStore {
     }
 
     /// As [`Store::messages`], with their values.
-    pub(crate) async fn messages(&self, instance: Option<InstanceKey>, after: i64) -> StoreResult<Vec<Message>> {
+    pub(crate) async fn messages(&self, instance: Option<InstanceKey>, after: i64) -> StoreResult<Vec<StoredMessage>> {
         let mut messages = self.store.messages(instance, after).await?;
-        for Message { event, .. } in &mut messages {
+        for StoredMessage { event, .. } in &mut messages {
             let mut opened = Ok(());
             let mut open = |part: Part<'_>| {
                 if let Some(Err(error)) = part.into_value().map(|payload| self.open(payload))

@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, ready};
 
 use crate::kernel::error::RuntimeError;
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Message, Query, Registered, Reply, Role, Runnable,
-    Status, Store, StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Query, Registered, Reply, Role, Runnable, Status,
+    Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 
 /// What a test does with what passes: everything goes on as it is unless a method says otherwise.
@@ -141,7 +141,7 @@ impl<B: Between, S: Store> Store for Through<B, S> {
         self.read(Read::NextWake, self.inner.next_wake())
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
         self.read(Read::Messages, self.inner.messages(instance, after))
     }
 

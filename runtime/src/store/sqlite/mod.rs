@@ -34,8 +34,8 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::lock::Lock;
 use crate::store::trouble::classify;
 use crate::store::{
-    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Message, Query, Registered, Reply, Role, Runnable,
-    Status, Store, StoreResult, Stored, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Query, Registered, Reply, Role, Runnable, Status,
+    Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 use files::Files;
 use readers::{READERS, ReadError, Readers};
@@ -281,7 +281,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<Message>>> {
+    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
         self.read(move |connection| {
             let mut statement =
                 connection.prepare_cached(if instance.is_some() { query::MESSAGES_OF } else { query::MESSAGES })?;
@@ -292,7 +292,7 @@ impl Store for SqliteStore {
             let mut messages = Vec::new();
             while let Some(row) = rows.next()? {
                 let event = rows::event(row.get_ref(2)?);
-                messages.push(Message { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event });
+                messages.push(StoredMessage { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event });
             }
             Ok(messages)
         })

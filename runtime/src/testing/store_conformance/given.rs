@@ -7,8 +7,8 @@ use futures::channel::oneshot;
 use crate::kernel::error::ErrorKind;
 use crate::kernel::payload::Payload;
 use crate::store::{
-    Append, Applied, Batch, Event, Instance, InstanceKey, Lookup, Message, NewInstance, Refused, State, Status, Store, Stored,
-    Timestamp, Turn, Update,
+    Append, Applied, Batch, Event, Instance, InstanceKey, Lookup, NewInstance, Refused, State, Status, Store, Stored,
+    StoredMessage, Timestamp, Turn, Update,
 };
 
 /// Sends a batch; the answer comes later.
@@ -97,7 +97,7 @@ pub(super) async fn find(store: &dyn Store, id: &str) -> Option<Instance> {
 }
 
 /// All messages, the oldest first.
-pub(super) async fn inbox(store: &dyn Store) -> Vec<Message> {
+pub(super) async fn inbox(store: &dyn Store) -> Vec<StoredMessage> {
     store.messages(None, 0).await.expect("it is readable")
 }
 

@@ -15,7 +15,7 @@ use crate::kernel::machine::message::Message;
 use crate::kernel::stored::StoreResult;
 use crate::lock::{Held, Lock, Order};
 use crate::store::trouble::Backoff;
-use crate::store::{self, ErrorClass};
+use crate::store::{ErrorClass, StoredMessage};
 use crate::worker::residents::Resident;
 use crate::worker::shard::Shard;
 
@@ -128,8 +128,8 @@ impl Shard {
         Ok(())
     }
 
-    fn hand_out(self: &Arc<Self>, message: store::Message) {
-        let store::Message { number, instance, id, event } = message;
+    fn hand_out(self: &Arc<Self>, message: StoredMessage) {
+        let StoredMessage { number, instance, id, event } = message;
         let id: Arc<str> = id.into();
         let mut handed = self.inbox.handed.lock();
         if handed.numbers.contains_key(&number) || self.check_running().is_err() {

@@ -9,7 +9,7 @@ use crate::kernel::machine::answers::wrong_state;
 use crate::kernel::machine::instance::jobs::{Ready, ReplayJob, Replayed};
 use crate::kernel::machine::instance::{Effects, Instance, Left, Next, Phase};
 use crate::kernel::machine::message::Message;
-use crate::kernel::stored::{self, State, Status, Stored};
+use crate::kernel::stored::{State, Status, Stored, StoredMessage};
 use crate::kernel::time::Timestamp;
 
 /// What a load has found.
@@ -27,7 +27,7 @@ pub(crate) enum Loaded {
 /// An instance, what waits for it, and why it cannot be replayed if it cannot.
 pub(crate) struct Found {
     pub(crate) stored: Stored,
-    pub(crate) messages: Vec<stored::Message>,
+    pub(crate) messages: Vec<StoredMessage>,
     pub(crate) unreadable: Option<RuntimeError>,
 }
 
@@ -81,7 +81,7 @@ impl Instance {
     }
 
     /// What was read of the inbox comes first. The inbox may have brought some of it already.
-    fn merge(&mut self, messages: Vec<stored::Message>) {
+    fn merge(&mut self, messages: Vec<StoredMessage>) {
         let read: HashSet<_> = messages.iter().map(|message| message.number).collect();
         let arrived = std::mem::take(&mut self.mailbox);
         // One that cannot be read has parked the run.

@@ -6,7 +6,7 @@ use crate::kernel::batch::{Append, Applied, Batch};
 use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::error::RuntimeError;
 use crate::kernel::machine::instance::{Found, Loaded};
-use crate::kernel::stored::{Instance, InstanceKey, Message, State, Stored};
+use crate::kernel::stored::{Instance, InstanceKey, State, Stored, StoredMessage};
 
 /// The key of the instance.
 pub(super) const KEY: InstanceKey = 7;
@@ -57,7 +57,7 @@ impl Kept {
     }
 
     pub(super) fn load(&self) -> Loaded {
-        let messages = self.inbox.iter().map(|(number, event)| Message {
+        let messages = self.inbox.iter().map(|(number, event)| StoredMessage {
             number: *number,
             instance: KEY,
             id: "run".to_owned(),
