@@ -12,10 +12,10 @@ use crate::kernel::function::Recorded;
 use crate::kernel::instance_id::entity_name;
 use crate::kernel::machine::answers::not_found;
 use crate::kernel::machine::code::new_entity;
-use crate::kernel::machine::entity::message::{EntityRequest, Message};
+use crate::kernel::machine::entity::message::{EntityMessage, EntityRequest};
 use crate::kernel::machine::entity::operations::Work;
 use crate::kernel::machine::entity::{Entity, Found, Input};
-use crate::kernel::machine::message;
+use crate::kernel::machine::message::Message;
 use crate::kernel::stored::{Instance, State, StoreResult};
 use crate::store::{End, Lookup, StoredMessage};
 use crate::worker::residents::Resident;
@@ -34,12 +34,12 @@ impl Shard {
 
     async fn ask_entity(self: &Arc<Self>, id: &str, request: EntityRequest) -> StoreResult<Recorded> {
         let (reply, answer) = oneshot::channel();
-        self.tell_entity(&id.into(), Message { request, inbox: None, reply: Some(reply) });
+        self.tell_entity(&id.into(), EntityMessage { request, inbox: None, reply: Some(reply) });
         answer.await.unwrap_or_else(|_| Err(self.stopped_by()))
     }
 
     /// Delivers a message to an entity, which is loaded if it is not.
-    pub(super) fn tell_entity(self: &Arc<Self>, id: &Arc<str>, message: Message) {
+    pub(super) fn tell_entity(self: &Arc<Self>, id: &Arc<str>, message: EntityMessage) {
         if let Err(stopped) = self.check_running() {
             return message.refuse(stopped);
         }
@@ -49,12 +49,12 @@ impl Shard {
     }
 
     /// A message that is for an entity by its id, though it may be none that an entity takes.
-    pub(super) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: message::Message) {
-        let message::Message { event, inbox, ack, .. } = message;
+    pub(super) fn route_to_entity(self: &Arc<Self>, id: &Arc<str>, message: Message) {
+        let Message { event, inbox, ack, .. } = message;
         if let Some(ack) = ack {
             let _ = ack.send(Err(is_entity(id)));
         } else if let Some(event) = event {
-            self.tell_entity(id, Message::of(event, inbox));
+            self.tell_entity(id, EntityMessage::of(event, inbox));
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::kernel::instance_id;
 use crate::kernel::machine::entity;
+use crate::kernel::machine::entity::message::EntityMessage;
 use crate::kernel::machine::instance;
 use crate::kernel::machine::message::Message;
 use crate::kernel::stored::StoreResult;
@@ -148,7 +149,7 @@ impl Shard {
         if instance_id::is_entity(&id) {
             let (entity, is_new) = self.entity(&id);
             handed.give(number, owner(&entity));
-            let message = entity::message::Message::of(event, Some(number));
+            let message = EntityMessage::of(event, Some(number));
             let effects = entity.machine.lock().step(self.now(), entity::Input::Deliver(message));
             drop(handed);
             self.follow_entity(&entity, effects, is_new);

@@ -19,14 +19,14 @@ pub(crate) enum EntityRequest {
 }
 
 /// Something for an entity.
-pub(crate) struct Message {
+pub(crate) struct EntityMessage {
     pub(crate) request: EntityRequest,
     /// Its number in the inbox, when it came through the store.
     pub(crate) inbox: Option<i64>,
     pub(crate) reply: Option<Reply>,
 }
 
-impl Message {
+impl EntityMessage {
     /// One that nobody waits for an answer to.
     pub(crate) fn of(event: Event, inbox: Option<i64>) -> Self {
         Self { request: EntityRequest::Event(event), inbox, reply: None }
@@ -73,8 +73,8 @@ impl Message {
 }
 
 /// What the holder of a lock would have sent at its end.
-pub(crate) fn released(EntityLock { holder, id, entities }: &EntityLock) -> Message {
+pub(crate) fn released(EntityLock { holder, id, entities }: &EntityLock) -> EntityMessage {
     let (entities, caller) = (entities.clone(), Some(holder.clone()));
     let event = Event::EntityUnlockSent { id: 0, lock: *id, entities, at: String::new(), caller };
-    Message::of(event, None)
+    EntityMessage::of(event, None)
 }

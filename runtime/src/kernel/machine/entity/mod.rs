@@ -19,14 +19,14 @@ use crate::kernel::machine::code::entity_messages;
 use crate::kernel::payload::Payload;
 use crate::kernel::stored::{InstanceKey, State, Status, StoreResult};
 use crate::kernel::time::Timestamp;
-use message::{EntityRequest, Message, Reply, released};
+use message::{EntityMessage, EntityRequest, Reply, released};
 use operations::{Work, Worked};
 
 /// An entity as a machine.
 pub(crate) struct Entity {
     id: Arc<str>,
     phase: Phase,
-    mailbox: VecDeque<Message>,
+    mailbox: VecDeque<EntityMessage>,
     /// 0 until it is read.
     key: InstanceKey,
     /// Away during a turn.
@@ -59,7 +59,7 @@ enum Pending {
 /// What a machine is told.
 pub(crate) enum Input {
     /// Somebody brings a message.
-    Deliver(Message),
+    Deliver(EntityMessage),
     /// The holder of this lock has ended without giving it back. An end of a lock that is another's by now is none.
     HolderEnded(EntityLock),
     /// Answers `Next::Load`.
@@ -103,8 +103,8 @@ pub(crate) struct Effects {
     /// It has left the memory.
     pub(crate) gone: bool,
     /// Messages that are sent again, to whichever entity has the id by then.
-    pub(crate) sent: Vec<Message>,
-    pub(crate) refused: Vec<(Message, RuntimeError)>,
+    pub(crate) sent: Vec<EntityMessage>,
+    pub(crate) refused: Vec<(EntityMessage, RuntimeError)>,
     /// What is to be done next, and answered by an input.
     pub(crate) next: Option<Next>,
 }
@@ -137,7 +137,7 @@ impl Entity {
 
     /// Whether a message wants an entity that is not there to be created.
     pub(crate) fn creates(&self) -> bool {
-        !self.mailbox.iter().all(Message::is_purge)
+        !self.mailbox.iter().all(EntityMessage::is_purge)
     }
 
     /// Takes an input in, at the time `now`.
@@ -168,7 +168,7 @@ impl Entity {
     }
 
     /// Puts a message into the mailbox. One for an entity that has left is given back.
-    fn deliver(&mut self, message: Message, fx: &mut Effects) {
+    fn deliver(&mut self, message: EntityMessage, fx: &mut Effects) {
         match self.phase {
             Phase::Gone => {
                 fx.gone = true;
@@ -193,7 +193,7 @@ impl Entity {
         // The inbox may have brought some of them already.
         let read: HashSet<_> = messages.iter().map(|(number, _)| *number).collect();
         let arrived = std::mem::take(&mut self.mailbox);
-        self.mailbox = messages.into_iter().map(|(number, event)| Message::of(event, Some(number))).collect();
+        self.mailbox = messages.into_iter().map(|(number, event)| EntityMessage::of(event, Some(number))).collect();
         self.mailbox.extend(arrived.into_iter().filter(|message| message.inbox.is_none_or(|number| !read.contains(&number))));
         self.phase = Phase::Turning;
         fx.looked_at.clone_from(&self.lock);
@@ -352,7 +352,7 @@ impl Entity {
     }
 
     /// Leaves the memory; gives back what nobody has taken.
-    fn leave(&mut self, fx: &mut Effects) -> VecDeque<Message> {
+    fn leave(&mut self, fx: &mut Effects) -> VecDeque<EntityMessage> {
         self.phase = Phase::Gone;
         fx.retired.extend(self.work.take());
         fx.gone = true;

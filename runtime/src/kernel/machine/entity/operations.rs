@@ -6,7 +6,7 @@ use crate::kernel::engine::event::{Caller, EntityLock, Event};
 use crate::kernel::engine::work::EntityWork;
 use crate::kernel::entity::{DELETE, EntityRegistration, Live, Operated};
 use crate::kernel::function::Recorded;
-use crate::kernel::machine::entity::message::{EntityRequest, Message, Reply};
+use crate::kernel::machine::entity::message::{EntityMessage, EntityRequest, Reply};
 use crate::kernel::payload::{Payload, Values};
 use crate::kernel::stored::InstanceKey;
 
@@ -17,7 +17,7 @@ pub(crate) struct Work {
     pub(crate) live: Option<Live>,
     pub(crate) state: Option<Payload>,
     pub(crate) lock: Option<EntityLock>,
-    pub(crate) mailbox: VecDeque<Message>,
+    pub(crate) mailbox: VecDeque<EntityMessage>,
 }
 
 /// What the operations of a turn have brought about.
@@ -63,15 +63,15 @@ impl Work {
 
     /// The first request to purge the entity: which one is meant, and who asks.
     pub(super) fn take_purge(&mut self) -> Option<(InstanceKey, Option<Reply>)> {
-        let at = self.mailbox.iter().position(Message::is_purge)?;
+        let at = self.mailbox.iter().position(EntityMessage::is_purge)?;
         match self.mailbox.remove(at)? {
-            Message { request: EntityRequest::Purge(key), reply, .. } => Some((key, reply)),
-            Message { .. } => None,
+            EntityMessage { request: EntityRequest::Purge(key), reply, .. } => Some((key, reply)),
+            EntityMessage { .. } => None,
         }
     }
 
     /// Does what a message asks for. Whether it has let others pass that had to wait.
-    fn perform(&mut self, own: &str, message: Message, values: Values, effects: &mut Worked) -> bool {
+    fn perform(&mut self, own: &str, message: EntityMessage, values: Values, effects: &mut Worked) -> bool {
         let EntityRequest::Event(event) = message.request else { return false };
         match event {
             Event::EntityOperationCalled { id, operation, input, caller, .. } => {

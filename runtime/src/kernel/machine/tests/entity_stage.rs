@@ -9,7 +9,7 @@ use crate::kernel::engine::event::{CallId, Caller, EntityLock, Event};
 use crate::kernel::entity::EntityRegistration;
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::function::Recorded;
-use crate::kernel::machine::entity::message::{EntityRequest, Message};
+use crate::kernel::machine::entity::message::{EntityMessage, EntityRequest};
 use crate::kernel::machine::entity::operations::Work;
 use crate::kernel::machine::entity::{Effects, Entity, Found, Input, Next};
 use crate::kernel::machine::tests::events::json;
@@ -39,7 +39,7 @@ pub(super) struct Seen {
     pub(super) steps: Vec<Step>,
     pub(super) commits: Vec<Batch>,
     pub(super) looked_at: Vec<EntityLock>,
-    pub(super) sent: Vec<Message>,
+    pub(super) sent: Vec<EntityMessage>,
     pub(super) wrote_messages: bool,
     pub(super) rests: bool,
     pub(super) gone: bool,
@@ -157,7 +157,7 @@ impl EntityStage {
     /// Puts a message into the inbox, and brings it from there.
     pub(super) fn by_inbox(&mut self, event: Event) -> Input {
         let number = self.post(event.clone());
-        Input::Deliver(Message::of(event, Some(number)))
+        Input::Deliver(EntityMessage::of(event, Some(number)))
     }
 
     pub(super) fn post(&mut self, event: Event) -> i64 {
@@ -270,7 +270,7 @@ pub(super) fn asks_to_purge(key: InstanceKey) -> (Input, Answer<Recorded>) {
 
 fn with_reply(request: EntityRequest) -> (Input, Answer<Recorded>) {
     let (reply, answer) = oneshot::channel();
-    (Input::Deliver(Message { request, inbox: None, reply: Some(reply) }), Answer(answer))
+    (Input::Deliver(EntityMessage { request, inbox: None, reply: Some(reply) }), Answer(answer))
 }
 
 /// The number that an operation has answered with.
