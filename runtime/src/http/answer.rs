@@ -18,7 +18,7 @@ pub(super) type Refusal = Box<Response>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Message<'a> {
+struct ErrorBody<'a> {
     message: &'a str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     exception: Option<Exception<'a>>,
@@ -68,13 +68,13 @@ pub(super) fn visible(json: String) -> String {
 
 /// The error object with a text alone.
 pub(super) fn message(status: StatusCode, message: &str) -> Response {
-    json(status, &Message { message, exception: None })
+    json(status, &ErrorBody { message, exception: None })
 }
 
 /// The error object with what lies behind it.
 pub(super) fn exception(status: StatusCode, message: &str, why: &str, kind: &str) -> Response {
     let exception = Some(Exception { exception_message: why, exception_type: kind, stack_trace: "" });
-    json(status, &Message { message, exception })
+    json(status, &ErrorBody { message, exception })
 }
 
 /// A request whose arguments are wrong.
