@@ -31,7 +31,7 @@ use crate::orchestration::durable::Durable;
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { due: Due::After(duration), call: None, site: Location::caller() }
+    Sleep { due: Deadline::After(duration), call: None, site: Location::caller() }
 }
 
 /// Waits until `time`. A time that has passed is due at once.
@@ -40,7 +40,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// When it is awaited outside an orchestrator.
 #[track_caller]
 pub fn sleep_until(time: SystemTime) -> Sleep {
-    Sleep { due: Due::At(time.into()), call: None, site: Location::caller() }
+    Sleep { due: Deadline::At(time.into()), call: None, site: Location::caller() }
 }
 
 /// Waits for `future`, at most for `duration`.
@@ -70,13 +70,13 @@ pub fn timeout<F: Durable>(duration: Duration, future: F) -> Timeout<F> {
 /// This future is cancel safe: dropping it cancels only the timer. A new timer starts from the beginning.
 #[must_use = "a timer does nothing until it is awaited"]
 pub struct Sleep {
-    due: Due,
+    due: Deadline,
     call: Option<Call>,
     site: &'static Location<'static>,
 }
 
 #[derive(Clone, Copy)]
-enum Due {
+enum Deadline {
     After(Duration),
     At(Timestamp),
 }
@@ -88,8 +88,8 @@ impl Future for Sleep {
         let (due, site) = (self.due, self.site);
         let call = self.call.get_or_insert_with(|| {
             scope::with(|scope| match due {
-                Due::After(duration) => scope.call_timer(scope.clock.after(duration), site),
-                Due::At(time) => scope.call_timer(time, site),
+                Deadline::After(duration) => scope.call_timer(scope.clock.after(duration), site),
+                Deadline::At(time) => scope.call_timer(time, site),
             })
             .expect(
                 "`dacapo::sleep` can only be awaited inside an `#[orchestrator]`; in an activity, use your executor's own sleep",

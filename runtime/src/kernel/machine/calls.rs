@@ -37,7 +37,7 @@ pub(crate) struct Child {
 
 /// What has become due.
 #[derive(Default)]
-pub(crate) struct Due {
+pub(crate) struct DueCalls {
     /// Timers, as the events they give.
     pub(crate) fired: Vec<Event>,
     /// Next attempts, to be started.
@@ -154,8 +154,8 @@ impl Calls {
     }
 
     /// Takes off what is due, the earliest first.
-    pub(crate) fn take_due(&mut self, now: Timestamp) -> Due {
-        let mut taken = Due::default();
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> DueCalls {
+        let mut taken = DueCalls::default();
         while let Some((at, id)) = self.due.first().copied()
             && at <= now
         {

@@ -15,12 +15,12 @@ use crate::worker::time::Time;
 /// The due times of a worker.
 pub(crate) struct Clock {
     time: Arc<dyn Time>,
-    due: Lock<Due>,
+    due: Lock<DueTimes>,
     earlier: Notify,
 }
 
 #[derive(Default)]
-struct Due {
+struct DueTimes {
     loaded: BTreeSet<(Timestamp, Arc<str>)>,
     stored: Option<Timestamp>,
     stopped: bool,
@@ -84,7 +84,7 @@ impl Clock {
         self.earlier.notify_one();
     }
 
-    fn tell(&self, due: &Due, first: Option<Timestamp>) {
+    fn tell(&self, due: &DueTimes, first: Option<Timestamp>) {
         if due.first().is_some_and(|now_first| first.is_none_or(|first| now_first < first)) {
             self.earlier.notify_one();
         }
@@ -116,7 +116,7 @@ impl Clock {
     }
 }
 
-impl Due {
+impl DueTimes {
     fn first(&self) -> Option<Timestamp> {
         let loaded = self.loaded.first().map(|(at, _)| *at);
         loaded.into_iter().chain(self.stored).min()

@@ -8,7 +8,7 @@ use crate::kernel::engine::poison;
 use crate::kernel::error::RuntimeError;
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::machine::answers::{cannot_resume, wrong_state, wrong_type};
-use crate::kernel::machine::calls::Due;
+use crate::kernel::machine::calls::DueCalls;
 use crate::kernel::machine::code::{Code, Outgoing, Planned, planned, refused_children};
 use crate::kernel::machine::message::{Ack, Message};
 use crate::kernel::machine::request::StartRequest;
@@ -72,7 +72,7 @@ pub(crate) struct TurnJob {
     /// The time that the orchestrator sees.
     pub(crate) now: Timestamp,
     pub(crate) messages: Vec<Message>,
-    pub(crate) due: Due,
+    pub(crate) due: DueCalls,
     /// Whether it is the first turn of its execution, the start of which is in the history already.
     pub(crate) is_first: bool,
     pub(crate) is_suspended: bool,

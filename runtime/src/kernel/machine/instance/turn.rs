@@ -4,7 +4,7 @@ use crate::kernel::batch::{Append, Applied, Batch, NewInstance, Update};
 use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::engine::execution::{Action, Next as Following, Progress};
 use crate::kernel::machine::answers::no_longer_awaited;
-use crate::kernel::machine::calls::{Child, Due};
+use crate::kernel::machine::calls::{Child, DueCalls};
 use crate::kernel::machine::instance::aside::Waiting;
 use crate::kernel::machine::instance::commit::Pending;
 use crate::kernel::machine::instance::jobs::{Began, Done, TurnJob, Turned, Vain};
@@ -101,7 +101,7 @@ impl Instance {
             None => (now, std::mem::replace(&mut self.mailbox, later)),
         };
         messages.retain(|message| self.is_of_a_call(message, fx));
-        let due = if fresh.is_some() { Due::default() } else { self.calls.take_due(now) };
+        let due = if fresh.is_some() { DueCalls::default() } else { self.calls.take_due(now) };
         fx.next = Some(Next::Turn(Box::new(TurnJob {
             id: self.id.clone(),
             execution,
