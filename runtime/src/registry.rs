@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 use crate::kernel::entity::EntityRegistration;
 use crate::kernel::error::{ErrorKind, RuntimeError};
-use crate::kernel::registration::{Registration, Role};
+use crate::kernel::registration::{FunctionKind, Registration};
 use crate::store::{Registered, RegisteredKind};
 
 /// How the names of the library's own functions begin.
 pub(crate) const OWN: &str = "dacapo:";
 
-/// All functions of a process, found by role and name.
+/// All functions of a process, found by kind and name.
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
     activities: HashMap<&'static str, Registration>,
@@ -23,7 +23,7 @@ pub(crate) struct Registry {
 impl Registry {
     /// Every annotated function that is linked into the binary, and `more`.
     ///
-    /// Fails when two functions of one role share a name; both places are named.
+    /// Fails when two functions of one kind share a name; both places are named.
     pub(crate) fn collect(
         automatic: bool,
         more: &[Registration],
@@ -48,9 +48,9 @@ impl Registry {
 
     fn add(&mut self, registration: Registration, conflicts: &mut String) {
         let name = registration.name();
-        let (there, role, way_out) = match registration.role() {
-            Role::Activity => (self.activities.insert(name, registration), "activities", ""),
-            Role::Orchestrator => {
+        let (there, plural, way_out) = match registration.kind() {
+            FunctionKind::Activity => (self.activities.insert(name, registration), "activities", ""),
+            FunctionKind::Orchestrator => {
                 let there = self.orchestrators.entry(name).or_default().insert(registration.version(), registration);
                 (there, "orchestrators", ", or say which is newer with `version = 2`")
             }
@@ -61,7 +61,7 @@ impl Registry {
             std::mem::swap(&mut first, &mut second);
         }
         let _ =
-            write!(conflicts, "\n  two {role} are named `{name}`: {first} and {second}; rename one with `name = \"…\"`{way_out}");
+            write!(conflicts, "\n  two {plural} are named `{name}`: {first} and {second}; rename one with `name = \"…\"`{way_out}");
     }
 
     fn add_entity(&mut self, entity: EntityRegistration, conflicts: &mut String) {

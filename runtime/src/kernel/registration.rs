@@ -13,7 +13,7 @@ use crate::kernel::payload::Payload;
 /// An annotated function without its types: what the engine needs to run it by name.
 #[derive(Clone, Copy)]
 pub struct Registration {
-    role: Role,
+    kind: FunctionKind,
     name: &'static str,
     version: u32,
     site: Site,
@@ -25,13 +25,13 @@ pub struct Registration {
 
 impl std::fmt::Debug for Registration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} `{}` at {}", self.role, self.name, self.site)
+        write!(f, "{:?} `{}` at {}", self.kind, self.name, self.site)
     }
 }
 
 /// Which attribute a function carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum FunctionKind {
     Activity,
     Orchestrator,
 }
@@ -40,18 +40,18 @@ impl Registration {
     /// Of an activity.
     #[must_use]
     pub const fn activity<F: Function>() -> Self {
-        Self::new::<F>(Role::Activity)
+        Self::new::<F>(FunctionKind::Activity)
     }
 
     /// Of an orchestrator.
     #[must_use]
     pub const fn orchestrator<F: Function>() -> Self {
-        Self::new::<F>(Role::Orchestrator)
+        Self::new::<F>(FunctionKind::Orchestrator)
     }
 
-    const fn new<F: Function>(role: Role) -> Self {
+    const fn new<F: Function>(kind: FunctionKind) -> Self {
         Self {
-            role,
+            kind,
             name: F::NAME,
             version: F::VERSION,
             site: F::SITE,
@@ -62,8 +62,8 @@ impl Registration {
         }
     }
 
-    pub(crate) fn role(&self) -> Role {
-        self.role
+    pub(crate) fn kind(&self) -> FunctionKind {
+        self.kind
     }
 
     pub(crate) fn name(&self) -> &'static str {
