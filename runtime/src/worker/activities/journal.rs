@@ -22,7 +22,7 @@ pub(super) struct Note {
     pub(super) instance: InstanceKey,
     pub(super) call: CallId,
     pub(super) attempt: u32,
-    pub(super) role: Role,
+    pub(super) mark: Mark,
     /// How many processes have died while it ran.
     pub(super) deaths: u32,
     /// Its place in the order in which the process began what it ran.
@@ -30,7 +30,7 @@ pub(super) struct Note {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum Mark {
     /// It ran when a process died, and does not run.
     Suspect = 1,
     /// It runs.
@@ -45,7 +45,7 @@ impl Note {
         bytes[..8].copy_from_slice(&self.instance.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.call.to_le_bytes());
         bytes[16..20].copy_from_slice(&self.attempt.to_le_bytes());
-        bytes[20..24].copy_from_slice(&(self.role as u32).to_le_bytes());
+        bytes[20..24].copy_from_slice(&(self.mark as u32).to_le_bytes());
         bytes[24..28].copy_from_slice(&self.deaths.to_le_bytes());
         bytes[28..].copy_from_slice(&self.begun.to_le_bytes());
         bytes
@@ -54,14 +54,14 @@ impl Note {
     fn of(bytes: &[u8]) -> Option<Self> {
         let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         let long = |at: usize| Some(i64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let role = match number(20)? {
-            1 => Role::Suspect,
-            2 => Role::Running,
-            3 => Role::OnTrial,
+        let mark = match number(20)? {
+            1 => Mark::Suspect,
+            2 => Mark::Running,
+            3 => Mark::OnTrial,
             _ => return None,
         };
         let (instance, call) = (long(0)?, long(8)?.cast_unsigned());
-        Some(Self { instance, call, attempt: number(16)?, role, deaths: number(24)?, begun: number(28)? })
+        Some(Self { instance, call, attempt: number(16)?, mark, deaths: number(24)?, begun: number(28)? })
     }
 }
 
@@ -163,16 +163,16 @@ pub(super) fn blamed(notes: &[Note]) -> Vec<Note> {
     for note in notes {
         let earlier = suspects.iter_mut().find(|suspect| is_same(suspect, note) && suspect.attempt == note.attempt);
         let deaths = earlier.as_ref().map_or(0, |suspect| suspect.deaths);
-        let deaths = match note.role {
-            Role::Suspect => note.deaths,
-            Role::Running => deaths.max(1),
-            Role::OnTrial => deaths + 1,
+        let deaths = match note.mark {
+            Mark::Suspect => note.deaths,
+            Mark::Running => deaths.max(1),
+            Mark::OnTrial => deaths + 1,
         };
         match earlier {
             Some(suspect) => (suspect.deaths, suspect.begun) = (deaths, note.begun),
             None => {
                 suspects.retain(|suspect| !is_same(suspect, note));
-                suspects.push(Note { role: Role::Suspect, deaths, ..*note });
+                suspects.push(Note { mark: Mark::Suspect, deaths, ..*note });
             }
         }
     }
@@ -191,7 +191,7 @@ fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Journal, Note, Role, blamed, read};
+    use super::{Journal, Mark, Note, blamed, read};
     use crate::store::Epoch;
 
     #[test]
@@ -199,18 +199,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("running");
         assert_eq!(read(&path, Epoch(4)), []);
-        let note = |call, role| Note { instance: 7, call, attempt: 1, role, deaths: 2, begun: 0 };
-        let journal = Journal::create(&path, Epoch(4), &[note(1, Role::Suspect), note(2, Role::Suspect)]).expect("it is written");
-        let (three, _four) = (journal.begin(note(3, Role::Running)), journal.begin(note(4, Role::OnTrial)));
+        let note = |call, mark| Note { instance: 7, call, attempt: 1, mark, deaths: 2, begun: 0 };
+        let journal = Journal::create(&path, Epoch(4), &[note(1, Mark::Suspect), note(2, Mark::Suspect)]).expect("it is written");
+        let (three, _four) = (journal.begin(note(3, Mark::Running)), journal.begin(note(4, Mark::OnTrial)));
         journal.end(three, false);
         journal.note_suspect(0, None);
-        let running = [Note { begun: 1, ..note(3, Role::Running) }, Note { begun: 2, ..note(4, Role::OnTrial) }];
-        assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect), running[0], running[1]]);
-        journal.begin(note(5, Role::Running));
-        let again = Note { begun: 3, ..note(5, Role::Running) };
+        let running = [Note { begun: 1, ..note(3, Mark::Running) }, Note { begun: 2, ..note(4, Mark::OnTrial) }];
+        assert_eq!(read(&path, Epoch(4)), [note(2, Mark::Suspect), running[0], running[1]]);
+        journal.begin(note(5, Mark::Running));
+        let again = Note { begun: 3, ..note(5, Mark::Running) };
         assert_eq!(read(&path, Epoch(4))[1], again, "the place is used again");
         drop(journal);
-        assert_eq!(read(&path, Epoch(4)), [note(2, Role::Suspect)], "a process that ends lets nothing run");
+        assert_eq!(read(&path, Epoch(4)), [note(2, Mark::Suspect)], "a process that ends lets nothing run");
         assert_eq!(read(&path, Epoch(1)), [], "the database was replaced");
         std::fs::write(&path, b"something else").expect("it is written");
         assert_eq!(read(&path, Epoch(4)), []);
@@ -218,13 +218,13 @@ mod tests {
 
     #[test]
     fn a_death_is_counted_for_the_suspect_on_trial_only() {
-        let note = |call, role, deaths| Note { instance: 1, call, attempt: 1, role, deaths, begun: 0 };
+        let note = |call, mark, deaths| Note { instance: 1, call, attempt: 1, mark, deaths, begun: 0 };
         let deaths = |notes: &[Note]| blamed(notes).iter().map(|note| (note.call, note.deaths)).collect::<Vec<_>>();
-        assert_eq!(deaths(&[note(1, Role::Running, 0), note(2, Role::Running, 0)]), [(1, 1), (2, 1)]);
-        let suspects = [note(1, Role::Suspect, 1), note(2, Role::Suspect, 3), note(3, Role::Suspect, 4)];
-        let running = [note(2, Role::OnTrial, 0), note(3, Role::Running, 0), note(4, Role::Running, 0)];
+        assert_eq!(deaths(&[note(1, Mark::Running, 0), note(2, Mark::Running, 0)]), [(1, 1), (2, 1)]);
+        let suspects = [note(1, Mark::Suspect, 1), note(2, Mark::Suspect, 3), note(3, Mark::Suspect, 4)];
+        let running = [note(2, Mark::OnTrial, 0), note(3, Mark::Running, 0), note(4, Mark::Running, 0)];
         assert_eq!(deaths(&[&suspects[..], &running[..]].concat()), [(1, 1), (2, 4), (3, 4), (4, 1)]);
-        let another = Note { attempt: 2, ..note(3, Role::Running, 0) };
-        assert_eq!(deaths(&[note(3, Role::Suspect, 4), another]), [(3, 1)], "another attempt begins anew");
+        let another = Note { attempt: 2, ..note(3, Mark::Running, 0) };
+        assert_eq!(deaths(&[note(3, Mark::Suspect, 4), another]), [(3, 1)], "another attempt begins anew");
     }
 }

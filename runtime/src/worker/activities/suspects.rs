@@ -24,7 +24,7 @@ use crate::kernel::payload::{Excerpt, Values};
 use crate::lock::{Held, Lock};
 use crate::store::payload_store::PayloadStore;
 use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
-use crate::worker::activities::journal::{Journal, Note, Role, blamed, read};
+use crate::worker::activities::journal::{Journal, Mark, Note, blamed, read};
 use crate::worker::activities::pool::{Job, Pool};
 use crate::worker::time::Time;
 
@@ -143,9 +143,9 @@ impl Suspects {
             if *key == instance {
                 suspect.deaths = 0;
                 if let Some(journal) = &self.journal {
-                    let (role, deaths) = (Role::Suspect, 0);
+                    let (mark, deaths) = (Mark::Suspect, 0);
                     let Suspect { attempt, begun, .. } = *suspect;
-                    let note = Note { instance, call: *call, attempt, role, deaths, begun };
+                    let note = Note { instance, call: *call, attempt, mark, deaths, begun };
                     journal.note_suspect(suspect.place, Some(note));
                 }
             }
@@ -225,8 +225,8 @@ impl Suspects {
     pub(crate) fn begin(self: &Arc<Self>, job: &Job) -> Noted {
         let (instance, call) = job.id();
         let is_suspect = self.any.load(Ordering::Relaxed) && (job.trial.is_some() || self.lock().known.contains_key(&job.id()));
-        let role = if job.trial.is_some() { Role::OnTrial } else { Role::Running };
-        let note = Note { instance, call, attempt: job.attempt, role, deaths: 0, begun: 0 };
+        let mark = if job.trial.is_some() { Mark::OnTrial } else { Mark::Running };
+        let note = Note { instance, call, attempt: job.attempt, mark, deaths: 0, begun: 0 };
         let place = self.journal.as_ref().map(|journal| journal.begin(note));
         Noted { suspects: self.clone(), id: (instance, call), place, is_suspect }
     }
