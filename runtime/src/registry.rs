@@ -60,8 +60,10 @@ impl Registry {
         if (second.file, second.line) < (first.file, first.line) {
             std::mem::swap(&mut first, &mut second);
         }
-        let _ =
-            write!(conflicts, "\n  two {plural} are named `{name}`: {first} and {second}; rename one with `name = \"…\"`{way_out}");
+        let _ = write!(
+            conflicts,
+            "\n  two {plural} are named `{name}`: {first} and {second}; rename one with `name = \"…\"`{way_out}"
+        );
     }
 
     fn add_entity(&mut self, entity: EntityRegistration, conflicts: &mut String) {

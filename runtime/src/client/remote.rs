@@ -10,7 +10,7 @@ use tokio::sync::watch as notice;
 use crate::client::{Backend, Client};
 use crate::kernel::machine::answers::shutting_down;
 use crate::store::payload_store::PayloadStore;
-use crate::store::{ErrorClass, Payloads, Role, Store, StoreResult};
+use crate::store::{ErrorClass, Payloads, ProcessKind, Store, StoreResult};
 use crate::worker::time::Time;
 
 /// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.
@@ -28,7 +28,7 @@ impl Remote {
     pub(crate) fn new(store: Arc<dyn Store>, time: Arc<dyn Time>) -> StoreResult<Self> {
         let (change, changed) = notice::channel(());
         let store = PayloadStore::of_a_user(store, Payloads::default());
-        store.listen(Role::Client, Arc::new(move || change.send_replace(())))?;
+        store.listen(ProcessKind::Client, Arc::new(move || change.send_replace(())))?;
         Ok(Self { store, changed, time })
     }
 

@@ -11,8 +11,8 @@ use crate::kernel::barrier::{self, Guarded};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::store::{
-    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Query, Refused, Registered, Reply, Role, Runnable,
-    Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, ProcessKind, Query, Refused, Registered, Reply,
+    Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 
 /// The store and its barrier.
@@ -121,8 +121,8 @@ impl Store for GuardedStore {
         self.ask(|store| store.out_of_line(keys))
     }
 
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        barrier::run(|| self.0.listen(role, listener)).unwrap_or_else(|panic| Err(panicked(&panic)))
+    fn listen(&self, kind: ProcessKind, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        barrier::run(|| self.0.listen(kind, listener)).unwrap_or_else(|panic| Err(panicked(&panic)))
     }
 
     fn journal(&self) -> Option<PathBuf> {

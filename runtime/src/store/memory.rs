@@ -11,7 +11,7 @@ use crate::kernel::instance_id;
 use crate::lock::{Held, Lock};
 use crate::store::{
     Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, NewInstance, OutOfLine, Owner,
-    Query, Refused, Registered, Reply, Role, Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    ProcessKind, Query, Refused, Registered, Reply, Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
     already_exists, fenced, out_of_order, unfinished,
 };
 
@@ -34,7 +34,7 @@ struct Inner {
     inbox: BTreeMap<i64, StoredMessage>,
     /// By their keys, each with the instance it belongs to.
     out_of_line: BTreeMap<i64, (InstanceKey, Vec<u8>)>,
-    listeners: Vec<(Role, Arc<dyn Fn() + Send + Sync>)>,
+    listeners: Vec<(ProcessKind, Arc<dyn Fn() + Send + Sync>)>,
 }
 
 impl MemoryStore {
@@ -213,14 +213,14 @@ impl Store for MemoryStore {
     }
 
     fn apply(&self, batch: Batch, reply: Reply) {
-        let role = if batch.epoch.is_some() { Role::Client } else { Role::Worker };
+        let kind = if batch.epoch.is_some() { ProcessKind::Client } else { ProcessKind::Worker };
         let mut inner = self.lock();
         let result = match inner.check(&batch) {
             Ok(()) => Ok(inner.apply(batch)),
             Err(error) => Err(Box::new(Refused { error, batch })),
         };
         let listeners: Vec<_> =
-            inner.listeners.iter().filter(|(listens, _)| *listens == role).map(|(_, listener)| listener.clone()).collect();
+            inner.listeners.iter().filter(|(listens, _)| *listens == kind).map(|(_, listener)| listener.clone()).collect();
         drop(inner);
         reply(result);
         listeners.iter().for_each(|listener| listener());
@@ -330,8 +330,8 @@ impl Store for MemoryStore {
         self.answer(|inner| keys.iter().filter_map(|key| Some((*key, inner.out_of_line.get(key)?.1.clone()))).collect())
     }
 
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        self.lock().listeners.push((role, listener));
+    fn listen(&self, kind: ProcessKind, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        self.lock().listeners.push((kind, listener));
         Ok(())
     }
 

@@ -173,7 +173,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Calls `listener` after another process has written what this one may wait for: starts and messages for the worker,
     /// any progress for a client. At least once per change, perhaps more often.
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()>;
+    fn listen(&self, kind: ProcessKind, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()>;
 
     /// The path of a file in which the worker notes what it runs, to be read after the process has died. `None` by default; then an
     /// activity that keeps killing the process is not detected.
@@ -217,11 +217,11 @@ pub enum Runnable {
     },
 }
 
-/// For whom a store listens.
+/// The kind of process that a store listens for.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Role {
+pub enum ProcessKind {
     /// The process that runs turns.
     Worker,
     /// A process that only asks.

@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, ready};
 
 use crate::kernel::error::RuntimeError;
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Query, Registered, Reply, Role, Runnable, Status,
-    Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, ProcessKind, Query, Registered, Reply, Runnable,
+    Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 
 /// What a test does with what passes: everything goes on as it is unless a method says otherwise.
@@ -149,8 +149,8 @@ impl<B: Between, S: Store> Store for Through<B, S> {
         self.read(Read::OutOfLine, self.inner.out_of_line(keys))
     }
 
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        self.inner.listen(role, listener)
+    fn listen(&self, kind: ProcessKind, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        self.inner.listen(kind, listener)
     }
 
     fn journal(&self) -> Option<PathBuf> {

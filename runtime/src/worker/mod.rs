@@ -38,7 +38,7 @@ use crate::kernel::stored::{Instance, InstanceKey, StoreResult};
 use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::store::payload_store::PayloadStore;
-use crate::store::{Epoch, Role};
+use crate::store::{Epoch, ProcessKind};
 use activities::pool::{self, Perform, Pool};
 use activities::suspects::{self, Suspects};
 use host::Host;
@@ -210,7 +210,7 @@ impl Shard {
     async fn open(self: &Arc<Self>) -> StoreResult<()> {
         let bell = self.inbox.bell().clone();
         let heard = bell.clone();
-        self.store.listen(Role::Worker, Arc::new(move || heard.ring()))?;
+        self.store.listen(ProcessKind::Worker, Arc::new(move || heard.ring()))?;
         let store = self.store.clone();
         self.clock.set_stored(self.aside(async move { store.next_wake().await }).await?);
         self.backlog.add_unseen();

@@ -17,7 +17,7 @@ use crate::store::sqlite::query;
 use crate::store::sqlite::readers::ReadError;
 use crate::store::sqlite::watch::{self, Listener, Watching};
 use crate::store::trouble::Backoff;
-use crate::store::{Epoch, Registered, RegisteredKind, Role, StoreResult};
+use crate::store::{Epoch, ProcessKind, Registered, RegisteredKind, StoreResult};
 
 /// Takes the worker's lock; waits for it when `wait` is true.
 pub(super) async fn lock(files: &Files, wait: bool) -> StoreResult<File> {
@@ -144,11 +144,11 @@ fn rung(files: &Files) -> bool {
     }
 }
 
-/// Calls `listener` when the file that concerns `role` is written.
-pub(super) fn watch(files: &Files, role: Role, listener: Listener) -> StoreResult<Watching> {
-    let path = match role {
-        Role::Worker => files.bell(),
-        Role::Client => files.wal(),
+/// Calls `listener` when the file that concerns `kind` is written.
+pub(super) fn watch(files: &Files, kind: ProcessKind, listener: Listener) -> StoreResult<Watching> {
+    let path = match kind {
+        ProcessKind::Worker => files.bell(),
+        ProcessKind::Client => files.wal(),
     };
     let failed = |error: &dyn std::error::Error| {
         RuntimeError::new(ErrorKind::Store, format!("could not watch `{}` for other processes", path.display())).caused_by(error)

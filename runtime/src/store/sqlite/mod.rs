@@ -34,8 +34,8 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::lock::Lock;
 use crate::store::trouble::classify;
 use crate::store::{
-    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Query, Registered, Reply, Role, Runnable, Status,
-    Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, ProcessKind, Query, Registered, Reply, Runnable,
+    Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 use files::Files;
 use readers::{READERS, ReadError, Readers};
@@ -311,8 +311,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn listen(&self, role: Role, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
-        let changed = claim::watch(&self.files, role, listener.clone())?;
+    fn listen(&self, kind: ProcessKind, listener: Arc<dyn Fn() + Send + Sync>) -> StoreResult<()> {
+        let changed = claim::watch(&self.files, kind, listener.clone())?;
         let (files, writer) = (Arc::downgrade(&self.files), Arc::downgrade(&self.writer));
         let ended = move || {
             // Whoever listens reads, and is told why that is no longer possible.

@@ -7,18 +7,18 @@ use futures::channel::mpsc;
 
 use super::given::{append, apply, created, load, post, refusal};
 use crate::kernel::error::ErrorKind;
-use crate::store::{Batch, Role, Store};
+use crate::store::{Batch, ProcessKind, Store};
 
 /// Hears of every change.
-fn bell(store: &dyn Store, role: Role) -> mpsc::UnboundedReceiver<()> {
+fn bell(store: &dyn Store, kind: ProcessKind) -> mpsc::UnboundedReceiver<()> {
     let (sender, heard) = mpsc::unbounded();
-    store.listen(role, Arc::new(move || drop(sender.unbounded_send(())))).expect("it can be listened to");
+    store.listen(kind, Arc::new(move || drop(sender.unbounded_send(())))).expect("it can be listened to");
     heard
 }
 
 pub(super) async fn a_worker_hears_of_a_client_and_a_client_of_the_worker(worker: &dyn Store, client: &dyn Store) {
     let epoch = worker.claim(false, Vec::new()).await.expect("nobody holds it");
-    let (mut asked, mut told) = (bell(worker, Role::Worker), bell(client, Role::Client));
+    let (mut asked, mut told) = (bell(worker, ProcessKind::Worker), bell(client, ProcessKind::Client));
     let key = created(client, "asked").await;
     // A bell may ring more often than something changes. Where it never rings, this waits too long.
     for round in 2..5 {
