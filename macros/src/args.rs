@@ -8,7 +8,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, LitStr, Path, Token, parenthesized};
 
 use crate::context::Context;
-use crate::role::Role;
+use crate::kind::AttributeKind;
 
 /// What an attribute says.
 pub(crate) struct Arguments {
@@ -36,13 +36,13 @@ const ORCHESTRATOR: &[&str] = &["name", "version", "inline", "allow", "crate"];
 
 impl Arguments {
     /// Parses all arguments; each mistake is a finding, and the rest still counts.
-    pub(crate) fn parse(role: Role, tokens: TokenStream, cx: &mut Context) -> Self {
+    pub(crate) fn parse(kind: AttributeKind, tokens: TokenStream, cx: &mut Context) -> Self {
         let krate = syn::parse_quote!(::dacapo);
         let mut arguments = Self { name: None, version: None, inline: false, options: Vec::new(), allowed: Vec::new(), krate };
         let mut seen: Vec<Ident> = Vec::new();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
-                if let Err(error) = arguments.argument(role, input, &mut seen, cx) {
+                if let Err(error) = arguments.argument(kind, input, &mut seen, cx) {
                     cx.push(error);
                     while !input.is_empty() && !input.peek(Token![,]) {
                         input.parse::<TokenTree>()?;
@@ -80,14 +80,20 @@ impl Arguments {
         self.options.iter().find(|setting| setting.key == key)
     }
 
-    fn argument(&mut self, role: Role, input: ParseStream<'_>, seen: &mut Vec<Ident>, cx: &mut Context) -> syn::Result<()> {
+    fn argument(
+        &mut self,
+        kind: AttributeKind,
+        input: ParseStream<'_>,
+        seen: &mut Vec<Ident>,
+        cx: &mut Context,
+    ) -> syn::Result<()> {
         let key = input.call(Ident::parse_any).map_err(|_| {
-            let example = if role == Role::Activity { "retry = NET" } else { "name = \"checkout\"" };
+            let example = if kind == AttributeKind::Activity { "retry = NET" } else { "name = \"checkout\"" };
             input.error(format!("expected an argument, such as `{example}`"))
         })?;
-        let supported = if role == Role::Activity { ACTIVITY } else { ORCHESTRATOR };
+        let supported = if kind == AttributeKind::Activity { ACTIVITY } else { ORCHESTRATOR };
         if !supported.contains(&key.to_string().as_str()) {
-            return Err(syn::Error::new(key.span(), unsupported(role, &key.to_string(), supported)));
+            return Err(syn::Error::new(key.span(), unsupported(kind, &key.to_string(), supported)));
         }
         if key != "allow" && seen.contains(&key) {
             cx.at(key.span(), format!("`{key}` is given twice; keep one"));
@@ -123,11 +129,11 @@ impl Arguments {
     }
 }
 
-fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
-    let attribute = role.attribute();
-    match (role, key) {
+fn unsupported(kind: AttributeKind, key: &str, supported: &[&str]) -> String {
+    let attribute = kind.attribute();
+    match (kind, key) {
         (
-            Role::Orchestrator,
+            AttributeKind::Orchestrator,
             "retry" | "retry_if" | "timeout" | "heartbeat_timeout" | "max_concurrent" | "rate_limit" | "limit_key",
         ) => {
             let instead = match key {
@@ -141,12 +147,12 @@ fn unsupported(role: Role, key: &str, supported: &[&str]) -> String {
                 "`{key}` belongs to activities; an orchestrator does no work itself and is replayed, not run again; {instead}"
             )
         }
-        (Role::Activity, "version") => {
+        (AttributeKind::Activity, "version") => {
             "`version` belongs to orchestrators, which have to go on as they began; an activity has no history: \
              give the changed one another name where both are needed"
                 .to_owned()
         }
-        (Role::Activity, "inline" | "allow") => {
+        (AttributeKind::Activity, "inline" | "allow") => {
             format!("`{key}` belongs to orchestrators; the body of an activity may do anything; remove it")
         }
         _ => {

@@ -9,14 +9,14 @@ use crate::args::Arguments;
 use crate::context::Context;
 use crate::expansion::Expansion;
 use crate::function::shape;
-use crate::role::Role;
+use crate::kind::AttributeKind;
 use crate::spans::{ends, respan};
 use crate::{attributes, fallback, recorded, rewrite, rules, signature};
 
-pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(kind: AttributeKind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut cx = Context::default();
-    let arguments = Arguments::parse(role, arguments, &mut cx);
-    let mut function = match fallback::function(role, item.clone()) {
+    let arguments = Arguments::parse(kind, arguments, &mut cx);
+    let mut function = match fallback::function(kind, item.clone()) {
         Ok(function) => function,
         Err(error) => {
             cx.push(error);
@@ -27,20 +27,20 @@ pub(crate) fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> T
 
     let before = cx.len();
     let source = rules::source();
-    let output_is_sound = signature::check(role, arguments.inline, &function.sig, &mut cx);
+    let output_is_sound = signature::check(kind, arguments.inline, &function.sig, &mut cx);
     let is_associated = rules::is_associated(&function, source.as_deref());
     if is_associated && function.sig.receiver().is_none() {
-        cx.on_signature(&function.sig.ident, signature::method(role));
+        cx.on_signature(&function.sig.ident, signature::method(kind));
     }
     let is_sound = cx.len() == before;
-    let shape = if role == Role::Orchestrator { shape(item) } else { 0 };
-    if role == Role::Orchestrator {
+    let shape = if kind == AttributeKind::Orchestrator { shape(item) } else { 0 };
+    if kind == AttributeKind::Orchestrator {
         let refused = rules::check(&function, &arguments, source.as_deref(), &mut cx);
         rewrite::rewrite(&arguments.krate, &mut function, source.as_deref(), &refused, &mut cx);
     }
     let (outer, inner, conditions) = attributes::split(std::mem::take(&mut function.attrs));
     let expansion = Expansion {
-        role,
+        kind,
         krate: &arguments.krate,
         arguments: &arguments,
         parameters: signature::parameters(&function.sig),
@@ -78,18 +78,18 @@ impl Expansion<'_> {
         };
         let call_type = self.call_type();
         let output = respan(quote!(-> #call_type), end);
-        let constructor = match self.role {
-            Role::Activity => quote!(#krate::Activity::new),
-            Role::Orchestrator => quote!(#krate::Orchestration::new),
+        let constructor = match self.kind {
+            AttributeKind::Activity => quote!(#krate::Activity::new),
+            AttributeKind::Orchestrator => quote!(#krate::Orchestration::new),
         };
-        let register = match self.role {
-            Role::Activity => quote!(activity),
-            Role::Orchestrator => quote!(orchestrator),
+        let register = match self.kind {
+            AttributeKind::Activity => quote!(activity),
+            AttributeKind::Orchestrator => quote!(orchestrator),
         };
         let mut body = Group::new(Delimiter::Brace, quote!(#constructor((#(#idents,)*))));
         body.set_span(self.function.block.brace_token.span.join());
         // It may be started by its name alone.
-        let may_be_uncalled = (self.role == Role::Orchestrator).then(|| quote!(#[allow(dead_code)]));
+        let may_be_uncalled = (self.kind == AttributeKind::Orchestrator).then(|| quote!(#[allow(dead_code)]));
         let marker_type = recorded::marker(vis, marker, conditions);
         let implementation = self.implementation(shape);
         quote! {

@@ -5,12 +5,12 @@ use quote::quote;
 use syn::{Attribute, FnArg, ItemFn, Path};
 
 use crate::args::Arguments;
-use crate::role::Role;
+use crate::kind::AttributeKind;
 use crate::signature::Parameter;
 
 /// Everything that is emitted is made from this.
 pub(crate) struct Expansion<'a> {
-    pub(crate) role: Role,
+    pub(crate) kind: AttributeKind,
     pub(crate) arguments: &'a Arguments,
     pub(crate) krate: &'a Path,
     pub(crate) function: ItemFn,
@@ -33,9 +33,9 @@ impl Expansion<'_> {
     /// `Activity<marker>` or `Orchestration<marker>`.
     pub(crate) fn call_type(&self) -> TokenStream {
         let (krate, marker) = (self.krate, &self.marker);
-        match self.role {
-            Role::Activity => quote!(#krate::Activity<#marker>),
-            Role::Orchestrator => quote!(#krate::Orchestration<#marker>),
+        match self.kind {
+            AttributeKind::Activity => quote!(#krate::Activity<#marker>),
+            AttributeKind::Orchestrator => quote!(#krate::Orchestration<#marker>),
         }
     }
 

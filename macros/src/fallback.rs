@@ -6,13 +6,13 @@ use syn::{Item, ItemFn};
 
 use crate::context::Context;
 use crate::expansion::Expansion;
+use crate::kind::AttributeKind;
 use crate::owned::advised;
 use crate::recorded;
-use crate::role::Role;
 use crate::signature::output;
 
 /// The function, or the reason why there is none.
-pub(crate) fn function(role: Role, item: TokenStream) -> syn::Result<ItemFn> {
+pub(crate) fn function(kind: AttributeKind, item: TokenStream) -> syn::Result<ItemFn> {
     let token = match syn::parse2::<Item>(item)? {
         Item::Fn(function) => return Ok(function),
         Item::Struct(item) => item.struct_token.to_token_stream(),
@@ -22,8 +22,8 @@ pub(crate) fn function(role: Role, item: TokenStream) -> syn::Result<ItemFn> {
         Item::Mod(item) => item.mod_token.to_token_stream(),
         other => other.to_token_stream(),
     };
-    let instead = if role == Role::Activity { "a `fn` or an `async fn`" } else { "an `async fn`" };
-    let message = format!("`#[{}]` has no body to run here; it belongs on {instead} with a body", role.attribute());
+    let instead = if kind == AttributeKind::Activity { "a `fn` or an `async fn`" } else { "an `async fn`" };
+    let message = format!("`#[{}]` has no body to run here; it belongs on {instead} with a body", kind.attribute());
     Err(syn::Error::new_spanned(token, message))
 }
 

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 
 use crate::args::Setting;
 use crate::expansion::Expansion;
-use crate::role::Role;
+use crate::kind::AttributeKind;
 use crate::spans::{ends, respan};
 use crate::{recorded, signature};
 
@@ -20,7 +20,7 @@ impl Expansion<'_> {
             None => self.function.sig.ident.unraw().to_string().into_token_stream(),
         };
         let site = quote_spanned!(at=> ::core::file!(), line: ::core::line!());
-        let shape = (self.role == Role::Orchestrator).then(|| quote!(const SHAPE: ::core::primitive::u64 = #shape;));
+        let shape = (self.kind == AttributeKind::Orchestrator).then(|| quote!(const SHAPE: ::core::primitive::u64 = #shape;));
         let version = self
             .arguments
             .version

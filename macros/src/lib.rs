@@ -17,17 +17,17 @@ mod expand;
 mod expansion;
 mod fallback;
 mod function;
+mod kind;
 mod logging;
 mod owned;
 mod recorded;
 mod rewrite;
-mod role;
 mod rules;
 mod signature;
 mod spans;
 
+use kind::AttributeKind;
 use proc_macro::TokenStream;
-use role::Role;
 
 /// Makes a function an activity: work of any kind, whose result is recorded when an orchestrator calls it.
 ///
@@ -140,7 +140,7 @@ use role::Role;
 ///   ```
 #[proc_macro_attribute]
 pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Role::Activity, arguments.into(), item.into()).into()
+    expand::expand(AttributeKind::Activity, arguments.into(), item.into()).into()
 }
 
 /// Makes an `async fn` an orchestrator: a function that decides what is done, and survives crashes by being replayed.
@@ -246,7 +246,7 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// activities, and a deadline to what it awaits with `dacapo::timeout`.
 #[proc_macro_attribute]
 pub fn orchestrator(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Role::Orchestrator, arguments.into(), item.into()).into()
+    expand::expand(AttributeKind::Orchestrator, arguments.into(), item.into()).into()
 }
 
 /// Makes a type a durable entity: a state for each key, changed by operations that run one at a time.

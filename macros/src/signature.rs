@@ -6,8 +6,8 @@ use syn::visit::Visit;
 use syn::{Attribute, FnArg, GenericParam, Ident, Pat, PatType, PathArguments, ReturnType, Safety, Type};
 
 use crate::context::Context;
+use crate::kind::AttributeKind;
 use crate::owned::Owned;
-use crate::role::Role;
 use crate::spans::{Ends, ends};
 
 /// A parameter of a durable function.
@@ -59,9 +59,9 @@ pub(crate) fn output(sig: &syn::Signature) -> Type {
 }
 
 /// Checks the signature. Says whether its return type may stand in an `impl`, whatever else is wrong.
-pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Context) -> bool {
-    let noun = role.noun();
-    if role == Role::Orchestrator && sig.asyncness.is_none() {
+pub(crate) fn check(kind: AttributeKind, inline: bool, sig: &syn::Signature, cx: &mut Context) -> bool {
+    let noun = kind.noun();
+    if kind == AttributeKind::Orchestrator && sig.asyncness.is_none() {
         let message = "an orchestrator must be `async`; it waits for the calls it makes; write `async fn`";
         cx.on_signature(sig.fn_token, message);
     }
@@ -69,9 +69,9 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
         cx.on_signature(token, format!("{noun} cannot be `const`; the runtime runs it; remove `const`"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        let instead = match role {
-            Role::Activity => "put the `unsafe` block into its body",
-            Role::Orchestrator => "call the unsafe function in an `#[activity]`",
+        let instead = match kind {
+            AttributeKind::Activity => "put the `unsafe` block into its body",
+            AttributeKind::Orchestrator => "call the unsafe function in an `#[activity]`",
         };
         cx.on_signature(
             token,
@@ -87,20 +87,20 @@ pub(crate) fn check(role: Role, inline: bool, sig: &syn::Signature, cx: &mut Con
         cx.on_signature(variadic, format!("{noun} cannot be variadic; each argument is recorded by its name; take a `Vec<T>`"));
     }
     if let Some(receiver) = sig.receiver() {
-        cx.on_signature(receiver, method(role));
+        cx.on_signature(receiver, method(kind));
     }
     inline || recorded(noun, sig, cx)
 }
 
 /// Why a function cannot belong to a type.
-pub(crate) fn method(role: Role) -> String {
-    let instead = match role {
-        Role::Activity => "write a free function; shared state comes from `dacapo::state::<T>()`",
-        Role::Orchestrator => "write a free function and take what it needs as arguments",
+pub(crate) fn method(kind: AttributeKind) -> String {
+    let instead = match kind {
+        AttributeKind::Activity => "write a free function; shared state comes from `dacapo::state::<T>()`",
+        AttributeKind::Orchestrator => "write a free function and take what it needs as arguments",
     };
     format!(
         "{} cannot be a method; it is found by its name after a restart, when there is no value to call it on; {instead}",
-        role.noun()
+        kind.noun()
     )
 }
 

@@ -2,12 +2,12 @@
 
 /// Which attribute it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum AttributeKind {
     Activity,
     Orchestrator,
 }
 
-impl Role {
+impl AttributeKind {
     pub(crate) fn attribute(self) -> &'static str {
         match self {
             Self::Activity => "activity",
