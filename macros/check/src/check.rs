@@ -3,7 +3,7 @@
 use crate::allow::{self, Allow};
 use crate::modules::{File, Files};
 use crate::orchestrators::orchestrators;
-use crate::report::{ALLOW, Checked, Finding, Level, Report};
+use crate::report::{ALLOW, CheckedCounts, Finding, Level, Report};
 use crate::workspace::Workspace;
 use dacapo_lint::{Module, Place, Source, check_in};
 use std::collections::{BTreeSet, HashSet};
@@ -24,7 +24,7 @@ pub(crate) fn check(workspace: &Workspace) -> Report {
     Report {
         findings,
         problems,
-        checked: Checked {
+        checked: CheckedCounts {
             packages: chosen().map(|module| &module.package).collect::<BTreeSet<_>>().len(),
             files: chosen().map(|module| module.file).collect::<BTreeSet<_>>().len(),
             orchestrators,

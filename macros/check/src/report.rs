@@ -17,7 +17,7 @@ pub(crate) const ALLOW: &str = "allow";
 pub(crate) struct Report {
     pub(crate) findings: Vec<Finding>,
     pub(crate) problems: Vec<Problem>,
-    pub(crate) checked: Checked,
+    pub(crate) checked: CheckedCounts,
     pub(crate) files: Files,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Finding {
 
 /// How much was checked.
 #[derive(Debug, serde::Serialize)]
-pub(crate) struct Checked {
+pub(crate) struct CheckedCounts {
     pub(crate) packages: usize,
     pub(crate) files: usize,
     pub(crate) orchestrators: usize,

@@ -1,6 +1,6 @@
 //! One JSON object, whose shape `--help` describes.
 
-use super::{Checked, Level, Region, Report};
+use super::{CheckedCounts, Level, Region, Report};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -8,7 +8,7 @@ struct Document<'a> {
     version: u32,
     findings: Vec<Finding<'a>>,
     problems: Vec<Problem<'a>>,
-    checked: &'a Checked,
+    checked: &'a CheckedCounts,
 }
 
 #[derive(Serialize)]

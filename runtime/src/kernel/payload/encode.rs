@@ -1,6 +1,7 @@
 //! Encodes values as JSON, and refuses those that would be read back as something else or nest too deeply.
 //!
-//! serde_json writes NaN as `null` and follows a value however deep it is, so each value goes through [`Checked`] on its way there.
+//! serde_json writes NaN as `null` and follows a value however deep it is, so each value goes through
+//! [`CheckedSerializer`] on its way there.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -127,12 +128,12 @@ pub(crate) struct Value<'p, 'v, T: ?Sized> {
 
 impl<T: Serialize + ?Sized> Serialize for Value<'_, '_, T> {
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Checked { inner, at: self.at.called()? })
+        self.value.serialize(CheckedSerializer { inner, at: self.at.called()? })
     }
 }
 
 /// A serializer that takes only what can be read back.
-struct Checked<'p, S> {
+struct CheckedSerializer<'p, S> {
     inner: S,
     at: At<'p>,
 }
@@ -152,7 +153,7 @@ macro_rules! plain {
     };
 }
 
-impl<'p, S: Serializer> Serializer for Checked<'p, S> {
+impl<'p, S: Serializer> Serializer for CheckedSerializer<'p, S> {
     type Ok = S::Ok;
     type Error = S::Error;
     type SerializeSeq = Parts<'p, S::SerializeSeq>;
