@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 
 use crate::kernel::engine::event::{CallId, Event as HistoryEvent, Turn};
-use crate::kernel::engine::execution::{Action, Execution, Progress};
+use crate::kernel::engine::execution::{Action, Execution, TurnOutcome};
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::Function;
 use crate::kernel::payload::Payload;
@@ -41,7 +41,7 @@ struct Run {
 }
 
 impl Run {
-    fn of<F: Function>(call: Orchestration<F>) -> (Self, Progress) {
+    fn of<F: Function>(call: Orchestration<F>) -> (Self, TurnOutcome) {
         let orchestrator = <Orchestration<F> as crate::Call>::REGISTRATION;
         let (input, _) = call.into_request();
         let input = input.expect("the input is JSON");
@@ -60,7 +60,7 @@ impl Run {
         (run, progress)
     }
 
-    fn turn(&mut self, incoming: Vec<HistoryEvent>) -> Progress {
+    fn turn(&mut self, incoming: Vec<HistoryEvent>) -> TurnOutcome {
         self.clock += 1_000;
         let at = Timestamp(self.clock);
         let progress = self.execution.turn(at, incoming).expect("nothing outside woke it");
@@ -90,14 +90,14 @@ fn failed(id: CallId) -> HistoryEvent {
     HistoryEvent::TaskFailed { id, failure: Failure::new(FailureKind::Timeout, "late"), retry_at: None }
 }
 
-fn output<T: serde::de::DeserializeOwned>(progress: &Progress) -> T {
+fn output<T: serde::de::DeserializeOwned>(progress: &TurnOutcome) -> T {
     match progress.events.last() {
         Some(HistoryEvent::ExecutionCompleted { result }) => result.decode().expect("the output has its type"),
         other => panic!("the orchestration has not completed but {other:?}"),
     }
 }
 
-fn activities(progress: &Progress) -> Vec<CallId> {
+fn activities(progress: &TurnOutcome) -> Vec<CallId> {
     let started = |action: &Action| match action {
         Action::StartActivity { id, .. } => Some(*id),
         _ => None,

@@ -24,7 +24,7 @@ use crate::kernel::registration::Registration;
 use crate::kernel::trace::TraceContext;
 
 pub(crate) use action::Action;
-pub(crate) use turn::{GivenUp, Next, Progress};
+pub(crate) use turn::{GivenUp, Next, TurnOutcome};
 
 /// A suspended orchestrator and what it waits for.
 pub(crate) struct Execution {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::kernel::engine::event::{CallId, Event, Turn};
-use crate::kernel::engine::execution::{Execution, Progress};
+use crate::kernel::engine::execution::{Execution, TurnOutcome};
 use crate::kernel::engine::mismatch::likeness;
 use crate::kernel::engine::work::Command;
 use crate::kernel::payload::{Likeness, Payload};
@@ -102,7 +102,7 @@ impl Execution {
     }
 
     /// Gives calls of this turn the results they had before a rewind, and tells no entity twice.
-    pub(super) fn deliver_aside(&mut self, progress: &mut Progress) {
+    pub(super) fn deliver_aside(&mut self, progress: &mut TurnOutcome) {
         while !self.aside.is_empty() {
             let known = progress.actions.iter().position(|action| {
                 action.call().and_then(|id| self.aside.get(&id)).is_some_and(|aside| {

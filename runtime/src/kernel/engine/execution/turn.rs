@@ -21,7 +21,7 @@ pub(crate) struct GivenUp {
 
 /// What one turn did.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct TurnOutcome {
     /// The time the orchestrator saw.
     pub(crate) at: Timestamp,
     pub(crate) events: Vec<Event>,
@@ -57,7 +57,7 @@ impl Execution {
     /// # Errors
     /// The report for the user when a wait could not read its event, when another recorded value cannot be decoded, when something outside
     /// the turn woke the orchestrator, or when, in verify mode, a replay of the turn differs from it; the execution is then of no use.
-    pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+    pub(crate) fn turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<TurnOutcome, GivenUp> {
         let progress = self.run_turn(now, incoming)?;
         if let Some(shadow) = &mut self.shadow {
             let turn = Turn { at: progress.at, events: progress.events.clone() };
@@ -72,7 +72,7 @@ impl Execution {
         Ok(progress)
     }
 
-    fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+    fn run_turn(&mut self, now: Timestamp, incoming: Vec<Event>) -> Result<TurnOutcome, GivenUp> {
         let mut progress = self.begin_turn(now);
         let mut incoming = incoming.into_iter();
         while self.outcome.is_none()
@@ -99,13 +99,19 @@ impl Execution {
     }
 
     /// A turn without an event so far, with what was asked for since a rewind.
-    fn begin_turn(&mut self, now: Timestamp) -> Progress {
+    fn begin_turn(&mut self, now: Timestamp) -> TurnOutcome {
         let scope = self.scope_mut();
         // A clock that was set back must not make an orchestrator see time run backwards, nor make its next timer late.
         scope.clock = now;
         scope.now = scope.now.max(now);
-        let mut progress =
-            Progress { at: scope.now, events: Vec::new(), actions: Vec::new(), custom_status: None, finished: false, next: None };
+        let mut progress = TurnOutcome {
+            at: scope.now,
+            events: Vec::new(),
+            actions: Vec::new(),
+            custom_status: None,
+            finished: false,
+            next: None,
+        };
         self.collect(&mut progress);
         self.deliver_aside(&mut progress);
         progress
@@ -120,7 +126,7 @@ impl Execution {
     }
 
     /// Records how the execution has ended, if it has.
-    fn conclude(&mut self, progress: &mut Progress) {
+    fn conclude(&mut self, progress: &mut TurnOutcome) {
         if let Some(outcome) = &self.outcome
             && self.future.is_some()
         {
@@ -144,7 +150,7 @@ impl Execution {
     }
 
     /// What the end of an execution leaves: events that no wait has taken, calls without an outcome, a lock.
-    fn leave_open(&mut self, late: impl Iterator<Item = Event>, progress: &mut Progress) {
+    fn leave_open(&mut self, late: impl Iterator<Item = Event>, progress: &mut TurnOutcome) {
         let scope = self.scope_mut();
         if progress.next.is_none() {
             let late: Vec<_> = late.collect();
@@ -168,7 +174,7 @@ impl Execution {
     }
 
     /// Takes back what the turn would start for calls that it has given up, and asks to end the others.
-    fn cancel(&mut self, progress: &mut Progress) {
+    fn cancel(&mut self, progress: &mut TurnOutcome) {
         for id in self.scope_mut().cancelled.drain(..) {
             let planned = progress.actions.len();
             progress.actions.retain(|action| action.starts() != Some(id) || matches!(action, Action::StartChild { .. }));
@@ -191,7 +197,7 @@ impl Execution {
     }
 
     /// Moves the calls of the last poll into the history and among the actions.
-    pub(super) fn collect(&mut self, progress: &mut Progress) {
+    pub(super) fn collect(&mut self, progress: &mut TurnOutcome) {
         let scope = self.scope_mut();
         for Command { id, work, at } in scope.commands.drain(..) {
             progress.events.push(work.event(id, at));

@@ -53,7 +53,7 @@ fn a_clock_that_jumps_makes_no_timer_late_and_no_replay_differ() {
     }
     const HOUR: i64 = 3_600_000_000;
     let (mut run, progress) = Run::of(naps());
-    let due = |progress: &Progress, clock: i64| {
+    let due = |progress: &TurnOutcome, clock: i64| {
         let [Action::StartTimer { fire_at, .. }] = progress.actions[..] else { panic!("{progress:?}") };
         assert_eq!(fire_at, Timestamp(clock).after(Duration::from_secs(10)), "ten seconds by the clock of the machine");
     };

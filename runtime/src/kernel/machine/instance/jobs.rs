@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::kernel::engine::event::{Event, NotTaken, Turn};
-use crate::kernel::engine::execution::{Action, Execution, GivenUp, Progress};
+use crate::kernel::engine::execution::{Action, Execution, GivenUp, TurnOutcome};
 use crate::kernel::engine::poison;
 use crate::kernel::error::RuntimeError;
 use crate::kernel::failure::{Failure, FailureKind};
@@ -38,7 +38,7 @@ pub(crate) struct Began {
 /// A turn that was run.
 pub(crate) struct Done {
     pub(crate) execution: Execution,
-    pub(crate) progress: Progress,
+    pub(crate) progress: TurnOutcome,
     pub(crate) outgoing: Outgoing,
 }
 
@@ -58,7 +58,7 @@ impl First {
 }
 
 impl Done {
-    fn of(code: &dyn Code, id: &Arc<str>, execution: Execution, mut progress: Progress) -> Self {
+    fn of(code: &dyn Code, id: &Arc<str>, execution: Execution, mut progress: TurnOutcome) -> Self {
         let next = progress.next.as_ref();
         let outgoing = Outgoing::of(code, id, progress.at, &mut progress.actions, execution.trace(), next);
         Self { execution, progress, outgoing }
@@ -163,7 +163,7 @@ fn report(code: &dyn Code, id: &str, report: poison::Report) -> String {
 }
 
 /// Runs a turn of an execution.
-fn turn(code: &dyn Code, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<Progress, GivenUp> {
+fn turn(code: &dyn Code, execution: &mut Execution, now: Timestamp, incoming: Vec<Event>) -> Result<TurnOutcome, GivenUp> {
     let mut progress = execution.turn(now, incoming)?;
     if let Some(Event::ExecutionCompleted { result }) = progress.events.last()
         && let Some(excess) = code.excess(format_args!("the result of `{}`", execution.name()), result)

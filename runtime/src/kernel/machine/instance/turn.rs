@@ -2,7 +2,7 @@
 
 use crate::kernel::batch::{Append, Applied, Batch, NewInstance, Update};
 use crate::kernel::engine::event::{Event, Turn};
-use crate::kernel::engine::execution::{Action, Next as Following, Progress};
+use crate::kernel::engine::execution::{Action, Next as Following, TurnOutcome};
 use crate::kernel::machine::answers::no_longer_awaited;
 use crate::kernel::machine::calls::{Child, DueCalls};
 use crate::kernel::machine::instance::aside::Waiting;
@@ -198,7 +198,7 @@ impl Instance {
         dropped.map(|child| (child.id.clone(), no_longer_awaited(&self.id))).collect()
     }
 
-    fn next_state(&self, progress: &Progress, events: &[Event]) -> State {
+    fn next_state(&self, progress: &TurnOutcome, events: &[Event]) -> State {
         let status = match events.last() {
             Some(Event::ExecutionCompleted { .. }) => Status::Completed,
             Some(Event::ExecutionFailed { .. }) => Status::Failed,
