@@ -7,7 +7,7 @@ mod wait;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dacapo::store::{MemoryStore, SqliteStore, Store, Synchronous};
+use dacapo::store::{MemoryStore, Messages, SqliteStore, Store, Synchronous};
 use dacapo::{Builder, Client, Runtime};
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
@@ -65,7 +65,7 @@ impl Kept {
     /// Waits until so many messages wait in the inbox.
     pub(crate) async fn inbox_reaches(&self, number: usize) {
         let store = self.store().await;
-        until("the inbox fills", async || store.messages(None, 0).await.expect("it is readable").len() >= number).await;
+        until("the inbox fills", async || store.messages(Messages::All).await.expect("it is readable").len() >= number).await;
     }
 }
 

@@ -81,6 +81,12 @@ impl State {
         Self { status: Status::Pending, busy: true, wake_at: None, custom_status: None, report: None }
     }
 
+    /// Whether the instance is not to be run now: somebody has suspended it, it cannot be run, or its start is not due.
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        self.status == Status::Suspended || self.status == Status::Pending && !self.busy
+    }
+
     /// Whether its next timer, or its start, is due.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.wake_at.is_some_and(|at| at <= now)

@@ -11,8 +11,8 @@ use crate::kernel::barrier::{self, Guarded};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::failure::Failure;
 use crate::store::{
-    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, ProcessKind, Query, Refused, Registered, Reply,
-    Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Messages, ProcessKind, Query, Refused, Registered,
+    Reply, Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 
 /// The store and its barrier.
@@ -113,8 +113,12 @@ impl Store for GuardedStore {
         self.ask(|store| store.next_wake())
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
-        self.ask(move |store| store.messages(instance, after))
+    fn waiting(&self) -> BoxFuture<'_, StoreResult<Vec<i64>>> {
+        self.ask(|store| store.waiting())
+    }
+
+    fn messages(&self, which: Messages) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
+        self.ask(|store| store.messages(which))
     }
 
     fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {

@@ -10,9 +10,9 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::instance_id;
 use crate::lock::{Held, Lock};
 use crate::store::{
-    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, NewInstance, OutOfLine, Owner,
-    ProcessKind, Query, Refused, Registered, Reply, Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
-    already_exists, fenced, out_of_order, unfinished,
+    Append, Applied, Batch, Census, End, Epoch, Event, Heartbeat, Instance, InstanceKey, Lookup, Messages, NewInstance,
+    OutOfLine, Owner, ProcessKind, Query, Refused, Registered, Reply, Runnable, Status, Store, StoreResult, Stored,
+    StoredMessage, Timestamp, Turn, already_exists, fenced, out_of_order, unfinished,
 };
 
 /// Keeps everything in memory, with the promises of every store but the durable one.
@@ -286,6 +286,10 @@ impl Store for MemoryStore {
             let instances = inner.instances.values().map(|stored| &stored.instance);
             let named = |instance: &Instance| (instance.key, instance.id.clone());
             match which {
+                Runnable::New { limit } => {
+                    let is_new = |it: &&Instance| it.state.busy && it.state.status == Status::Pending;
+                    instances.filter(is_new).take(limit).map(named).collect()
+                }
                 Runnable::Busy { after, limit } => {
                     let mut busy: Vec<_> = instances.filter(|it| it.state.busy && it.key > after).map(named).collect();
                     busy.sort_unstable();
@@ -319,10 +323,20 @@ impl Store for MemoryStore {
         self.answer(|inner| inner.instances.values().filter_map(|stored| stored.instance.state.wake_at).min())
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
+    fn waiting(&self) -> BoxFuture<'_, StoreResult<Vec<i64>>> {
         self.answer(|inner| {
-            let later = inner.inbox.range(after + 1..).map(|(_, message)| message);
-            later.filter(|message| instance.is_none_or(|key| key == message.instance)).cloned().collect()
+            let is_aside = |key| inner.instances.get(&key).is_some_and(|stored: &Stored| stored.instance.state.is_aside());
+            let is_request = |message: &StoredMessage| message.event.as_ref().is_ok_and(Event::is_request);
+            let waiting = inner.inbox.values().filter(|message| is_request(message) || !is_aside(message.instance));
+            waiting.map(|message| message.number).collect()
+        })
+    }
+
+    fn messages(&self, which: Messages) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
+        self.answer(|inner| match which {
+            Messages::All => inner.inbox.values().cloned().collect(),
+            Messages::Of(key) => inner.inbox.values().filter(|message| message.instance == key).cloned().collect(),
+            Messages::Numbered(numbers) => numbers.iter().filter_map(|number| inner.inbox.get(number)).cloned().collect(),
         })
     }
 

@@ -165,8 +165,12 @@ pub trait Store: Send + Sync + 'static {
     /// When the next timer of any instance is due.
     fn next_wake(&self) -> BoxFuture<'_, StoreResult<Option<Timestamp>>>;
 
-    /// Messages with a number above `after`, of one instance or of all, oldest first.
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>>;
+    /// The numbers of the messages that the worker is to hand out, oldest first: all but those of instances that are
+    /// [set aside](State::is_aside), which read their messages when they go on. What [ends such a state](Event::is_request) is among them.
+    fn waiting(&self) -> BoxFuture<'_, StoreResult<Vec<i64>>>;
+
+    /// Messages, oldest first. One that is not there is left out.
+    fn messages(&self, which: Messages) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>>;
 
     /// The values that are stored out of line under these keys. One that is not there is left out.
     fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>>;
@@ -196,12 +200,30 @@ pub enum End {
     Last,
 }
 
+/// Which messages.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Messages {
+    /// All.
+    All,
+    /// Those of one instance.
+    Of(InstanceKey),
+    /// Those with these numbers.
+    Numbered(Vec<i64>),
+}
+
 /// Which instances to run.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Runnable {
-    /// Those a worker has something to do for at once, by their keys.
+    /// Those that wait for their first turn, and may have it, the oldest first.
+    New {
+        /// At most so many.
+        limit: usize,
+    },
+    /// Those a worker has something to do for at once, by their keys: what a worker that has taken over goes through once.
     Busy {
         /// Only those with a greater key.
         after: InstanceKey,

@@ -16,8 +16,8 @@ use crate::kernel::payload::{Envelope, Payload};
 use crate::store::guarded::GuardedStore;
 use crate::store::payloads::value;
 use crate::store::{
-    Batch, End, ErrorClass, Instance, InstanceKey, Lookup, OutOfLine, Owner, Payloads, Query, Refused, Reply, Store, StoreResult,
-    Stored, StoredMessage,
+    Batch, End, ErrorClass, Instance, InstanceKey, Lookup, Messages, OutOfLine, Owner, Payloads, Query, Refused, Reply, Store,
+    StoreResult, Stored, StoredMessage,
 };
 
 /// A store and how values are kept in it. What deals with values is said here; the rest is the store's.
@@ -306,8 +306,8 @@ impl PayloadStore {
     }
 
     /// As [`Store::messages`], with their values.
-    pub(crate) async fn messages(&self, instance: Option<InstanceKey>, after: i64) -> StoreResult<Vec<StoredMessage>> {
-        let mut messages = self.store.messages(instance, after).await?;
+    pub(crate) async fn messages(&self, which: Messages) -> StoreResult<Vec<StoredMessage>> {
+        let mut messages = self.store.messages(which).await?;
         for StoredMessage { event, .. } in &mut messages {
             let mut opened = Ok(());
             let mut open = |part: Part<'_>| {

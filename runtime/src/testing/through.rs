@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, ready};
 
 use crate::kernel::error::RuntimeError;
 use crate::store::{
-    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, ProcessKind, Query, Registered, Reply, Runnable,
-    Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    Batch, Census, End, Epoch, Instance, InstanceKey, Lookup, MemoryStore, Messages, ProcessKind, Query, Registered, Reply,
+    Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 
 /// What a test does with what passes: everything goes on as it is unless a method says otherwise.
@@ -57,7 +57,7 @@ pub enum Read {
     Census,
     /// [`Store::next_wake`].
     NextWake,
-    /// [`Store::messages`].
+    /// [`Store::waiting`] and [`Store::messages`].
     Messages,
     /// [`Store::out_of_line`].
     OutOfLine,
@@ -141,8 +141,12 @@ impl<B: Between, S: Store> Store for Through<B, S> {
         self.read(Read::NextWake, self.inner.next_wake())
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
-        self.read(Read::Messages, self.inner.messages(instance, after))
+    fn waiting(&self) -> BoxFuture<'_, StoreResult<Vec<i64>>> {
+        self.read(Read::Messages, self.inner.waiting())
+    }
+
+    fn messages(&self, which: Messages) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
+        self.read(Read::Messages, self.inner.messages(which))
     }
 
     fn out_of_line(&self, keys: Vec<i64>) -> BoxFuture<'_, StoreResult<BTreeMap<i64, Vec<u8>>>> {

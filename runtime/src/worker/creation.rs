@@ -67,7 +67,7 @@ impl Shard {
                 let key = applied.created.expect("what is to be created is created, or refused");
                 match due {
                     Some(due) => shard.clock.set_stored(Some(due)),
-                    None => shard.backlog.add(key),
+                    None => shard.backlog.add_new(),
                 }
                 key
             });

@@ -17,7 +17,7 @@ use crate::kernel::machine::entity::operations::Work;
 use crate::kernel::machine::entity::{Entity, Found, Input};
 use crate::kernel::machine::message::Message;
 use crate::kernel::stored::{Instance, State, StoreResult};
-use crate::store::{End, Lookup, StoredMessage};
+use crate::store::{self, End, Lookup, Messages};
 use crate::worker::residents::Resident;
 use crate::worker::shard::Shard;
 
@@ -102,7 +102,7 @@ impl Shard {
             }
         };
         let mut messages = Vec::new();
-        for StoredMessage { number, event, .. } in self.store.messages(Some(stored.instance.key), 0).await? {
+        for store::StoredMessage { number, event, .. } in self.store.messages(Messages::Of(stored.instance.key)).await? {
             let event = event.map_err(|error| {
                 let message = format!("a message for `{id}` cannot be decoded");
                 RuntimeError::new(ErrorKind::Unreadable, message).caused_by(&error)

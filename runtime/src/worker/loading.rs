@@ -7,8 +7,8 @@ use crate::kernel::machine::answers::not_found;
 use crate::kernel::machine::instance::{Found, Input, Loaded};
 use crate::kernel::machine::message::Message;
 use crate::kernel::stored::StoreResult;
-use crate::store::Lookup;
 use crate::store::payload_store::Arguments;
+use crate::store::{Lookup, Messages};
 use crate::worker::shard::Shard;
 
 impl Shard {
@@ -38,7 +38,7 @@ impl Shard {
         let Some((stored, mut unreadable)) = self.store.load_to_replay(Lookup::Id(id.to_owned()), arguments).await? else {
             return Ok(None);
         };
-        let messages = self.store.messages(Some(stored.instance.key), 0).await?;
+        let messages = self.store.messages(Messages::Of(stored.instance.key)).await?;
         if let Some(error) = messages.iter().find_map(|message| message.event.as_ref().err()) {
             let message = "a pending event cannot be decoded";
             unreadable.get_or_insert_with(|| RuntimeError::new(ErrorKind::Unreadable, message).caused_by(error));

@@ -213,7 +213,7 @@ impl Shard {
         self.store.listen(ProcessKind::Worker, Arc::new(move || heard.ring()))?;
         let store = self.store.clone();
         self.clock.set_stored(self.aside(async move { store.next_wake().await }).await?);
-        self.backlog.add_unseen();
+        self.backlog.take_over();
         let (shard, executor) = (self.clone(), &self.host.executor);
         if !matches!(executor.spawn(async move { shard.take_messages().await }).await, Ok(Ok(()))) {
             bell.ring();

@@ -122,8 +122,8 @@ impl Shard {
     /// Does what a step asks for, but for what is to be done next.
     fn perform(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, effects: Effects, drops: Drops) -> Option<Next> {
         let key = effects.key;
-        if let Some(first) = effects.begun_children {
-            self.backlog.add(first);
+        if effects.created_children {
+            self.backlog.add_new();
         }
         self.clock.set_stored(effects.stored_due);
         self.dispose(effects.retired, drops);

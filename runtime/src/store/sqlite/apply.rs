@@ -9,7 +9,7 @@ use crate::store::sqlite::request::{Request, encode};
 use crate::store::sqlite::rows::turn_key;
 use crate::store::sqlite::{purge, query};
 use crate::store::{
-    Applied, Epoch, Heartbeat, InstanceKey, NewInstance, OutOfLine, Owner, State, StoreResult, already_exists, fenced,
+    Applied, Epoch, Event, Heartbeat, InstanceKey, NewInstance, OutOfLine, Owner, State, StoreResult, already_exists, fenced,
     out_of_order,
 };
 
@@ -112,12 +112,14 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
             report,
             batch.append.as_ref().map(|append| append.turn.at.0).filter(|_| status.is_terminal()),
         ])?;
+        let moved = if update.state.is_aside() { query::PUT_ASIDE } else { query::TAKE_UP };
+        connection.prepare_cached(moved)?.execute([update.instance])?;
         if status.is_terminal() {
             connection.prepare_cached(query::PURGE_HEARTBEATS)?.execute([update.instance])?;
         }
     }
-    for ((key, _), event) in batch.post.iter().zip(&request.posted) {
-        connection.prepare_cached(query::POST)?.execute(params![key, event])?;
+    for ((key, event), text) in batch.post.iter().zip(&request.posted) {
+        connection.prepare_cached(query::POST)?.execute(params![key, text, mark(event)])?;
     }
     for Heartbeat { instance, call, details } in &batch.heartbeats {
         let call = i64::try_from(*call).unwrap_or(i64::MAX);
@@ -127,12 +129,17 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
         };
     }
     for (id, event) in &batch.tell {
-        connection.prepare_cached(query::TELL)?.execute(params![id, encode(event)])?;
+        connection.prepare_cached(query::TELL)?.execute(params![id, encode(event), mark(event)])?;
     }
     for number in &batch.consume {
         connection.prepare_cached(query::CONSUME)?.execute([number])?;
     }
     Ok(Ok(applied))
+}
+
+/// Whether a message may wait with its instance.
+fn mark(event: &Event) -> i64 {
+    if event.is_request() { 2 } else { 0 }
 }
 
 /// The key of the new instance, or `None` when its id is taken.

@@ -34,8 +34,8 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::lock::Lock;
 use crate::store::trouble::classify;
 use crate::store::{
-    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, ProcessKind, Query, Registered, Reply, Runnable,
-    Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
+    Batch, Census, End, Epoch, ErrorClass, Instance, InstanceKey, Lookup, Messages, ProcessKind, Query, Registered, Reply,
+    Runnable, Status, Store, StoreResult, Stored, StoredMessage, Timestamp, Turn,
 };
 use files::Files;
 use readers::{READERS, ReadError, Readers};
@@ -261,12 +261,13 @@ impl Store for SqliteStore {
     fn runnable(&self, which: Runnable) -> BoxFuture<'_, StoreResult<Vec<(InstanceKey, String)>>> {
         self.read(move |connection| {
             let (query, from, limit) = match which {
-                Runnable::Busy { after, limit } => (query::BUSY, after, limit),
-                Runnable::Due { now, limit } => (query::DUE, now.0, limit),
+                Runnable::New { limit } => (query::NEW, None, limit),
+                Runnable::Busy { after, limit } => (query::BUSY, Some(after), limit),
+                Runnable::Due { now, limit } => (query::DUE, Some(now.0), limit),
             };
             let mut statement = connection.prepare_cached(query)?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let found = statement.query_map([from, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let parameters = from.into_iter().chain([i64::try_from(limit).unwrap_or(i64::MAX)]);
+            let found = statement.query_map(rusqlite::params_from_iter(parameters), |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(found.collect::<Result<_, _>>()?)
         })
     }
@@ -281,20 +282,29 @@ impl Store for SqliteStore {
         })
     }
 
-    fn messages(&self, instance: Option<InstanceKey>, after: i64) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
+    fn waiting(&self) -> BoxFuture<'_, StoreResult<Vec<i64>>> {
+        self.read(|connection| {
+            let mut waiting = connection.prepare_cached(query::WAITING)?;
+            let numbers = waiting.query_map([], |row| row.get(0))?;
+            Ok(numbers.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn messages(&self, which: Messages) -> BoxFuture<'_, StoreResult<Vec<StoredMessage>>> {
         self.read(move |connection| {
-            let mut statement =
-                connection.prepare_cached(if instance.is_some() { query::MESSAGES_OF } else { query::MESSAGES })?;
-            let mut rows = match instance {
-                Some(instance) => statement.query(params![after, instance])?,
-                None => statement.query([after])?,
+            let read = |sql, parameters: &[i64]| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let found = statement.query_map(rusqlite::params_from_iter(parameters), rows::message)?;
+                found.collect::<Result<Vec<_>, _>>()
             };
-            let mut messages = Vec::new();
-            while let Some(row) = rows.next()? {
-                let event = rows::event(row.get_ref(2)?);
-                messages.push(StoredMessage { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event });
-            }
-            Ok(messages)
+            Ok(match &which {
+                Messages::All => read(query::MESSAGES, &[])?,
+                Messages::Of(instance) => read(query::MESSAGES_OF, &[*instance])?,
+                Messages::Numbered(numbers) => {
+                    let each = numbers.iter().map(|number| read(query::MESSAGE, &[*number]));
+                    each.collect::<Result<Vec<_>, _>>()?.concat()
+                }
+            })
         })
     }
 

@@ -87,6 +87,7 @@ statements! {
     FOLLOWS = "SELECT 1 FROM turn WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE key = ?2)";
     APPEND = "INSERT INTO turn (key, at, events) VALUES (?1, ?2, ?3)";
 
+    NEW = "SELECT key, id FROM instance WHERE busy = 1 AND status = 'Pending' ORDER BY key LIMIT ?1";
     BUSY = "SELECT key, id FROM instance WHERE busy = 1 AND key > ?1 ORDER BY key LIMIT ?2";
     DUE = "SELECT key, id FROM instance WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
     NEXT_WAKE = "SELECT wake_at FROM instance WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
@@ -113,14 +114,22 @@ statements! {
                    WHERE status NOT IN ('Completed', 'Failed', 'Terminated') AND substr(i.id, 1, 1) <> '@'
                          AND NOT json_valid(events)";
 
-    POST = "INSERT INTO inbox (instance, event) VALUES (?1, ?2)";
-    TELL = "INSERT INTO inbox (instance, event)
-            SELECT key, ?2 FROM instance WHERE id = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')";
+    /// `?3` is 2 for a request, and 0 for what waits with an instance that is set aside.
+    POST = "INSERT INTO inbox (instance, event, aside)
+            SELECT key, ?2, max(?3, status = 'Suspended' OR status = 'Pending' AND busy = 0) FROM instance WHERE key = ?1";
+    TELL = "INSERT INTO inbox (instance, event, aside)
+            SELECT key, ?2, max(?3, status = 'Suspended' OR status = 'Pending' AND busy = 0)
+            FROM instance WHERE id = ?1 AND status NOT IN ('Completed', 'Failed', 'Terminated')";
     CONSUME = "DELETE FROM inbox WHERE number = ?1";
-    MESSAGES = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance
-                WHERE number > ?1 ORDER BY number";
+    /// What the worker hands out.
+    WAITING = "SELECT number FROM inbox WHERE aside <> 1 ORDER BY number";
+    MESSAGE = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance WHERE number = ?1";
     MESSAGES_OF = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance
-                   WHERE instance = ?2 AND number > ?1 ORDER BY number";
+                   WHERE instance = ?1 ORDER BY number";
+    MESSAGES = "SELECT number, instance, event, id FROM inbox JOIN instance ON key = instance ORDER BY number";
+    /// An instance is set aside, or goes on.
+    PUT_ASIDE = "UPDATE inbox SET aside = 1 WHERE instance = ?1 AND aside = 0";
+    TAKE_UP = "UPDATE inbox SET aside = 0 WHERE instance = ?1 AND aside = 1";
 }
 
 #[cfg(test)]
@@ -132,13 +141,14 @@ mod tests {
     /// The tables that are allowed to grow.
     const LARGE: &[&str] = &["instance", "i", "p", "c", "turn", "inbox", "tag", "l", "heartbeat", "payload"];
 
-    /// The statements that people ask for, who want to know of every instance.
-    const REPORTS: &[&str] = &["CENSUS", "CENSUS_DEEP"];
+    /// The statements that people and tests ask for, who want to know of everything.
+    const REPORTS: &[&str] = &["CENSUS", "CENSUS_DEEP", "MESSAGES"];
 
     #[test]
     fn no_statement_scans_or_sorts_a_table_that_grows() {
         let connection = Connection::open_in_memory().expect("memory is there");
         connection.execute_batch(include_str!("schema.sql")).expect("the schema is SQL");
+        connection.execute_batch(include_str!("inbox.sql")).expect("the schema is SQL");
         connection.execute_batch(super::INDEX_ENDED).expect("the index is SQL");
         for (name, sql) in ALL.iter().filter(|(name, _)| !REPORTS.contains(name)) {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(name);

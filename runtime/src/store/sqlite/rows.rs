@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::payload::Payload;
-use crate::store::{Event, Instance, InstanceKey, Parent, State, Status, StoreResult, Timestamp, Turn};
+use crate::store::{Event, Instance, InstanceKey, Parent, State, Status, StoreResult, StoredMessage, Timestamp, Turn};
 
 /// An instance, of the columns that every query for instances names; an error of its own when they make no sense.
 pub(super) fn instance(row: &Row<'_>) -> rusqlite::Result<StoreResult<Instance>> {
@@ -55,6 +55,11 @@ pub(super) fn turn(row: &Row<'_>) -> StoreResult<Turn> {
         at: Timestamp(at),
         events: decode(row.get_ref(1).ok(), "a turn in the database is not a list of events this build knows")?,
     })
+}
+
+/// A message: its number, its instance, its event, the id of its instance.
+pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
+    Ok(StoredMessage { number: row.get(0)?, instance: row.get(1)?, id: row.get(3)?, event: event(row.get_ref(2)?) })
 }
 
 /// A message, which no other has to wait for if it is damaged.

@@ -16,7 +16,7 @@ const APPLICATION_ID: i32 = 0x4461_6361;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The steps from each version to the next.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("history.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("history.sql"), include_str!("inbox.sql")];
 
 /// The version of this build.
 const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 
 use super::given::{
-    append, apply, create, created, end, ended, event, find, inbox, load, new, post, raised, refusal, send, started, turn,
+    append, apply, create, created, end, ended, event, find, inbox, load, messages, new, post, raised, refusal, send, started,
+    turn,
 };
 use crate::kernel::error::ErrorKind;
 use crate::kernel::payload::Payload;
 use crate::store::{
-    Batch, Census, End, Epoch, Heartbeat, Lookup, NewInstance, OutOfLine, Owner, Parent, Registered, RegisteredKind, State,
-    Status, Store, Timestamp, Update,
+    Batch, Census, End, Epoch, Heartbeat, Lookup, Messages, NewInstance, OutOfLine, Owner, Parent, Registered, RegisteredKind,
+    State, Status, Store, Timestamp, Update,
 };
 
 pub(super) async fn what_was_written_is_read_back(store: &dyn Store) {
@@ -50,7 +51,7 @@ pub(super) async fn an_answer_comes_after_its_batch_can_be_read(store: &dyn Stor
         apply(store, append(key, 2)).await;
         assert_eq!(load(other, &id).await.history.len(), 2, "a turn");
         apply(store, post(key, "go")).await;
-        let told = other.messages(Some(key), 0).await.expect("it is readable");
+        let told = messages(other, Messages::Of(key)).await;
         assert_eq!(told.len(), 1, "a message");
         apply(store, end(key, 3, Status::Completed)).await;
         assert_eq!(find(other, &id).await.map(|found| found.state.status), Some(Status::Completed), "a status");

@@ -7,7 +7,7 @@ use futures::channel::oneshot;
 use crate::kernel::error::ErrorKind;
 use crate::kernel::payload::Payload;
 use crate::store::{
-    Append, Applied, Batch, Event, Instance, InstanceKey, Lookup, NewInstance, Refused, State, Status, Store, Stored,
+    Append, Applied, Batch, Event, Instance, InstanceKey, Lookup, Messages, NewInstance, Refused, State, Status, Store, Stored,
     StoredMessage, Timestamp, Turn, Update,
 };
 
@@ -98,7 +98,11 @@ pub(super) async fn find(store: &dyn Store, id: &str) -> Option<Instance> {
 
 /// All messages, the oldest first.
 pub(super) async fn inbox(store: &dyn Store) -> Vec<StoredMessage> {
-    store.messages(None, 0).await.expect("it is readable")
+    messages(store, Messages::All).await
+}
+
+pub(super) async fn messages(store: &dyn Store, which: Messages) -> Vec<StoredMessage> {
+    store.messages(which).await.expect("it is readable")
 }
 
 pub(super) fn ids<T>(found: &[(T, String)]) -> Vec<&str> {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::given::{append, apply, created, end, ended, ids, inbox, load, new, post, raised, refusal};
+use super::given::{append, apply, created, end, ended, ids, inbox, load, messages, new, post, raised, refusal};
 use crate::kernel::error::ErrorKind;
 use crate::kernel::payload::Payload;
-use crate::store::{Batch, Heartbeat, NewInstance, Runnable, State, Status, Store, Timestamp, Update};
+use crate::store::{Batch, Event, Heartbeat, Messages, NewInstance, Runnable, State, Status, Store, Timestamp, Update};
 
 pub(super) async fn messages_wait_in_order_until_they_are_consumed(store: &dyn Store) {
     let (one, two) = (created(store, "one").await, created(store, "two").await);
@@ -15,11 +15,41 @@ pub(super) async fn messages_wait_in_order_until_they_are_consumed(store: &dyn S
     let all = inbox(store).await;
     let seen: Vec<_> = all.iter().map(|message| (message.id.as_str(), message.event.clone().expect("it is readable"))).collect();
     assert_eq!(seen, [("one", raised("a")), ("two", raised("b")), ("one", raised("c"))]);
-    assert_eq!(store.messages(Some(two), 0).await.expect("it is readable"), all[1..2]);
-    assert_eq!(store.messages(None, all[1].number).await.expect("it is readable"), all[2..]);
+    assert_eq!(messages(store, Messages::Of(two)).await, all[1..2]);
+    let numbers: Vec<_> = all.iter().map(|message| message.number).collect();
+    assert_eq!(store.waiting().await.expect("it is readable"), numbers);
+    assert_eq!(
+        messages(store, Messages::Numbered(vec![numbers[0], numbers[2], numbers[2] + 1000])).await,
+        [all[0].clone(), all[2].clone()]
+    );
     apply(store, Batch { consume: vec![all[0].number, all[1].number], ..append(one, 2) }).await;
     assert_eq!(inbox(store).await, all[2..], "a turn takes the messages it consumes");
     assert_eq!(refusal(store, post(one + 1000, "x")).await, ErrorKind::NotFound);
+}
+
+pub(super) async fn messages_wait_with_an_instance_that_is_set_aside(store: &dyn Store) {
+    let (key, other) = (created(store, "suspended").await, created(store, "runs").await);
+    let becomes = |state| Batch { update: Some(Update { instance: key, state }), ..Batch::default() };
+    let waiting = async || {
+        let numbers = store.waiting().await.expect("it is readable");
+        let events = messages(store, Messages::Numbered(numbers)).await.into_iter().map(|message| message.event);
+        events.map(|event| event.expect("it is readable")).collect::<Vec<_>>()
+    };
+    let resume = Event::ExecutionResumed { reason: "go".into(), without_events: Vec::new() };
+    apply(store, post(key, "before")).await;
+    apply(store, becomes(State { status: Status::Suspended, busy: false, ..State::pending() })).await;
+    apply(store, post(key, "meanwhile")).await;
+    apply(store, Batch { tell: vec![("suspended".into(), raised("told"))], ..post(other, "other") }).await;
+    assert_eq!(waiting().await, [raised("other")], "those of an instance that is set aside wait with it");
+    apply(store, Batch { post: vec![(key, resume.clone())], ..Batch::default() }).await;
+    assert_eq!(waiting().await, [raised("other"), resume.clone()], "a request does not wait");
+    apply(store, becomes(State { status: Status::Running, ..State::pending() })).await;
+    let all = ["before", "meanwhile"].map(raised).into_iter().chain([raised("other"), raised("told"), resume]);
+    assert_eq!(waiting().await.len(), all.count(), "all are handed out when the instance goes on");
+    let later = State { busy: false, wake_at: Some(Timestamp(1_000)), ..State::pending() };
+    apply(store, Batch { create: Some(NewInstance { state: later, ..new("later") }), ..Batch::default() }).await;
+    apply(store, Batch { tell: vec![("later".into(), raised("early"))], ..Batch::default() }).await;
+    assert!(!waiting().await.contains(&raised("early")), "so do those of a start that is not due");
 }
 
 pub(super) async fn what_is_told_by_id_reaches_the_unfinished_only(store: &dyn Store) {
@@ -72,6 +102,8 @@ pub(super) async fn what_has_to_run_is_found(store: &dyn Store) {
     let busy = |after, limit| Runnable::Busy { after, limit };
     let due = |now, limit| Runnable::Due { now: Timestamp(now), limit };
     assert_eq!(ids(&found(busy(0, 9)).await), ["asked", "works"]);
+    assert_eq!(ids(&found(Runnable::New { limit: 9 }).await), ["asked"]);
+    assert_eq!(found(Runnable::New { limit: 0 }).await, []);
     let first = found(busy(0, 1)).await;
     assert_eq!(ids(&first), ["asked"]);
     assert_eq!(ids(&found(busy(first[0].0, 9)).await), ["works"]);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::given::{append, apply, create, created, end, ended, find, inbox, load, new, post, raised, refusal};
+use super::given::{append, apply, create, created, end, ended, find, inbox, load, messages, new, post, raised, refusal};
 use crate::kernel::error::ErrorKind;
-use crate::store::{After, Batch, InstanceKey, Lookup, NewInstance, Parent, Query, State, Status, Store, Timestamp};
+use crate::store::{After, Batch, InstanceKey, Lookup, Messages, NewInstance, Parent, Query, State, Status, Store, Timestamp};
 
 /// Six orchestrations and an entity, created in this order.
 async fn listed(store: &dyn Store) -> BTreeMap<&'static str, InstanceKey> {
@@ -85,7 +85,7 @@ pub(super) async fn an_entity_is_purged_unless_a_message_waits_for_it(store: &dy
     let key = created(store, "@counter@a").await;
     apply(store, Batch { tell: vec![("@counter@a".into(), raised("call"))], ..Batch::default() }).await;
     assert_eq!(refusal(store, purge([key])).await, ErrorKind::Unfinished);
-    let waiting = store.messages(Some(key), 0).await.expect("it is readable");
+    let waiting = messages(store, Messages::Of(key)).await;
     let consume = waiting.iter().map(|message| message.number).collect();
     apply(store, Batch { consume, ..Batch::default() }).await;
     apply(store, purge([key])).await;

@@ -67,6 +67,7 @@ rules! {
         a_close_writes_what_is_queued(other);
     inbox:
         messages_wait_in_order_until_they_are_consumed
+        messages_wait_with_an_instance_that_is_set_aside
         what_is_told_by_id_reaches_the_unfinished_only
         the_last_heartbeat_is_kept_until_it_is_deleted
         what_has_to_run_is_found

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 
-use super::given::{append, apply, created, load, post, refusal};
+use super::given::{append, apply, created, inbox, load, post, refusal};
 use crate::kernel::error::ErrorKind;
 use crate::store::{Batch, ProcessKind, Store};
 
@@ -24,7 +24,7 @@ pub(super) async fn a_worker_hears_of_a_client_and_a_client_of_the_worker(worker
     for round in 2..5 {
         apply(client, post(key, "go")).await;
         let waits = usize::try_from(round).expect("a small number") - 1;
-        while asked.next().await.is_some() && worker.messages(None, 0).await.expect("it is readable").len() < waits {}
+        while asked.next().await.is_some() && inbox(worker).await.len() < waits {}
     }
     for round in 2..5 {
         apply(worker, Batch { epoch: Some(epoch), ..append(key, round) }).await;

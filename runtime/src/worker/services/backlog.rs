@@ -1,7 +1,7 @@
-//! What is to be run and is not in memory. Beyond the worker's limit the store is the queue: a start, a sub-orchestration or
-//! an instance with a due timer waits there until another one has ended, rests or waits for others only.
+//! What is to be run and is not in memory. Beyond the limit the store is the queue: a start, a sub-orchestration or an instance with a due
+//! timer waits there until another one has ended, rests or waits for others only.
 //!
-//! Invariant: every busy instance that is not loaded has a key above the cursor.
+//! Invariant: an instance that is busy and not in memory is new, or was left by the worker before and is gone through once.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,14 +24,12 @@ pub(crate) struct Backlog {
 
 #[derive(Default)]
 struct Places {
-    /// Busy instances with a greater key may wait in the store.
-    after: Option<InstanceKey>,
-    /// The least cursor that was asked for while a page was read.
-    meanwhile: Option<InstanceKey>,
+    /// Of what the worker before has left, instances with a greater key have not been looked at.
+    left: Option<InstanceKey>,
+    /// Whether new instances may wait in the store.
+    new: bool,
     /// Whether timers of stored instances are due.
     due: bool,
-    /// The greatest key that a whole look at the store has seen.
-    seen: InstanceKey,
     stopped: bool,
 }
 
@@ -40,20 +38,16 @@ impl Backlog {
         self.places.lock()
     }
 
-    /// An instance with this key waits in the store.
-    pub(crate) fn add(&self, key: InstanceKey) {
-        let mut places = self.places();
-        let before = key - 1;
-        places.after = Some(places.after.map_or(before, |after| after.min(before)));
-        places.meanwhile = Some(places.meanwhile.map_or(before, |after| after.min(before)));
-        drop(places);
+    /// A worker has taken over: all that is busy waits in the store.
+    pub(crate) fn take_over(&self) {
+        self.places().left = Some(0);
         self.changed.notify_one();
     }
 
-    /// Instances that this process has not seen yet may wait in the store.
-    pub(crate) fn add_unseen(&self) {
-        let next = self.places().seen + 1;
-        self.add(next);
+    /// New instances may wait in the store.
+    pub(crate) fn add_new(&self) {
+        self.places().new = true;
+        self.changed.notify_one();
     }
 
     /// Timers of stored instances are due.
@@ -65,7 +59,7 @@ impl Backlog {
     /// There may be room for what waits.
     pub(crate) fn made_room(&self) {
         let places = self.places();
-        if places.after.is_some() || places.due {
+        if places.left.is_some() || places.new || places.due {
             self.changed.notify_one();
         }
     }
@@ -81,22 +75,16 @@ impl Backlog {
         if places.stopped || room == 0 {
             return None;
         }
-        places.meanwhile = None;
+        // Those that are loaded may be among the due and the new ones.
+        let limit = room.min(PAGE) + loaded;
         if places.due {
-            // Those that are loaded may be among the due ones.
-            return Some(Runnable::Due { now, limit: room.min(PAGE) + loaded });
+            return Some(Runnable::Due { now, limit });
         }
-        places.after.map(|after| Runnable::Busy { after, limit: room.min(PAGE) })
-    }
-
-    /// A page of busy instances has been read.
-    fn read(&self, last: Option<InstanceKey>, is_full: bool) {
-        let mut places = self.places();
-        if let Some(last) = last {
-            places.seen = places.seen.max(last);
+        if let Some(after) = places.left {
+            return Some(Runnable::Busy { after, limit: room.min(PAGE) });
         }
-        let rest = last.filter(|_| is_full);
-        places.after = rest.into_iter().chain(places.meanwhile.take()).min();
+        // What comes while the page is read is asked for anew.
+        std::mem::take(&mut places.new).then_some(Runnable::New { limit })
     }
 }
 
@@ -118,10 +106,12 @@ impl Shard {
                 }
                 self.wake(&id.into());
             }
+            let is_full = |limit| read >= limit && unloaded > 0;
             match which {
-                Runnable::Busy { limit, .. } => self.backlog.read(last, read == limit),
+                Runnable::Busy { limit, .. } => self.backlog.places().left = last.filter(|_| read == limit),
+                Runnable::New { limit } => self.backlog.places().new |= is_full(limit) || unloaded > room,
                 Runnable::Due { limit, .. } => {
-                    if read < limit || unloaded == 0 {
+                    if !is_full(limit) {
                         self.backlog.places().due = false;
                         // One that is due but loaded is woken by its own entry; the next look is for those to come.
                         let next = self.patiently("look for the next timer", || self.store.next_wake()).await?;

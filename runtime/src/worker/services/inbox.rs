@@ -16,9 +16,12 @@ use crate::kernel::machine::message::Message;
 use crate::kernel::stored::StoreResult;
 use crate::lock::{Held, Lock, Order};
 use crate::store::trouble::Backoff;
-use crate::store::{ErrorClass, StoredMessage};
+use crate::store::{ErrorClass, Messages, StoredMessage};
 use crate::worker::residents::Resident;
 use crate::worker::shard::Shard;
+
+/// So many messages are read at once.
+const PAGE: usize = 1_000;
 
 pub(crate) struct Inbox {
     /// What was handed out. Locked while a message is given to a machine, so that one that reads the store and one that is brought the
@@ -112,17 +115,23 @@ impl Shard {
         self.inbox.bell.rung.notify_one();
     }
 
-    /// Hands out what is in the inbox and was not handed out yet. One at a time.
+    /// Hands out what is in the inbox and was not handed out yet. One look at a time.
     pub(in crate::worker) async fn take_messages(self: &Arc<Self>) -> StoreResult<()> {
         let look = {
             let mut handed = self.inbox.handed.lock();
             handed.looks += 1;
             handed.looks
         };
-        let messages = self.store.messages(None, 0).await?;
-        let there: HashSet<_> = messages.iter().map(|message| message.number).collect();
-        for message in messages {
-            self.hand_out(message);
+        let there: HashSet<_> = self.store.waiting().await?.into_iter().collect();
+        let mut unknown: Vec<_> = {
+            let handed = self.inbox.handed.lock();
+            there.iter().copied().filter(|number| !handed.numbers.contains_key(number)).collect()
+        };
+        unknown.sort_unstable();
+        for page in unknown.chunks(PAGE) {
+            for message in self.store.messages(Messages::Numbered(page.to_vec())).await? {
+                self.hand_out(message);
+            }
         }
         // What is not there any more was taken into a history, or deleted.
         self.inbox.handed.lock().numbers.retain(|number, hand| hand.look >= look || there.contains(number));
@@ -171,7 +180,7 @@ pub(crate) async fn keep_looking(shard: Weak<Shard>, bell: Arc<Bell>) {
         bell.rung.notified().await;
         let Some(shard) = shard.upgrade().filter(|shard| shard.check_running().is_ok()) else { return };
         if bell.starts.swap(false, Ordering::AcqRel) {
-            shard.backlog.add_unseen();
+            shard.backlog.add_new();
         }
         match shard.take_messages().await {
             Ok(()) => backoff = Backoff::default(),

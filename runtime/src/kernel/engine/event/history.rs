@@ -339,6 +339,12 @@ impl Event {
         }
     }
 
+    /// Whether it asks to suspend, resume or terminate an orchestration: what concerns one that is set aside, too.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        matches!(self, Self::ExecutionSuspended { .. } | Self::ExecutionResumed { .. } | Self::ExecutionTerminated { .. })
+    }
+
     /// Whether the event comes from outside the orchestrator, rather than being a decision of it.
     pub(crate) fn is_incoming(&self) -> bool {
         let is_other_decision = matches!(

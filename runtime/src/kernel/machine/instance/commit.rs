@@ -118,13 +118,15 @@ impl Instance {
         fx.committed = true;
         fx.acks.extend(acks.into_iter().map(|ack| (ack, Ok(()))));
         fx.acks.extend(declined.into_iter().map(|(ack, error)| (ack, Err(error))));
-        fx.begun_children = applied.children.iter().flatten().min().copied();
+        fx.created_children = applied.children.iter().any(Option::is_some);
         if let Some(key) = applied.created {
             self.key = key;
             self.mailbox.retain(|message| message.is_for(key));
         }
         self.turns += turns;
         fx.begun = self.state.status == Status::Pending && state.status != Status::Pending;
+        // What came for it while it was set aside is handed out from now on.
+        fx.wrote_messages = self.state.is_aside() && !state.is_aside();
         self.state = state;
         if self.phase == Phase::Gone {
             fx.retired.extend(execution);

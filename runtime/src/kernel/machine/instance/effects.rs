@@ -20,8 +20,8 @@ use crate::kernel::trace::TraceContext;
 pub(crate) struct Effects {
     /// Of the instance; 0 until it is created or read.
     pub(crate) key: InstanceKey,
-    /// The least key of the sub-orchestrations that were created: they wait to be begun.
-    pub(crate) begun_children: Option<InstanceKey>,
+    /// Sub-orchestrations were created, and wait to be begun.
+    pub(crate) created_children: bool,
     /// Its entry in the clock, before and from now on.
     pub(crate) clock: Option<(Option<Timestamp>, Option<Timestamp>)>,
     /// When an instance that leaves the memory is due.

@@ -25,7 +25,7 @@ fn a_child_is_created_with_the_turn_that_calls_it() {
     assert_eq!((&child.id[..], &parent.instance[..], parent.id), ("child", "run", 1));
     assert_eq!((child.state.status, child.state.busy), (Status::Pending, true));
     let seen = run.go_on();
-    assert!(seen.begun_children && seen.rests && run.store.state().busy);
+    assert!(seen.created_children && seen.rests && run.store.state().busy);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn an_id_that_is_taken_is_looked_at_and_fails_the_call() {
     let (mut run, _answer) = Stage::starting(request(has_a_child(), None), false);
     run.store.taken.insert("child".to_owned());
     let seen = run.go_on();
-    assert_eq!((seen.looked_at, seen.begun_children), (vec![1], false));
+    assert_eq!((seen.looked_at, seen.created_children), (vec![1], false));
     let seen = run.tell(Input::Deliver(Message { posted_for: Some(KEY), ..Message::of(id_taken(1, "child")) }));
     let failure = seen.ended.expect("it has ended").outcome.expect_err("it fails");
     assert!(failure.causes().concat().contains("an orchestration with the id `child` exists already"), "{failure:?}");
@@ -110,7 +110,7 @@ fn a_child_whose_input_is_too_long_is_not_created_and_fails_the_call() {
     let (mut run, _answer) = Stage::starting(request(has_a_child(), None), false);
     run.process.longest = 0;
     let seen = run.go_on();
-    assert!(seen.commits.iter().all(|batch| batch.children.is_empty()) && !seen.begun_children);
+    assert!(seen.commits.iter().all(|batch| batch.children.is_empty()) && !seen.created_children);
     let failure = seen.ended.expect("it has ended").outcome.expect_err("it fails");
     assert_eq!(failure.kind(), FailureKind::Codec);
 }

@@ -53,7 +53,7 @@ pub(super) struct Seen {
     pub(super) hushed: Vec<CallId>,
     /// Of each load, whether it reads arguments, and whether it comes after what was posted.
     pub(super) loads: Vec<(bool, bool)>,
-    pub(super) begun_children: bool,
+    pub(super) created_children: bool,
     pub(super) wrote_messages: bool,
     pub(super) wrote_to_entities: bool,
     /// Whether whoever watches the run is told.

@@ -311,7 +311,7 @@ impl Stage {
             seen.places_left += 1;
         }
         seen.stored_due = seen.stored_due.or(effects.stored_due);
-        seen.begun_children |= effects.begun_children.is_some();
+        seen.created_children |= effects.created_children;
         seen.wrote_messages |= effects.wrote_messages;
         seen.wrote_to_entities |= effects.wrote_to_entities;
         seen.committed |= effects.committed;
