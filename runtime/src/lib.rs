@@ -32,6 +32,7 @@ mod schedule;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod time;
 mod worker;
 
 pub use dacapo_macros::{activity, entity, orchestrator};

@@ -15,10 +15,10 @@ use crate::registry::Registry;
 use crate::store::payload_store::PayloadStore;
 use crate::store::{self, Payloads, Store, UrlSettings};
 #[cfg(feature = "testing")]
-use crate::worker::activities::pool::Perform;
+use crate::time::Time;
+use crate::time::Wall;
 #[cfg(feature = "testing")]
-use crate::worker::time::Time;
-use crate::worker::time::Wall;
+use crate::worker::activities::pool::Perform;
 use crate::worker::{Retention, Settings, Worker};
 
 /// Runs orchestrations and activities on a store, and takes up what an earlier process left unfinished.

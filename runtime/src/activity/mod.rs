@@ -1,6 +1,7 @@
 //! What the body of an activity can ask.
 
 mod signals;
+mod sink;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use crate::kernel::bounds::encode_shown;
 use crate::kernel::payload::Payload;
 use crate::kernel::trace::TraceContext;
 pub(crate) use signals::Signals;
+pub(crate) use sink::Sink;
 
 /// What one attempt knows of itself.
 #[derive(Clone)]

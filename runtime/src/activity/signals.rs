@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::activity::Sink;
 use crate::kernel::payload::Payload;
 use crate::lock::{Held, Lock};
 use crate::store::{CallId, InstanceKey};
-use crate::worker::activities::Sink;
-use crate::worker::time::Time;
+use crate::time::Time;
 
 /// How often the details of one attempt are written at most.
 const THROTTLE: Duration = Duration::from_secs(1);

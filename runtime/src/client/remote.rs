@@ -11,7 +11,7 @@ use crate::client::{Backend, Client};
 use crate::kernel::machine::answers::shutting_down;
 use crate::store::payload_store::PayloadStore;
 use crate::store::{ErrorClass, Payloads, ProcessKind, Store, StoreResult};
-use crate::worker::time::Time;
+use crate::time::Time;
 
 /// How soon a client of another process looks again after it heard of a write, and how often when it hears nothing.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(2);

@@ -13,8 +13,8 @@ use crate::kernel::error::RuntimeError;
 use crate::kernel::machine::answers::shutting_down;
 use crate::kernel::payload::Payload;
 use crate::store::Status;
+use crate::time::Time;
 use crate::worker::Watching;
-use crate::worker::time::Time;
 
 /// What lies at least between two looks, however often something is written.
 const REST: Duration = Duration::from_millis(20);

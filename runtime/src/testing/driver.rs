@@ -22,7 +22,7 @@ use crate::testing::schedule::Schedule;
 use crate::testing::stage::Stage;
 use crate::testing::store::{Commits, crashing};
 use crate::testing::time::VirtualTime;
-use crate::worker::time::Time as _;
+use crate::time::Time as _;
 
 /// How long a test may take in real time before it is given up.
 const PATIENCE: Duration = Duration::from_secs(60);

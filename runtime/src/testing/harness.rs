@@ -18,7 +18,7 @@ use crate::testing::arguments::Arguments;
 use crate::testing::driver::{Driver, Stuck};
 use crate::testing::run::Run;
 use crate::testing::stage::Mock;
-use crate::worker::time::Time as _;
+use crate::time::Time as _;
 
 /// A runtime for one test: its store is in memory, its clock moves by itself or by [`advance`](Self::advance), its activities
 /// are mocks.

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 use crate::kernel::time::Timestamp;
 use crate::lock::{Held, Lock, Order};
-use crate::worker::time::Time;
+use crate::time::Time;
 
 /// 2025-01-01 00:00:00 UTC.
 const START: Timestamp = Timestamp(1_735_689_600_000_000);

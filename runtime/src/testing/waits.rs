@@ -14,7 +14,7 @@ use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::store::MemoryStore;
 use crate::testing::through::{Between, Read, Through};
 use crate::testing::time::VirtualTime;
-use crate::worker::time::Time as _;
+use crate::time::Time as _;
 use crate::{Event, Runtime};
 
 const GO: Event<()> = Event::new("go");

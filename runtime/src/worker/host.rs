@@ -14,10 +14,10 @@ use crate::kernel::registration::Registration;
 use crate::kernel::stored::InstanceKey;
 use crate::kernel::time::Timestamp;
 use crate::registry::Registry;
+use crate::time::Time;
 use crate::worker::activities::pool::Pool;
 use crate::worker::places::Places;
 use crate::worker::shard::Shard;
-use crate::worker::time::Time;
 
 pub(crate) struct Host {
     pub(super) executor: Handle,

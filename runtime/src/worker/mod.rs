@@ -18,7 +18,6 @@ mod services;
 mod shard;
 mod shell;
 mod shutdown;
-pub(crate) mod time;
 
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
@@ -39,6 +38,7 @@ use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::store::payload_store::PayloadStore;
 use crate::store::{Epoch, ProcessKind};
+use crate::time::Time;
 use activities::pool::{self, Perform, Pool};
 use activities::suspects::{self, Suspects};
 use host::Host;
@@ -50,7 +50,6 @@ pub(crate) use services::waiting::outcome_of;
 pub(crate) use services::watchers::{Watchers, Watching};
 use services::{backlog, clock, inbox};
 use shard::Shard;
-use time::Time;
 
 /// What a worker is told when it is made.
 pub(crate) struct Settings {

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, oneshot};
 
+use crate::activity::Sink;
 use crate::kernel::batch::{Applied, Batch, Epoch, Heartbeat, Refused};
 use crate::kernel::engine::event::{CallId, Event};
 use crate::kernel::error::RuntimeError;
@@ -20,7 +21,6 @@ use crate::kernel::stored::{InstanceKey, StoreResult};
 use crate::kernel::time::Timestamp;
 use crate::lock::Lock;
 use crate::store::payload_store::PayloadStore;
-use crate::worker::activities::Sink;
 use crate::worker::host::Host;
 use crate::worker::residents::{Resident, Residents};
 use crate::worker::retired::Retired;

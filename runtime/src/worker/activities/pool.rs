@@ -9,6 +9,7 @@ use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture, Eith
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::activity::Sink;
 use crate::activity::{self, Attempt, Signals, States};
 use crate::kernel::barrier::Guarded;
 use crate::kernel::engine::event::{CallId, Event};
@@ -21,13 +22,13 @@ use crate::kernel::stored::InstanceKey;
 use crate::kernel::trace::TraceContext;
 use crate::lock::{Held, Lock, Order};
 use crate::store::{Epoch, Payloads};
+use crate::time::Time;
 use crate::worker::Settings;
+use crate::worker::activities::Running;
 use crate::worker::activities::queues::{Queue, Queues};
 use crate::worker::activities::suspects::{Suspects, Trial, acquit};
-use crate::worker::activities::{Running, Sink};
 use crate::worker::residents::Resident;
 use crate::worker::shell::dispose_state;
-use crate::worker::time::Time;
 
 /// One attempt of an activity that is due.
 pub(crate) struct Job {

@@ -24,9 +24,9 @@ use crate::kernel::payload::{Excerpt, Values};
 use crate::lock::{Held, Lock};
 use crate::store::payload_store::PayloadStore;
 use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
+use crate::time::Time;
 use crate::worker::activities::journal::{Journal, Mark, Note, blamed, read};
 use crate::worker::activities::pool::{Job, Pool};
-use crate::worker::time::Time;
 
 /// How long a suspect is the only one that runs.
 const TRIAL: Duration = Duration::from_secs(30);

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::kernel::machine::instance::Input;
 use crate::kernel::time::Timestamp;
 use crate::lock::Lock;
+use crate::time::Time;
 use crate::worker::shard::Shard;
-use crate::worker::time::Time;
 
 /// The due times of a worker.
 pub(crate) struct Clock {

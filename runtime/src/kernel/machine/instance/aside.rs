@@ -9,39 +9,11 @@ use crate::kernel::batch::{Append, Batch, Update};
 use crate::kernel::engine::event::{Event, Turn};
 use crate::kernel::error::{ErrorKind, RuntimeError};
 use crate::kernel::machine::answers::{cannot_resume, shutting_down, wrong_state};
-use crate::kernel::machine::instance::commit::Pending;
-use crate::kernel::machine::instance::place::Place;
+use crate::kernel::machine::instance::parts::{Change, Pending, Place, Waiting};
 use crate::kernel::machine::instance::{Effects, Instance, Next, Phase};
-use crate::kernel::machine::message::{Ack, Message};
+use crate::kernel::machine::message::Message;
 use crate::kernel::stored::{State, Status, StoreResult};
 use crate::kernel::time::Timestamp;
-
-/// Messages that wait for the commit that sets an instance aside.
-#[derive(Default)]
-pub(super) struct Waiting {
-    /// What was to be delivered; it goes to the inbox.
-    pub(super) post: Vec<Event>,
-    pub(super) acks: Vec<Ack>,
-    /// Resumptions that have not helped, and why.
-    pub(super) declined: Vec<(Ack, RuntimeError)>,
-    pub(super) consume: Vec<i64>,
-    /// Messages for others.
-    pub(super) tell: Vec<(String, Event)>,
-}
-
-impl Waiting {
-    fn asked(message: &mut Message) -> Self {
-        Self { acks: message.ack.take().into_iter().collect(), consume: message.inbox.into_iter().collect(), ..Self::default() }
-    }
-}
-
-/// A request that changes an instance without a turn.
-pub(super) enum Change {
-    /// It is to be run again; nothing asks for that when its time has come.
-    Resume(Option<Message>),
-    Suspend(Message),
-    Terminate(Message),
-}
 
 impl Instance {
     /// Sets the instance aside with a report.

@@ -2,76 +2,15 @@
 
 use crate::kernel::batch::{Applied, Batch, Refused};
 use crate::kernel::engine::event::{CallId, Event};
-use crate::kernel::engine::execution::{Action, Execution, Next as Following};
+use crate::kernel::engine::execution::{Action, Execution};
 use crate::kernel::error::{ErrorClass, ErrorKind, RuntimeError};
 use crate::kernel::function::Recorded;
 use crate::kernel::machine::code::Planned;
-use crate::kernel::machine::instance::aside::Waiting;
+use crate::kernel::machine::instance::parts::{Pending, Waiting};
 use crate::kernel::machine::instance::{Commit, Effects, Ended, Instance, Left, Next, Phase, Start};
-use crate::kernel::machine::message::{Ack, Message};
-use crate::kernel::stored::{State, Status};
+use crate::kernel::machine::message::Message;
+use crate::kernel::stored::Status;
 use crate::kernel::time::Timestamp;
-
-/// What a commit lets out.
-pub(super) struct Pending {
-    /// The suspended orchestrator; nothing when it has ended or is set aside.
-    pub(super) execution: Option<Execution>,
-    pub(super) attempts: Vec<Planned>,
-    pub(super) refused: Vec<(CallId, Event)>,
-    pub(super) actions: Vec<Action>,
-    pub(super) acks: Vec<Ack>,
-    /// Those who are told why nothing comes of what they have asked for.
-    pub(super) declined: Vec<(Ack, RuntimeError)>,
-    /// The state that it brings the instance to.
-    pub(super) state: State,
-    /// How many turns it adds to the history.
-    pub(super) turns: u32,
-    pub(super) outcome: Option<Recorded>,
-    /// The execution that follows, its first event, and when it was started.
-    pub(super) next: Option<(Timestamp, Event, Execution)>,
-    /// Whether the instance is set aside by it.
-    pub(super) sets_aside: bool,
-    /// Whether it creates the instance.
-    pub(super) creates: bool,
-}
-
-impl Pending {
-    /// One that changes the state only.
-    pub(super) fn of(state: State) -> Self {
-        Self {
-            execution: None,
-            attempts: Vec::new(),
-            refused: Vec::new(),
-            actions: Vec::new(),
-            acks: Vec::new(),
-            declined: Vec::new(),
-            state,
-            turns: 0,
-            outcome: None,
-            next: None,
-            sets_aside: false,
-            creates: false,
-        }
-    }
-
-    pub(super) fn following(
-        at: Timestamp,
-        next: Option<Following>,
-        execution: Option<Execution>,
-    ) -> Option<(Timestamp, Event, Execution)> {
-        next.zip(execution).map(|(next, execution)| (at, next.started, execution))
-    }
-
-    /// Keeps the execution if it goes on.
-    pub(super) fn keeping(mut self, execution: Execution, fx: &mut Effects) -> Self {
-        if self.outcome.is_none() && self.next.is_none() {
-            self.execution = Some(execution);
-        } else {
-            fx.retired.push(execution);
-        }
-        self
-    }
-}
 
 /// Whether the content of a turn is what the store cannot take. Other refusals say that the history is not what the turn began with.
 fn cannot_be_kept(kind: ErrorKind) -> bool {

@@ -8,6 +8,7 @@ mod commit;
 mod effects;
 pub(crate) mod jobs;
 mod load;
+mod parts;
 mod place;
 mod turn;
 
@@ -22,11 +23,10 @@ use crate::kernel::machine::message::Message;
 use crate::kernel::payload::Payload;
 use crate::kernel::stored::{InstanceKey, State, StoreResult};
 use crate::kernel::time::Timestamp;
-use commit::Pending;
 pub(crate) use effects::{Commit, Effects, Ended, Left, Next, Post, Start};
 use jobs::{Began, Replayed, Sorted, Turned};
 pub(crate) use load::{Found, Loaded};
-use place::Place;
+use parts::{Pending, Place};
 
 /// An orchestration as a machine.
 pub(crate) struct Instance {

@@ -2,24 +2,12 @@
 //!
 //! While it waits for one its mailbox is kept for the turn, but whoever wants an answer gets it at once.
 
-use crate::kernel::machine::instance::aside::Change;
 use crate::kernel::machine::instance::jobs::{Sorted, Sorting};
+use crate::kernel::machine::instance::parts::{Change, Place};
 use crate::kernel::machine::instance::{Effects, Instance, Next, Phase};
 use crate::kernel::machine::message::Message;
 use crate::kernel::stored::Status;
 use crate::kernel::time::Timestamp;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Everybody has one.
-    Unlimited,
-    None,
-    /// Asked for, and not answered yet.
-    Asked,
-    /// It stands in the line.
-    Waits,
-    Has,
-}
 
 impl Instance {
     /// Whether it has a place. Otherwise one is asked for.
