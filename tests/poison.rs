@@ -284,7 +284,20 @@ async fn events_that_no_wait_took_are_told_at_the_end(kept: Kept) -> dacapo::Res
     Ok(())
 }
 
+async fn a_resume_says_why_a_run_stays_parked_that_has_not_decided_anything(kept: Kept) -> dacapo::Result<()> {
+    let runtime = open(&kept).await;
+    runtime.start(waits()).id("w").await?;
+    runtime.shutdown().await?;
+    raise(&kept, "w", "go", "forty").await;
+    let runtime = open(&kept).await;
+    reported(&runtime, "w").await;
+    let refused = runtime.resume("w", "try again").await.expect_err("nothing has changed");
+    assert!(refused.to_string().contains("event 1, `go`"), "{refused}");
+    Ok(())
+}
+
 both::on_both_stores! {
+    a_resume_says_why_a_run_stays_parked_that_has_not_decided_anything
     a_resume_of_a_run_that_is_not_suspended_leaves_it_running
     a_termination_that_follows_an_unreadable_event_ends_the_run
     a_signal_that_its_entity_cannot_read_is_refused_or_reported

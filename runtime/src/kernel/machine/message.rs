@@ -21,16 +21,18 @@ pub(crate) struct Message {
     /// that was called under the same ids before a replacement.
     pub(crate) ended: Option<InstanceKey>,
     pub(crate) ack: Option<Ack>,
+    /// Whether it stands for a resumption of which the history tells nothing.
+    pub(crate) resumes: bool,
 }
 
 impl Message {
     pub(crate) fn of(event: Event) -> Self {
-        Self { event: Some(event), inbox: None, posted_for: None, ended: None, ack: None }
+        Self { event: Some(event), inbox: None, posted_for: None, ended: None, ack: None, resumes: false }
     }
 
     /// Makes the instance look for itself: at its timers, at its waker.
     pub(crate) fn nudge() -> Self {
-        Self { event: None, inbox: None, posted_for: None, ended: None, ack: None }
+        Self { event: None, inbox: None, posted_for: None, ended: None, ack: None, resumes: false }
     }
 
     /// Whether it asks to go on with a suspended instance.

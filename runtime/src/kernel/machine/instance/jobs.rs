@@ -119,7 +119,7 @@ impl TurnJob {
                 declined.push((message, wrong_type(&id, &code.values().told(&failure))));
                 continue;
             }
-            let asked = if message.is_resume() { &mut resumes } else { &mut acks };
+            let asked = if message.is_resume() || message.resumes { &mut resumes } else { &mut acks };
             asked.extend(message.ack);
             events.extend(message.event);
         }

@@ -145,7 +145,7 @@ impl Instance {
         if self.fresh.is_some() {
             // It was suspended before its first turn, of which its history tells nothing.
             let says_nothing = |message: &&mut Message| message.is_resume() && message.without_events().is_empty();
-            self.mailbox.iter_mut().filter(says_nothing).for_each(|message| message.event = None);
+            self.mailbox.iter_mut().filter(says_nothing).for_each(|message| (message.event, message.resumes) = (None, true));
             self.mailbox.insert(0, Message { event: started, ..Message::nudge() });
         }
         self.execution = Some(execution);

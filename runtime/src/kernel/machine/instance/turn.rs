@@ -89,10 +89,13 @@ impl Instance {
         let (at, mut messages): (_, Vec<_>) = match fresh {
             Some(started_at) => {
                 let start = self.mailbox.remove(0);
+                // A resumption has helped when the events that have come since can be read, too.
+                let is_raised = |message: &Message| matches!(message.event, Some(Event::EventRaised { .. }));
+                let has_events = self.mailbox.iter().any(is_raised);
                 // What a resumption says of events that are put aside goes with it.
                 let says = |message: &mut Message| {
                     let is_late = message.is_resume() && !is_suspended;
-                    message.event.is_none() || !message.without_events().is_empty() || is_late
+                    message.event.is_none() && !(message.resumes && has_events) || !message.without_events().is_empty() || is_late
                 };
                 let with = self.mailbox.extract_if(.., says);
                 (started_at, std::iter::once(start).chain(with).collect())
