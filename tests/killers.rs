@@ -1,4 +1,4 @@
-//! An activity that aborts the process each time it runs is set aside, and whatever ran beside it is not.
+//! The run of an activity that aborts the process each time is parked, and whatever ran beside it is not.
 //!
 //! The process is this test binary itself, which runs one test, `child`, with a folder in its environment.
 

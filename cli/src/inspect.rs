@@ -188,7 +188,7 @@ fn summary(status: &InstanceStatus, history: &[Turn], state: Option<&Payload>) -
         line("put aside", event);
     }
     if let Some(report) = view::parked(status) {
-        let title = if status.instance_id().starts_with('@') { "set aside" } else { "parked" };
+        let title = if status.instance_id().starts_with('@') { "report" } else { "parked" };
         let _ = writeln!(text, "  {}\n{}", styled(title, WAITING), harmless(report));
     }
     text

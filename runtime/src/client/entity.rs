@@ -97,7 +97,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the worker has no such entity, or no worker has opened the store yet; when the worker is in this process and
-    /// its entity has no such operation or cannot read the input (elsewhere the entity sets the signal aside, and its status has a report);
+    /// its entity has no such operation or cannot read the input (elsewhere the entity skips the signal, and its status has a report);
     /// otherwise as for [`signal`](Self::signal).
     ///
     /// ```standalone_crate

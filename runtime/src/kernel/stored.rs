@@ -27,7 +27,7 @@ pub enum Status {
     Failed,
     /// Ended from outside.
     Terminated,
-    /// Not to be run until it is resumed; [`State::report`] may say why.
+    /// Not to be run until it is resumed; parked by the worker if [`State::report`] says why.
     Suspended,
 }
 

@@ -26,7 +26,7 @@ use crate::kernel::trace::TraceContext;
 pub(crate) use action::Action;
 pub(crate) use turn::{GivenUp, Next, TurnOutcome};
 
-/// A suspended orchestrator and what it waits for.
+/// A loaded orchestrator and what it waits for.
 pub(crate) struct Execution {
     orchestrator: Registration,
     /// Guarded: no panic passes, whether it is polled or dropped.

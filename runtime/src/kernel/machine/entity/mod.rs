@@ -240,7 +240,7 @@ impl Entity {
             batch.append = Some(Append { instance: self.key, number: 2, turn: Turn { at: now, events: vec![state] } });
             batch.continues = Some(entity_name(&self.id).to_owned());
         }
-        batch.update = unreadable.map(|(operation, why)| self.set_aside(&operation, &why));
+        batch.update = unreadable.map(|(operation, why)| self.skip(&operation, &why));
         let mut left = VecDeque::from(rest);
         left.append(&mut self.mailbox);
         self.mailbox = left;
@@ -269,9 +269,9 @@ impl Entity {
         fx.next = Some(Next::Commit(Box::new(batch)));
     }
 
-    fn set_aside(&self, operation: &str, why: &str) -> Update {
-        let report = format!("the signal `{operation}` was set aside, because the entity cannot read it: {why}");
-        tracing::error!(entity = %self.id, report, "a signal is set aside");
+    fn skip(&self, operation: &str, why: &str) -> Update {
+        let report = format!("the signal `{operation}` was skipped, because the entity cannot read it: {why}");
+        tracing::error!(entity = %self.id, report, "skipped a signal that the entity cannot read");
         let state = State { status: Status::Running, busy: false, report: Some(report), ..State::pending() };
         Update { instance: self.key, state }
     }

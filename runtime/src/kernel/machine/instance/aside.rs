@@ -1,7 +1,6 @@
 //! An instance that is not to be run now: how it is set aside, and what becomes of messages for it.
 //!
-//! An instance is set aside because it cannot be run (it is parked, with a report), because somebody suspended it, or because the time of its
-//! start has not come.
+//! An instance is set aside because somebody suspended it, because the worker parked it with a report, or because its start is not due yet.
 //!
 //! Invariant: an instance set aside has no execution in memory; what arrives for it goes to the inbox, in order.
 
@@ -16,7 +15,7 @@ use crate::kernel::stored::{State, Status, StoreResult};
 use crate::kernel::time::Timestamp;
 
 impl Instance {
-    /// Sets the instance aside with a report.
+    /// Parks the instance: suspends it with a report.
     pub(super) fn park(&mut self, now: Timestamp, report: String, waiting: Waiting, fx: &mut Effects) {
         tracing::error!(instance = %self.id, report, "an orchestration is parked");
         let state = State { status: Status::Suspended, busy: true, wake_at: None, report: Some(report), ..self.state.clone() };
@@ -92,7 +91,7 @@ impl Instance {
     /// the instance waits for that.
     pub(super) fn keep(&mut self, now: Timestamp, fx: &mut Effects) {
         if self.mailbox.is_empty() {
-            self.phase = Phase::Parked;
+            self.phase = Phase::SetAside;
             if self.calls.running.is_empty() {
                 self.leave_place(fx);
             }

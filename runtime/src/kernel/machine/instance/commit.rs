@@ -148,7 +148,7 @@ impl Instance {
             fx.next = Some(Next::Work);
             return;
         }
-        self.phase = if sets_aside { Phase::Parked } else { Phase::Resting };
+        self.phase = if sets_aside { Phase::SetAside } else { Phase::Resting };
         if sets_aside || can_wait {
             self.list(fx);
         }

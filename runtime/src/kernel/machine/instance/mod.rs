@@ -40,7 +40,7 @@ pub(crate) struct Instance {
     fresh: Option<Timestamp>,
     /// How many turns the history has.
     turns: u32,
-    /// The suspended orchestrator; away during a job, gone while the instance is set aside.
+    /// The loaded orchestrator; away during a job, gone while the instance is set aside.
     execution: Option<Execution>,
     /// As the store has it.
     state: State,
@@ -75,7 +75,7 @@ enum Phase {
     /// It waits for a place: to run a turn, or to be read where it has no execution.
     Queued,
     /// It is not to be run now; its messages go to the inbox.
-    Parked,
+    SetAside,
     /// It has left the memory.
     Gone,
 }
@@ -206,7 +206,7 @@ impl Instance {
             return;
         }
         self.mailbox.push(message);
-        if matches!(self.phase, Phase::Resting | Phase::Queued | Phase::Parked) {
+        if matches!(self.phase, Phase::Resting | Phase::Queued | Phase::SetAside) {
             self.phase = Phase::Turning;
             fx.next = Some(Next::Work);
         }
@@ -228,7 +228,7 @@ impl Instance {
 
     fn attempt_ended(&mut self, call: CallId, last_heartbeat: Option<Payload>, event: Option<Event>, fx: &mut Effects) {
         self.calls.running.remove(&call);
-        if self.phase == Phase::Parked && self.calls.running.is_empty() {
+        if self.phase == Phase::SetAside && self.calls.running.is_empty() {
             self.leave_place(fx);
         }
         if let Some(details) = last_heartbeat {
@@ -274,7 +274,7 @@ impl Instance {
         let may_go = match self.phase {
             Phase::Resting => self.calls.only_children(),
             // What runs of it is known here only.
-            Phase::Parked => self.calls.running.is_empty(),
+            Phase::SetAside => self.calls.running.is_empty(),
             Phase::Loading | Phase::Turning | Phase::Queued | Phase::Gone => false,
         };
         if !may_go || !self.mailbox.is_empty() {

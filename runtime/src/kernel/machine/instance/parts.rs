@@ -25,7 +25,7 @@ pub(super) enum Place {
 
 /// What a commit lets out.
 pub(super) struct Pending {
-    /// The suspended orchestrator; nothing when it has ended or is set aside.
+    /// The loaded orchestrator; nothing when it has ended or is set aside.
     pub(super) execution: Option<Execution>,
     pub(super) attempts: Vec<Planned>,
     pub(super) refused: Vec<(CallId, Event)>,

@@ -131,7 +131,7 @@ fn a_signal_that_fails_is_consumed_and_says_nothing() {
 }
 
 #[test]
-fn a_signal_that_cannot_be_read_is_set_aside_and_said_in_the_status() {
+fn a_signal_that_cannot_be_read_is_skipped_and_said_in_the_status() {
     for (operation, input, why) in [("add", json("a text"), "invalid type"), ("multiply", json(2), "no operation `multiply`")] {
         let mut entity = EntityStage::with(1);
         let signal = entity.by_inbox(signaled(operation, input));
@@ -141,7 +141,7 @@ fn a_signal_that_cannot_be_read_is_set_aside_and_said_in_the_status() {
         let later = entity.by_inbox(signaled("add", 1));
         entity.tell(later);
         let report = entity.report.as_ref().expect("it is said");
-        assert!(report.contains(&format!("the signal `{operation}` was set aside")) && report.contains(why), "{report}");
+        assert!(report.contains(&format!("the signal `{operation}` was skipped")) && report.contains(why), "{report}");
         assert_eq!((entity.inbox.len(), entity.sum()), (0, Some(2)), "those that follow take effect");
     }
 }
