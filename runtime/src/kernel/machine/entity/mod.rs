@@ -247,7 +247,8 @@ impl Entity {
         if self.phase == Phase::Gone {
             fx.retired.push(work);
             // Nothing of it was written.
-            fx.replies.extend(replies.into_iter().map(|(reply, _)| (reply, Err(shutting_down()))));
+            let replies = replies.into_iter().map(|(reply, _)| reply).chain(purge.and_then(|(_, reply)| reply));
+            fx.replies.extend(replies.map(|reply| (reply, Err(shutting_down()))));
             let left = std::mem::take(&mut self.mailbox).into_iter();
             return fx.refused.extend(left.map(|message| (message, shutting_down())));
         }
