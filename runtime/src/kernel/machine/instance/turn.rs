@@ -115,7 +115,7 @@ impl Instance {
         })));
     }
 
-    /// Whether a message is no end of another instance than the one that was called. Where that is not known, the store is asked.
+    /// Whether a message is no end of another instance than one that was called. Where that is not known, the store is asked.
     fn is_of_a_call(&self, message: &Message, fx: &mut Effects) -> bool {
         let Some((call, ended)) = message.ended_child() else { return true };
         match self.calls.children.get(&call) {
@@ -125,7 +125,8 @@ impl Instance {
                 fx.looked_at.push((call, id.clone()));
                 false
             }
-            None => true,
+            // The call may be made in this very turn, by another run than the one that is meant.
+            None => false,
         }
     }
 
