@@ -31,11 +31,19 @@ impl Action {
     }
 
     /// The call this action starts.
-    pub(super) fn starts(&self) -> Option<CallId> {
+    pub(crate) fn starts(&self) -> Option<CallId> {
         match self {
             Self::StartActivity { id, .. } | Self::StartTimer { id, .. } | Self::StartChild { id, .. } => Some(*id),
             Self::TellEntity { id, work, .. } => work.is_answered().then_some(*id),
             Self::Cancel { .. } => None,
+        }
+    }
+
+    /// The call that nobody waits for any more.
+    pub(crate) fn cancels(&self) -> Option<CallId> {
+        match self {
+            Self::Cancel { id } => Some(*id),
+            _ => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What runs the user's code for an instance, between two steps of its machine: first turns, turns, replays.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::kernel::engine::event::{Event, NotTaken, Turn};
@@ -126,7 +127,10 @@ impl TurnJob {
         events.extend(due.fired);
         let turned = match turn(code, &mut execution, now, events) {
             Ok(mut progress) => {
-                progress.actions.extend(due.attempts);
+                // Those of calls that the turn has dropped, as its end drops all, are not wanted any more.
+                let dropped: HashSet<_> = progress.actions.iter().filter_map(Action::cancels).collect();
+                let is_dropped = |next: &Action| next.starts().is_some_and(|call| dropped.contains(&call));
+                progress.actions.extend(due.attempts.into_iter().filter(|next| !is_dropped(next)));
                 for end in ends {
                     acks.extend(end.ack);
                     consume.extend(end.inbox);
