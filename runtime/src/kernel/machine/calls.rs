@@ -131,6 +131,11 @@ impl Calls {
         Some(next)
     }
 
+    /// Forgets the timer of a call, if it has one.
+    pub(crate) fn forget_timer(&mut self, id: CallId) {
+        self.stop_timer(id);
+    }
+
     /// Forgets what a replay tells anew; attempts that run go on.
     pub(crate) fn forget_all_but_running(&mut self) {
         let (running, heartbeats) = (std::mem::take(&mut self.running), std::mem::take(&mut self.heartbeats));

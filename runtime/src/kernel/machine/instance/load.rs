@@ -155,7 +155,8 @@ impl Instance {
         }
         self.calls.record(&[], &attempts, &pending);
         let ended: HashSet<_> = self.mailbox.iter().filter_map(Message::ended_attempt).collect();
-        // The outcome of one may have come while the instance was set aside.
+        // The outcome of one may have come while the instance was set aside, also of one that would be due by now.
+        ended.iter().for_each(|call| self.calls.forget_timer(*call));
         for planned in attempts.into_iter().filter(|planned| !ended.contains(&planned.call)) {
             self.start(planned, fx);
         }
