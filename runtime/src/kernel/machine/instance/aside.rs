@@ -129,7 +129,8 @@ impl Instance {
             // The end of a sub-orchestration is looked for when the instance is taken up.
             Some(_) if message.ended.is_some() || message.inbox.is_some() => {}
             Some(_) => fx.post(message),
-            None => {}
+            // Whoever has resumed it comes too late, if anybody asks.
+            None => fx.decline(message, wrong_state(&self.id, "it was suspended again before it could go on")),
         }
         None
     }

@@ -143,8 +143,10 @@ impl Instance {
         let Ready { execution, pending, attempts, refused, started, stored, is_rewound, resumes } = ready;
         self.decline_late(resumes, fx);
         if self.fresh.is_some() {
-            // It was suspended before its first turn, of which its history tells nothing.
-            let says_nothing = |message: &&mut Message| message.is_resume() && message.without_events().is_empty();
+            // It was suspended before its first turn, of which its history tells nothing. One that was not refuses to be resumed.
+            let is_suspended = self.state.status == Status::Suspended;
+            let says_nothing =
+                |message: &&mut Message| is_suspended && message.is_resume() && message.without_events().is_empty();
             self.mailbox.iter_mut().filter(says_nothing).for_each(|message| (message.event, message.resumes) = (None, true));
             self.mailbox.insert(0, Message { event: started, ..Message::nudge() });
         }
