@@ -32,7 +32,9 @@ impl Shard {
             match shard.patiently("read the result of a sub-orchestration", last).await {
                 Ok(last) => {
                     if let Some(outcome) = last.and_then(|turn| turn.events.last().and_then(Event::outcome)) {
-                        shard.route(&parent, Message { posted_for, ..Message::of(Event::for_parent(call, outcome)) });
+                        let ended = Some(found.key);
+                        shard.note_child(&parent, key, call, found.key);
+                        shard.route(&parent, Message { posted_for, ended, ..Message::of(Event::for_parent(call, outcome)) });
                     }
                 }
                 Err(error) => unread(&child, &error),

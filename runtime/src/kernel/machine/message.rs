@@ -81,6 +81,12 @@ impl Message {
         }
     }
 
+    /// What is left of it when its machine leaves. Whoever is taken up looks for the ends of its sub-orchestrations, and finds others after
+    /// a rewind, so one that was told here only wakes it.
+    pub(super) fn left_over(self) -> Self {
+        if self.ended.is_some() { Self { posted_for: self.posted_for, ..Self::nudge() } } else { self }
+    }
+
     /// The same, left over by the run with this key. What nobody has asked for by the id alone, such as a result, is not for another run
     /// that has the id by then.
     pub(super) fn left_by(mut self, key: InstanceKey) -> Self {

@@ -132,8 +132,10 @@ impl Instance {
         fx.wrote_messages |= without_a_turn;
         fx.gone = true;
         fx.ended = Some(Ended { key: self.key, parent: self.parent.clone(), outcome, without_a_turn });
-        let left = std::mem::take(&mut self.mailbox);
-        fx.left = Left::Sent(left.into_iter().map(|message| message.left_by(self.key)).collect());
+        // Its calls end with it; after a rewind they are made anew.
+        let is_of_a_call = |message: &Message| message.ended.is_some() || message.ended_attempt().is_some();
+        let left = std::mem::take(&mut self.mailbox).into_iter().filter(|message| !is_of_a_call(message));
+        fx.left = Left::Sent(left.map(|message| message.left_by(self.key)).collect());
         self.leave_place(fx);
     }
 

@@ -234,7 +234,8 @@ impl Instance {
         if let Some(details) = last_heartbeat {
             self.calls.heartbeats.insert(call, details);
         }
-        if let Some(event) = event {
+        let has_ended = self.phase == Phase::Gone && self.state.status.is_terminal();
+        if let Some(event) = event.filter(|_| !has_ended) {
             let posted_for = (self.phase == Phase::Gone).then_some(self.key);
             self.deliver(Message { posted_for, ..Message::of(event) }, fx);
         }
@@ -295,6 +296,6 @@ impl Instance {
         self.set_clock(None, fx);
         self.leave_place(fx);
         fx.gone = true;
-        std::mem::take(&mut self.mailbox)
+        std::mem::take(&mut self.mailbox).into_iter().map(Message::left_over).collect()
     }
 }
