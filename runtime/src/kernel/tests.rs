@@ -12,7 +12,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in entries {
         match path.file_name().and_then(|name| name.to_str()) {
-            Some("tests" | "tests.rs") => {}
+            Some("tests" | "tests.rs" | "simulation") => {}
             _ if path.is_dir() => found.extend(sources(&path)),
             _ => found.push(path),
         }

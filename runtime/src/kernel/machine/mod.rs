@@ -13,4 +13,6 @@ pub(crate) mod instance;
 pub(crate) mod message;
 pub(crate) mod request;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
