@@ -89,7 +89,8 @@ impl Instance {
             let change = if message.is_suspend() { Change::Suspend(message) } else { Change::Terminate(message) };
             return self.change(now, change, fx);
         }
-        let asked: Vec<_> = self.mailbox.extract_if(.., |message| message.ack.is_some()).collect();
+        // A resumption that has taken effect waits for the turn.
+        let asked: Vec<_> = self.mailbox.extract_if(.., |message| message.ack.is_some() && message.event.is_some()).collect();
         if !asked.is_empty() {
             let (id, is_suspended) = (self.id.clone(), self.state.status == Status::Suspended);
             fx.next = Some(Next::Sort(Box::new(Sorting { id, execution: self.execution.take(), asked, is_suspended })));
