@@ -59,11 +59,11 @@ impl Shard {
     async fn create_stored(self: &Arc<Self>, request: StartRequest, shape: u64) -> StoreResult<InstanceKey> {
         let batch = request.into_batch(shape, self.now());
         let due = batch.create.as_ref().and_then(|new| new.state.wake_at);
-        let written = self.apply_once(batch);
+        let written = self.send_batch(batch);
         let (shard, (sender, answer)) = (self.clone(), oneshot::channel());
         // In a task of its own, so that what was written is taken up when nobody waits for the answer any more.
         self.host.spawn(async move {
-            let created = written.await.map(|applied| {
+            let created = shard.written(written.await).map(|applied| {
                 let key = applied.created.expect("what is to be created is created, or refused");
                 match due {
                     Some(due) => shard.clock.set_stored(Some(due)),

@@ -72,7 +72,7 @@ impl Shard {
     }
 
     /// Says in the status of the entity why it cannot be loaded.
-    async fn say_why(&self, id: &str, error: &RuntimeError) {
+    async fn say_why(self: &Arc<Self>, id: &str, error: &RuntimeError) {
         let report = format!("{CANNOT_LOAD}: {error}");
         let said = match self.store.find(Lookup::Id(id.to_owned())).await {
             Ok(Some(found)) if found.state.report.as_deref() != Some(&report) => {

@@ -59,9 +59,9 @@ impl Shard {
             return;
         }
         let (events, acks): (Vec<_>, Vec<_>) = posts.into_iter().map(|post| ((instance, post.event), post.ack)).unzip();
-        let written = self.apply_once(Batch { post: events, ..Batch::default() });
+        let written = self.send_batch(Batch { post: events, ..Batch::default() });
         let shard = self.clone();
-        self.host.spawn(async move { shard.posted(acks, written.await).await });
+        self.host.spawn(async move { shard.posted(acks, shard.written(written.await)).await });
     }
 
     /// Answers those who have sent messages to an inbox. What nobody can be told of, as the outcome of an activity, gets there later.

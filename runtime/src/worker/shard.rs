@@ -31,6 +31,9 @@ use crate::worker::services::retention::Ended;
 use crate::worker::services::waiting::Waiter;
 use crate::worker::services::watchers::Watchers;
 
+/// A batch on its way to the store.
+pub(super) type Writing = oneshot::Receiver<Result<Applied, Box<Refused>>>;
+
 pub(crate) struct Shard {
     pub(super) host: Arc<Host>,
     pub(super) store: PayloadStore,
@@ -102,17 +105,30 @@ impl Shard {
     }
 
     /// Applies a batch of this worker.
-    pub(super) async fn apply(&self, batch: Batch) -> StoreResult<Applied> {
+    pub(super) async fn apply(self: &Arc<Self>, batch: Batch) -> StoreResult<Applied> {
         self.apply_once(batch).await.map_err(|refused| refused.error)
     }
 
-    /// The same; a batch that was refused is given back. It is on its way before this is awaited for the first time.
-    pub(super) fn apply_once(&self, batch: Batch) -> impl Future<Output = Result<Applied, Box<Refused>>> + Send + use<> {
+    /// The same; a batch that was refused is given back.
+    pub(super) async fn apply_once(self: &Arc<Self>, batch: Batch) -> Result<Applied, Box<Refused>> {
+        self.written(self.send_batch(batch).await)
+    }
+
+    /// Sends a batch of this worker to the store. It is on its way, behind those that were sent before, when this returns.
+    pub(super) fn send_batch(&self, batch: Batch) -> Writing {
         let (sender, answer) = oneshot::channel();
         let batch = Batch { epoch: Some(self.epoch), ..batch };
         self.store.apply(batch, Box::new(move |result| drop(sender.send(result))));
-        let lost = self.stopped_by();
-        async move { answer.await.unwrap_or_else(|_| Err(Box::new(Refused { error: lost, batch: Batch::default() }))) }
+        answer
+    }
+
+    /// What the store has answered; a store that is gone answers nothing.
+    pub(super) fn written(
+        &self,
+        answer: Result<Result<Applied, Box<Refused>>, oneshot::error::RecvError>,
+    ) -> Result<Applied, Box<Refused>> {
+        let lost = |_| Err(Box::new(Refused { error: self.stopped_by(), batch: Batch::default() }));
+        answer.unwrap_or_else(lost)
     }
 }
 
@@ -130,7 +146,8 @@ impl Sink for Resident<Instance> {
     ) -> Option<BoxFuture<'static, ()>> {
         self.stops(call);
         let shard = self.shard.upgrade()?;
-        let next = shard.tell_here(&self, Input::AttemptEnded { call, last_heartbeat, event })?;
+        let input = self.machine.lock().keeps_end(call, last_heartbeat, event)?;
+        let next = shard.tell_here(&self, input)?;
         Some(Box::pin(shard.drive(self, next)))
     }
 

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use crate::kernel::barrier;
 use crate::kernel::batch::{Applied, Batch, Heartbeat, Refused};
 use crate::kernel::error::ErrorClass;
@@ -14,7 +16,7 @@ use crate::kernel::machine::message::Message;
 use crate::store::trouble::Backoff;
 use crate::worker::host::CodeOf;
 use crate::worker::residents::Resident;
-use crate::worker::shard::Shard;
+use crate::worker::shard::{Shard, Writing};
 
 /// Where what a step has retired is dropped.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,14 @@ enum Drops {
     /// Here: this is a task of the executor, and nothing is locked.
     Here,
     Later,
+}
+
+/// What becomes of what an instance asks for.
+enum Begun {
+    /// It was done; what is to be done next.
+    Done(Option<Next>),
+    Writes(Writing),
+    Asks(BoxFuture<'static, Box<Input>>),
 }
 
 /// Instances.
@@ -43,7 +53,14 @@ impl Shard {
 
     /// Brings an input to an instance, in a task of the executor; what is to be done next.
     pub(super) fn tell_here(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, input: Input) -> Option<Next> {
-        let effects = self.step(instance, input);
+        let effects = match &input {
+            Input::Loaded(Loaded::Found(found)) => {
+                let numbers: Vec<_> = found.messages.iter().map(|message| message.number).collect();
+                let _given = self.inbox.give(instance, numbers);
+                self.step(instance, input)
+            }
+            _ => self.step(instance, input),
+        };
         self.perform(instance, effects, Drops::Here)
     }
 
@@ -51,24 +68,57 @@ impl Shard {
         self.host.spawn(self.clone().drive(instance.clone(), next));
     }
 
-    /// Does what an instance asks for next, until it asks for nothing.
+    /// Does what an instance asks for next, until it asks for nothing. Thousands of these wait at once, so the future is small: inputs and
+    /// effects are on the stack, and what is rare is boxed.
     pub(super) async fn drive(self: Arc<Self>, instance: Arc<Resident<Instance>>, mut next: Next) {
         loop {
-            let input = self.answer(&instance, next).await;
-            let effects = match &input {
-                Input::Loaded(Loaded::Found(found)) => {
-                    let numbers: Vec<_> = found.messages.iter().map(|message| message.number).collect();
-                    let _given = self.inbox.give(&instance, numbers);
-                    self.step(&instance, input)
+            let then = match self.begin(&instance, next) {
+                Begun::Done(then) => then,
+                Begun::Writes(writing) => match self.written(writing.await) {
+                    Ok(applied) => self.tell_here(&instance, Input::Applied(applied)),
+                    Err(refused) => Box::pin(self.refused(&instance, refused)).await,
+                },
+                Begun::Asks(asking) => {
+                    let input = asking.await;
+                    self.tell_here(&instance, *input)
                 }
-                _ => self.step(&instance, input),
             };
-            match self.perform(&instance, effects, Drops::Here) {
+            match then {
                 Some(then) => next = then,
                 None => return self.settled.notify_waiters(),
             }
             tokio::task::consume_budget().await;
         }
+    }
+
+    /// Does what needs no waiting, and begins the rest.
+    fn begin(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, next: Next) -> Begun {
+        let code = CodeOf(self);
+        let input = match next {
+            Next::Work => Input::Work,
+            Next::First(first) => Input::Began(first.run(&code)),
+            Next::Replay(job) => Input::Replayed(job.run(&code)),
+            Next::Place => Input::Place(self.host.places.take_or_wait(instance)),
+            Next::Sort(sorting) => Input::Sorted(sorting.run(&code)),
+            Next::Turn(job) => Input::Turned(job.run(&code)),
+            Next::Commit(commit) => return Begun::Writes(self.commit(instance, *commit)),
+            Next::Load { with_arguments, after_posts } => {
+                let (shard, id) = (self.clone(), instance.id.clone());
+                // Batches are applied in order, so this is answered after all messages.
+                let posted = after_posts.then(|| self.send_batch(Batch::default()));
+                return Begun::Asks(Box::pin(async move {
+                    if let Some(posted) = posted {
+                        let _ = posted.await;
+                    }
+                    Box::new(shard.load(&id, with_arguments).await)
+                }));
+            }
+            Next::Children => {
+                let (shard, id) = (self.clone(), instance.id.clone());
+                return Begun::Asks(Box::pin(async move { Box::new(Input::Children(shard.living_children(&id).await)) }));
+            }
+        };
+        Begun::Done(self.tell_here(instance, input))
     }
 
     /// Steps a machine.
@@ -82,41 +132,26 @@ impl Shard {
         effects
     }
 
-    async fn answer(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, next: Next) -> Input {
-        match next {
-            Next::Work => Input::Work,
-            Next::First(first) => Input::Began(first.run(&CodeOf(self))),
-            Next::Load { with_arguments, after_posts } => {
-                if after_posts {
-                    // Batches are applied in order, so this answer comes after those of all messages.
-                    let _ = self.apply(Batch::default()).await;
-                }
-                return self.load(&instance.id, with_arguments).await;
-            }
-            Next::Replay(job) => Input::Replayed(job.run(&CodeOf(self))),
-            Next::Place => Input::Place(self.host.places.take_or_wait(instance)),
-            Next::Sort(sorting) => Input::Sorted(sorting.run(&CodeOf(self))),
-            Next::Turn(job) => Input::Turned(job.run(&CodeOf(self))),
-            Next::Children => Input::Children(self.living_children(&instance.id).await),
-            Next::Commit(commit) => self.commit(instance, *commit).await,
-        }
-    }
-
-    /// Applies a batch until it is applied or refused for good. Only a start gives up at once: its caller can be told.
-    async fn commit(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, commit: Commit) -> Input {
+    /// Sends the batch of a commit to the store.
+    fn commit(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, commit: Commit) -> Writing {
         let Commit { mut batch, hushed } = commit;
-        let key = instance.key();
         for call in hushed {
             let is_known = batch.heartbeats.iter().any(|heartbeat| heartbeat.call == call);
             if instance.hush(call) && !is_known {
-                batch.heartbeats.push(Heartbeat { instance: key, call, details: None });
+                batch.heartbeats.push(Heartbeat { instance: instance.key(), call, details: None });
             }
         }
-        let is_start = batch.create.is_some();
-        match self.write(batch, &instance.id, is_start).await {
+        self.send_batch(batch)
+    }
+
+    /// A commit was refused. Only a start gives up at once: its caller can be told.
+    async fn refused(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, refused: Box<Refused>) -> Option<Next> {
+        let is_start = refused.batch.create.is_some();
+        let input = match self.write_again(refused, &instance.id, is_start).await {
             Ok(applied) => Input::Applied(applied),
             Err(refused) => Input::Refused(*refused),
-        }
+        };
+        self.tell_here(instance, input)
     }
 
     /// Does what a step asks for, but for what is to be done next.
@@ -256,7 +291,7 @@ impl Shard {
     async fn answer_entity(self: &Arc<Self>, entity: &Arc<Resident<Entity>>, next: entity::Next) -> Option<entity::Input> {
         Some(match next {
             entity::Next::Work => entity::Input::Work,
-            entity::Next::Load => self.load_entity(entity).await,
+            entity::Next::Load => Box::pin(self.load_entity(entity)).await,
             entity::Next::Operate(mut work) => {
                 let (id, values) = (entity.id.clone(), self.store.payloads().values());
                 let operate = move || {
@@ -305,13 +340,17 @@ impl Shard {
 /// Batches.
 impl Shard {
     /// Applies a batch until it is applied or refused for good, or at once where somebody can be told.
-    async fn write(self: &Arc<Self>, mut batch: Batch, id: &str, gives_up: bool) -> Result<Applied, Box<Refused>> {
+    async fn write(self: &Arc<Self>, batch: Batch, id: &str, gives_up: bool) -> Result<Applied, Box<Refused>> {
+        match self.written(self.send_batch(batch).await) {
+            Ok(applied) => Ok(applied),
+            // Boxed, because every commit that is under way would keep a place for it.
+            Err(refused) => Box::pin(self.write_again(refused, id, gives_up)).await,
+        }
+    }
+
+    async fn write_again(self: &Arc<Self>, mut refused: Box<Refused>, id: &str, gives_up: bool) -> Result<Applied, Box<Refused>> {
         let mut tries = Backoff::default();
         loop {
-            let refused = match self.apply_once(batch).await {
-                Ok(applied) => return Ok(applied),
-                Err(refused) => refused,
-            };
             match refused.error.class() {
                 ErrorClass::Passing if !gives_up => {}
                 ErrorClass::Fatal => {
@@ -324,7 +363,10 @@ impl Shard {
                 tracing::error!(instance = id, error = %refused.error, "failed to write a turn; retrying");
             }
             self.host.time.sleep(tries.pause()).await;
-            batch = refused.batch;
+            match self.apply_once(refused.batch).await {
+                Ok(applied) => return Ok(applied),
+                Err(again) => refused = again,
+            }
         }
     }
 }

@@ -128,7 +128,7 @@ pub(crate) async fn retain(shard: Weak<Shard>, ended: Arc<Ended>) {
 
 impl Shard {
     /// Purges what is due; tells when the next is.
-    async fn purge_due(&self, retention: Retention) -> StoreResult<Option<Timestamp>> {
+    async fn purge_due(self: &Arc<Self>, retention: Retention) -> StoreResult<Option<Timestamp>> {
         loop {
             let (mut next, mut purged) = (None, 0);
             for (status, age) in retention.ages() {
@@ -144,7 +144,7 @@ impl Shard {
     }
 
     /// The same for those that ended with one status; tells how many it purged, too.
-    async fn purge_ended(&self, status: Status, age: Duration) -> StoreResult<(Option<Timestamp>, usize)> {
+    async fn purge_ended(self: &Arc<Self>, status: Status, age: Duration) -> StoreResult<(Option<Timestamp>, usize)> {
         let (mut refused, mut purged) = (0, 0);
         loop {
             let now = self.now();

@@ -20,13 +20,13 @@ fn cannot_be_kept(kind: ErrorKind) -> bool {
 impl Instance {
     pub(super) fn commit(&mut self, batch: Batch, hushed: Vec<CallId>, mut pending: Pending, fx: &mut Effects) {
         pending.creates = batch.create.is_some();
-        self.pending = Some(pending);
+        self.pending = Some(Box::new(pending));
         fx.next = Some(Next::Commit(Box::new(Commit { batch, hushed })));
     }
 
     pub(super) fn applied(&mut self, applied: Applied, fx: &mut Effects) {
         if let Some(pending) = self.pending.take() {
-            self.settle(pending, applied, fx);
+            self.settle(*pending, applied, fx);
         }
     }
 

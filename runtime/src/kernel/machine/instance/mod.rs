@@ -59,7 +59,7 @@ pub(crate) struct Instance {
     /// What was read, while a place is asked for.
     found: Option<Box<Found>>,
     /// The commit that is under way.
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
     /// The request to end the instance, while its sub-orchestrations are looked for.
     terminating: Option<Message>,
 }
@@ -194,6 +194,16 @@ impl Instance {
         }
         fx.key = self.key;
         fx
+    }
+
+    /// Takes the end of an attempt in where all it does is wait in the mailbox, as most of a large fan-out do; gives it back otherwise. It has
+    /// no effects, so it costs less than a step.
+    pub(crate) fn keeps_end(&mut self, call: CallId, last_heartbeat: Option<Payload>, event: Option<Event>) -> Option<Input> {
+        if !matches!(self.phase, Phase::Loading | Phase::Turning) {
+            return Some(Input::AttemptEnded { call, last_heartbeat, event });
+        }
+        self.attempt_ended(call, last_heartbeat, event, &mut Effects::default());
+        None
     }
 
     /// Puts a message into the mailbox. One for an instance that has left is given back.
