@@ -41,6 +41,8 @@ pub struct Batch {
     pub continues: Option<String>,
     /// The state of that instance after the turn, if it changed. One that has ended with it has no heartbeats any more.
     pub update: Option<Update>,
+    /// Whether that instance was set aside until now: the messages that have waited with it are handed out from now on.
+    pub takes_up: bool,
     /// Messages for instances that are not run by the writer of this batch.
     pub post: Vec<(InstanceKey, Event)>,
     /// What activities have said of themselves. One for an instance that is not there or has finished is left out.

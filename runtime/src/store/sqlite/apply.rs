@@ -112,8 +112,11 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
             report,
             batch.append.as_ref().map(|append| append.turn.at.0).filter(|_| status.is_terminal()),
         ])?;
-        let moved = if update.state.is_aside() { query::PUT_ASIDE } else { query::TAKE_UP };
-        connection.prepare_cached(moved)?.execute([update.instance])?;
+        if update.state.is_aside() {
+            connection.prepare_cached(query::PUT_ASIDE)?.execute([update.instance])?;
+        } else if batch.takes_up {
+            connection.prepare_cached(query::TAKE_UP)?.execute([update.instance])?;
+        }
         if status.is_terminal() {
             connection.prepare_cached(query::PURGE_HEARTBEATS)?.execute([update.instance])?;
         }

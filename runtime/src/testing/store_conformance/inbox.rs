@@ -43,7 +43,7 @@ pub(super) async fn messages_wait_with_an_instance_that_is_set_aside(store: &dyn
     assert_eq!(waiting().await, [raised("other")], "those of an instance that is set aside wait with it");
     apply(store, Batch { post: vec![(key, resume.clone())], ..Batch::default() }).await;
     assert_eq!(waiting().await, [raised("other"), resume.clone()], "a request does not wait");
-    apply(store, becomes(State { status: Status::Running, ..State::pending() })).await;
+    apply(store, Batch { takes_up: true, ..becomes(State { status: Status::Running, ..State::pending() }) }).await;
     let all = ["before", "meanwhile"].map(raised).into_iter().chain([raised("other"), raised("told"), resume]);
     assert_eq!(waiting().await.len(), all.count(), "all are handed out when the instance goes on");
     let later = State { busy: false, wake_at: Some(Timestamp(1_000)), ..State::pending() };

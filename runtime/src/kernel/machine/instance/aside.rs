@@ -82,7 +82,8 @@ impl Instance {
         // What came through the inbox is posted again with the rest, so that the order stays.
         let post = post.into_iter().map(|event| (self.key, event)).collect();
         let update = Some(Update { instance: self.key, state: state.clone() });
-        let batch = Batch { append, update, post, consume, tell, ..Batch::default() };
+        let takes_up = self.state.is_aside() && !state.is_aside();
+        let batch = Batch { append, update, takes_up, post, consume, tell, ..Batch::default() };
         let pending = Pending { acks, declined, turns, outcome, sets_aside: true, ..Pending::of(state) };
         self.commit(batch, Vec::new(), pending, fx);
     }

@@ -183,7 +183,8 @@ impl Instance {
             ..Pending::of(state)
         };
         let children = outgoing.children;
-        let batch = Batch { append, continues, update, children, consume, heartbeats, tell, ..Batch::default() };
+        let takes_up = self.state.is_aside() && !pending.state.is_aside();
+        let batch = Batch { append, continues, update, takes_up, children, consume, heartbeats, tell, ..Batch::default() };
         let pending = pending.keeping(execution, fx);
         if batch.append.is_none() && batch.update.is_none() && batch.consume.is_empty() && batch.tell.is_empty() {
             return self.settle(pending, Applied::default(), fx);
