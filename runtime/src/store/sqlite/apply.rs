@@ -9,8 +9,8 @@ use crate::store::sqlite::request::{Request, encode};
 use crate::store::sqlite::rows::turn_key;
 use crate::store::sqlite::{purge, query};
 use crate::store::{
-    Applied, Epoch, Event, Heartbeat, InstanceKey, NewInstance, OutOfLine, Owner, State, StoreResult, already_exists, fenced,
-    out_of_order,
+    Append, Applied, Batch, Epoch, Event, Heartbeat, InstanceKey, NewInstance, OutOfLine, Owner, State, StoreResult, Update,
+    already_exists, fenced, out_of_order,
 };
 
 /// One transaction for all requests. A refused one has written nothing; an error concerns all of them.
@@ -42,6 +42,38 @@ struct Claim {
 
 fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusqlite::Result<StoreResult<Applied>> {
     let batch = &request.batch;
+    if let Err(refusal) = check(connection, batch, claim)? {
+        return Ok(Err(refusal));
+    }
+    let mut applied = Applied::default();
+    for key in &batch.purge {
+        applied.purged += purge::purge(connection, *key, claim.has_payloads)?;
+        claim.purged = claim.purged.max(*key);
+    }
+    if let (Some(new), Some(events)) = (&batch.create, &request.created) {
+        applied.created = create(connection, claim, new, events)?;
+        if applied.created.is_none() {
+            return Ok(Err(already_exists(&new.id)));
+        }
+    }
+    for (new, events) in batch.children.iter().zip(&request.children) {
+        applied.children.push(create(connection, claim, new, events)?);
+    }
+    if let (Some(append), Some(events)) = (&batch.append, &request.appended) {
+        self::append(connection, claim, append, batch.continues.as_deref(), events)?;
+    }
+    for value in &batch.out_of_line {
+        keep(connection, claim, value, batch, &applied)?;
+    }
+    if let Some(update) = &batch.update {
+        self::update(connection, batch, update)?;
+    }
+    send(connection, request)?;
+    Ok(Ok(applied))
+}
+
+/// Why a batch is refused, before anything of it is written.
+fn check(connection: &Connection, batch: &Batch, claim: &Claim) -> rusqlite::Result<StoreResult<()>> {
     if batch.epoch.is_some_and(|epoch| epoch != claim.epoch) {
         return Ok(Err(fenced()));
     }
@@ -60,67 +92,71 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
             return Ok(Err(RuntimeError::new(ErrorKind::NotFound, format!("there is no instance {key}"))));
         }
     }
-    let mut applied = Applied::default();
-    for key in &batch.purge {
-        applied.purged += purge::purge(connection, *key, claim.has_payloads)?;
-        claim.purged = claim.purged.max(*key);
+    Ok(Ok(()))
+}
+
+/// Writes a turn, which may begin the next execution of its instance.
+fn append(
+    connection: &Connection,
+    claim: &Claim,
+    append: &Append,
+    continues: Option<&str>,
+    events: &str,
+) -> rusqlite::Result<()> {
+    let Some(name) = continues else {
+        return insert_turn(connection, append.instance, append.number, append.turn.at.0, events);
+    };
+    let keys = params![turn_key(append.instance, 0), turn_key(append.instance, u32::MAX)];
+    connection.prepare_cached(query::TRUNCATE)?.execute(keys)?;
+    if claim.has_payloads {
+        connection.prepare_cached(query::PURGE_PAYLOADS)?.execute([append.instance])?;
     }
-    if let (Some(new), Some(events)) = (&batch.create, &request.created) {
-        applied.created = create(connection, claim, new, events)?;
-        if applied.created.is_none() {
-            return Ok(Err(already_exists(&new.id)));
-        }
+    connection.prepare_cached(query::RENAME)?.execute(params![append.instance, name])?;
+    insert_turn(connection, append.instance, 1, append.turn.at.0, events)
+}
+
+/// Stores a value out of line, if the instance it belongs to is there: a child may have been left out.
+fn keep(connection: &Connection, claim: &mut Claim, value: &OutOfLine, batch: &Batch, applied: &Applied) -> rusqlite::Result<()> {
+    let owner = match value.owner {
+        Owner::Created => applied.created,
+        Owner::Child(index) => applied.children.get(index).copied().flatten(),
+        Owner::Appended => batch.append.as_ref().map(|append| append.instance),
+    };
+    if !std::mem::replace(&mut claim.has_payloads, true) {
+        connection.prepare_cached(query::KEEPS_PAYLOADS)?.execute([])?;
     }
-    for (new, events) in batch.children.iter().zip(&request.children) {
-        applied.children.push(create(connection, claim, new, events)?);
+    if let Some(owner) = owner {
+        connection.prepare_cached(query::KEEP_PAYLOAD)?.execute(params![value.key, owner, value.content])?;
     }
-    if let (Some(append), Some(events)) = (&batch.append, &request.appended) {
-        let mut number = append.number;
-        if let Some(name) = &batch.continues {
-            let keys = params![turn_key(append.instance, 0), turn_key(append.instance, u32::MAX)];
-            connection.prepare_cached(query::TRUNCATE)?.execute(keys)?;
-            if claim.has_payloads {
-                connection.prepare_cached(query::PURGE_PAYLOADS)?.execute([append.instance])?;
-            }
-            connection.prepare_cached(query::RENAME)?.execute(params![append.instance, name])?;
-            number = 1;
-        }
-        insert_turn(connection, append.instance, number, append.turn.at.0, events)?;
+    Ok(())
+}
+
+/// Brings an instance to another state.
+fn update(connection: &Connection, batch: &Batch, update: &Update) -> rusqlite::Result<()> {
+    let State { status, busy, wake_at, custom_status, report } = &update.state;
+    connection.prepare_cached(query::UPDATE)?.execute(params![
+        update.instance,
+        status.as_str(),
+        busy,
+        wake_at.map(|at| at.0),
+        custom_status.as_ref().map(crate::Payload::as_str),
+        report,
+        batch.append.as_ref().map(|append| append.turn.at.0).filter(|_| status.is_terminal()),
+    ])?;
+    if update.state.is_aside() {
+        connection.prepare_cached(query::PUT_ASIDE)?.execute([update.instance])?;
+    } else if batch.takes_up {
+        connection.prepare_cached(query::TAKE_UP)?.execute([update.instance])?;
     }
-    for OutOfLine { owner, key, content } in &batch.out_of_line {
-        let owner = match owner {
-            Owner::Created => applied.created,
-            Owner::Child(index) => applied.children.get(*index).copied().flatten(),
-            Owner::Appended => batch.append.as_ref().map(|append| append.instance),
-        };
-        if !std::mem::replace(&mut claim.has_payloads, true) {
-            connection.prepare_cached(query::KEEPS_PAYLOADS)?.execute([])?;
-        }
-        // A child that was left out has none.
-        if let Some(owner) = owner {
-            connection.prepare_cached(query::KEEP_PAYLOAD)?.execute(params![key, owner, content])?;
-        }
+    if status.is_terminal() {
+        connection.prepare_cached(query::PURGE_HEARTBEATS)?.execute([update.instance])?;
     }
-    if let Some(update) = &batch.update {
-        let State { status, busy, wake_at, custom_status, report } = &update.state;
-        connection.prepare_cached(query::UPDATE)?.execute(params![
-            update.instance,
-            status.as_str(),
-            busy,
-            wake_at.map(|at| at.0),
-            custom_status.as_ref().map(crate::Payload::as_str),
-            report,
-            batch.append.as_ref().map(|append| append.turn.at.0).filter(|_| status.is_terminal()),
-        ])?;
-        if update.state.is_aside() {
-            connection.prepare_cached(query::PUT_ASIDE)?.execute([update.instance])?;
-        } else if batch.takes_up {
-            connection.prepare_cached(query::TAKE_UP)?.execute([update.instance])?;
-        }
-        if status.is_terminal() {
-            connection.prepare_cached(query::PURGE_HEARTBEATS)?.execute([update.instance])?;
-        }
-    }
+    Ok(())
+}
+
+/// Writes and deletes messages and heartbeats.
+fn send(connection: &Connection, request: &Request) -> rusqlite::Result<()> {
+    let batch = &request.batch;
     for ((key, event), text) in batch.post.iter().zip(&request.posted) {
         connection.prepare_cached(query::POST)?.execute(params![key, text, mark(event)])?;
     }
@@ -137,7 +173,7 @@ fn apply(connection: &Connection, request: &Request, claim: &mut Claim) -> rusql
     for number in &batch.consume {
         connection.prepare_cached(query::CONSUME)?.execute([number])?;
     }
-    Ok(Ok(applied))
+    Ok(())
 }
 
 /// Whether a message may wait with its instance.
