@@ -5,6 +5,7 @@
 
 pub(crate) mod activities;
 mod children;
+mod code;
 mod creation;
 pub(crate) mod entities;
 mod host;
@@ -40,7 +41,7 @@ use crate::store::payload_store::PayloadStore;
 use crate::store::{Epoch, ProcessKind};
 use crate::time::Time;
 use activities::pool::{self, Perform, Pool};
-use activities::suspects::{self, Suspects};
+use activities::suspects::Suspects;
 use host::Host;
 use places::Places;
 use residents::Residents;
@@ -220,7 +221,7 @@ impl Shard {
         let weak = || Arc::downgrade(self);
         executor.spawn(inbox::keep_looking(weak(), bell));
         executor.spawn(clock::keep_time(weak(), self.clock.clone()));
-        executor.spawn(suspects::try_suspects(self.host.pool.clone()));
+        executor.spawn(pool::try_suspects(self.host.pool.clone()));
         executor.spawn(pool::keep_pace(self.host.pool.clone()));
         executor.spawn(backlog::keep_filled(weak(), self.backlog.clone()));
         if let Some(ended) = self.retained.clone() {

@@ -12,7 +12,7 @@ use crate::kernel::machine::entity::Entity;
 use crate::kernel::machine::instance::Instance;
 use crate::kernel::stored::InstanceKey;
 use crate::lock::{Lock, Order};
-use crate::worker::activities::Running;
+use crate::worker::activities::job::Running;
 use crate::worker::shard::Shard;
 
 /// A machine in memory.

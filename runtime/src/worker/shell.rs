@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use crate::kernel::barrier;
 use crate::kernel::batch::{Applied, Batch, Heartbeat, Refused};
 use crate::kernel::error::ErrorClass;
 use crate::kernel::machine::entity::{self, Entity};
 use crate::kernel::machine::instance::{Commit, Effects, Ended, Input, Instance, Left, Loaded, Next};
 use crate::kernel::machine::message::Message;
 use crate::store::trouble::Backoff;
-use crate::worker::host::CodeOf;
+use crate::worker::activities::job::Running;
+use crate::worker::code::CodeOf;
 use crate::worker::residents::Resident;
 use crate::worker::shard::{Shard, Writing};
 
@@ -167,7 +167,7 @@ impl Shard {
             self.backlog.made_room();
         }
         for call in effects.cancelled {
-            instance.stops(call).into_iter().for_each(|running| running.cancel(&self.host));
+            instance.stops(call).into_iter().for_each(|running| self.cancel(running));
         }
         for call in effects.aborted {
             instance.stops(call).into_iter().for_each(|running| running.abort());
@@ -176,7 +176,9 @@ impl Shard {
             self.check_child(&instance.id, key, call, child);
         }
         for start in effects.starts {
-            self.host.pool.start(instance, start);
+            let (running, job) = self.host.pool.job(instance.clone(), start);
+            instance.runs(job.call, running);
+            self.host.pool.submit(job);
         }
         self.discard(effects.discarded);
         self.post(key, effects.posts);
@@ -213,6 +215,10 @@ impl Shard {
             self.trim();
         }
         effects.next
+    }
+
+    fn cancel(&self, running: Running) {
+        running.cancel(&self.host.executor, &*self.host.time, self.host.pool.cancel_grace());
     }
 
     /// What an instance has left over.
@@ -369,9 +375,4 @@ impl Shard {
             }
         }
     }
-}
-
-/// What was given to activities is the user's.
-pub(super) fn dispose_state<T: Send + 'static>(executor: &tokio::runtime::Handle, state: T) {
-    executor.spawn(async move { barrier::dispose("the state of activities", state) });
 }

@@ -5,62 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture, Either, select};
+use futures::future::{AbortHandle, Abortable, BoxFuture, Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::activity::Sink;
 use crate::activity::{self, Attempt, Signals, States};
-use crate::kernel::barrier::Guarded;
-use crate::kernel::engine::event::{CallId, Event};
+use crate::kernel::barrier::{self, Guarded};
+use crate::kernel::engine::event::Event;
 use crate::kernel::failure::{Failure, FailureKind};
 use crate::kernel::function::{Limits, Recorded};
-use crate::kernel::machine::instance::{Instance, Start};
+use crate::kernel::machine::instance::Start;
 use crate::kernel::payload::Payload;
 use crate::kernel::registration::Registration;
-use crate::kernel::stored::InstanceKey;
-use crate::kernel::trace::TraceContext;
 use crate::lock::{Held, Lock, Order};
 use crate::store::{Epoch, Payloads};
 use crate::time::Time;
 use crate::worker::Settings;
-use crate::worker::activities::Running;
-use crate::worker::activities::queues::{Queue, Queues};
-use crate::worker::activities::suspects::{Suspects, Trial, acquit};
-use crate::worker::residents::Resident;
-use crate::worker::shell::dispose_state;
-
-/// One attempt of an activity that is due.
-pub(crate) struct Job {
-    pub(crate) sink: Arc<dyn Sink>,
-    /// The key of the instance.
-    pub(crate) owner: InstanceKey,
-    pub(crate) call: CallId,
-    pub(crate) activity: Registration,
-    pub(crate) input: Payload,
-    pub(crate) attempt: u32,
-    pub(crate) limits: Limits,
-    pub(crate) key: String,
-    pub(crate) queue: Queue,
-    pub(crate) abort: AbortRegistration,
-    pub(crate) signals: Arc<Signals>,
-    pub(crate) last_heartbeat: Option<Payload>,
-    pub(crate) trace: Option<Box<TraceContext>>,
-    /// Where it is tried, because the process died while it ran.
-    pub(crate) trial: Option<Trial>,
-}
-
-impl Job {
-    /// The call, in all of the store.
-    pub(crate) fn id(&self) -> (InstanceKey, CallId) {
-        (self.owner, self.call)
-    }
-
-    /// Whether nobody waits for it any more.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.abort.handle().is_aborted()
-    }
-}
+use crate::worker::activities::job::{Job, Queue, Running};
+use crate::worker::activities::queues::Queues;
+use crate::worker::activities::suspects::{Suspects, acquit};
 
 /// How the body of an activity is run on recorded input.
 pub(crate) type Perform = Arc<dyn Fn(Registration, Payload) -> BoxFuture<'static, Recorded> + Send + Sync>;
@@ -132,35 +96,21 @@ impl Pool {
         &self.suspects
     }
 
-    /// Runs an attempt for an instance as soon as it may run.
-    pub(crate) fn start(self: &Arc<Self>, instance: &Arc<Resident<Instance>>, start: Start) {
+    /// The job of an attempt, and the means to end it before its end.
+    pub(crate) fn job(&self, sink: Arc<dyn Sink>, start: Start) -> (Running, Job) {
         let Start { owner, call, activity, limit_key, input, attempt, limits, idempotency_key, last_heartbeat, trace } = start;
         let (handle, abort) = AbortHandle::new_pair();
-        let sink: Arc<dyn Sink> = instance.clone();
         let signals = Signals::new(&sink, self.handle.clone(), self.time.clone(), owner, call);
-        instance.runs(call, Running { abort: handle, signals: signals.clone() });
+        let running = Running { abort: handle, signals: signals.clone() };
         let (queue, key, trial) = ((activity.name(), limit_key), idempotency_key, None);
-        self.submit(Job {
-            sink,
-            owner,
-            trial,
-            call,
-            activity,
-            input,
-            attempt,
-            limits,
-            key,
-            queue,
-            abort,
-            signals,
-            last_heartbeat,
-            trace,
-        });
+        let job =
+            Job { sink, owner, trial, call, activity, input, attempt, limits, key, queue, abort, signals, last_heartbeat, trace };
+        (running, job)
     }
 
     /// Runs a job as soon as there is a place for it and its limits let it, and a suspect when its turn comes. A closed pool leaves it for
     /// recovery.
-    fn submit(self: &Arc<Self>, job: Job) {
+    pub(crate) fn submit(self: &Arc<Self>, job: Job) {
         if let Some(job) = self.suspects.admit(job) {
             self.enter(job);
         }
@@ -307,7 +257,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let state = std::mem::take(&mut self.state);
-        dispose_state(&self.handle, state);
+        self.handle.spawn(async move { barrier::dispose("the state of activities", state) });
     }
 }
 
@@ -389,6 +339,29 @@ pub(crate) async fn keep_pace(pool: Arc<Pool>) {
                 break;
             }
             pool.spawn(ready);
+        }
+    }
+}
+
+/// Starts the next suspect whenever a trial ends, until nobody is tried any more. One that has been blamed before gives others a moment to do
+/// their work first.
+pub(crate) async fn try_suspects(pool: Arc<Pool>) {
+    let suspects = pool.suspects().clone();
+    let begin = pool.time.uptime();
+    loop {
+        suspects.changed().await;
+        while let Some(patience) = suspects.next_waits(begin) {
+            if !patience.is_zero() {
+                // Those who come meanwhile may go first.
+                select(pin!(suspects.changed()), pool.time.sleep(patience)).await;
+                continue;
+            }
+            if let Some(job) = suspects.next() {
+                pool.enter(job);
+            }
+        }
+        if suspects.is_closed() {
+            return;
         }
     }
 }

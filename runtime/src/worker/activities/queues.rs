@@ -7,17 +7,13 @@
 //! is looked at when that comes.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kernel::limits::Throttle;
-use crate::worker::activities::pool::Job;
+use crate::worker::activities::job::{Job, Queue};
 
 /// How late a start may be without being lost for the rate: what an executor's timers are late, and a little.
 const LATE: Duration = Duration::from_millis(10);
-
-/// An activity, and the key of its call where it has one.
-pub(crate) type Queue = (&'static str, Option<Arc<str>>);
 
 /// The activities that run and those that wait. Times are those of a clock that nobody sets.
 pub(crate) struct Queues {

@@ -11,12 +11,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::future::select;
 use tokio::sync::Notify;
 
 use crate::kernel::engine::execution::Action;
@@ -25,8 +23,8 @@ use crate::lock::{Held, Lock};
 use crate::store::payload_store::PayloadStore;
 use crate::store::{CallId, Epoch, InstanceKey, Lookup, Status};
 use crate::time::Time;
+use crate::worker::activities::job::Job;
 use crate::worker::activities::journal::{Journal, Mark, Note, blamed, read};
-use crate::worker::activities::pool::{Job, Pool};
 
 /// How long a suspect is the only one that runs.
 const TRIAL: Duration = Duration::from_secs(30);
@@ -186,8 +184,17 @@ impl Suspects {
         }
     }
 
+    /// Waits until another job may be tried, or nobody is any more.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// How long the job that is to be tried next has to wait, if one is.
-    fn next_waits(&self, begun: Duration) -> Option<Duration> {
+    pub(super) fn next_waits(&self, begun: Duration) -> Option<Duration> {
         let mut inner = self.lock();
         let now = self.time.uptime();
         inner.waiting.retain(|(_, job)| !job.is_cancelled());
@@ -205,7 +212,7 @@ impl Suspects {
     }
 
     /// The next job, if none is tried.
-    fn next(self: &Arc<Self>) -> Option<Job> {
+    pub(super) fn next(self: &Arc<Self>) -> Option<Job> {
         let mut inner = self.lock();
         if inner.on_trial.is_some() {
             return None;
@@ -217,7 +224,7 @@ impl Suspects {
             suspect.expected = false;
         }
         inner.on_trial = Some((id, job.activity.name()));
-        job.trial = Some(Trial { suspects: self.clone(), id });
+        job.trial = Some(Box::new(Trial { suspects: self.clone(), id }));
         Some(job)
     }
 
@@ -341,29 +348,6 @@ impl Drop for Noted {
             && let Some(cleared) = self.suspects.lock().known.remove(&self.id)
         {
             journal.note_suspect(cleared.place, None);
-        }
-    }
-}
-
-/// Starts the next suspect whenever a trial ends, until nobody is tried any more. One that has been blamed before gives others a moment to do
-/// their work first.
-pub(crate) async fn try_suspects(pool: Arc<Pool>) {
-    let suspects = pool.suspects().clone();
-    let begin = suspects.time.uptime();
-    loop {
-        suspects.changed.notified().await;
-        while let Some(patience) = suspects.next_waits(begin) {
-            if !patience.is_zero() {
-                // Those who come meanwhile may go first.
-                select(pin!(suspects.changed.notified()), suspects.time.sleep(patience)).await;
-                continue;
-            }
-            if let Some(job) = suspects.next() {
-                pool.enter(job);
-            }
-        }
-        if suspects.closed.load(Ordering::Acquire) {
-            return;
         }
     }
 }
