@@ -230,7 +230,7 @@ async fn an_entity_is_no_orchestration(kept: Kept) -> dacapo::Result<()> {
         runtime.raise(id, GO, ()).await.expect_err("it cannot"),
         kept.client().await.terminate(id, "").await.expect_err("it cannot"),
     ] {
-        assert!(error.to_string().contains("`@counter@a`: it is an entity"), "{error}");
+        assert!(error.to_string().contains("`@counter@a` is an entity, not an orchestration"), "{error}");
     }
     assert_eq!(runtime.query().await?.instances().len(), 0);
     assert_eq!(runtime.query().id_prefix("@counter@").await?.instances().len(), 1);

@@ -336,10 +336,10 @@ impl Client {
                 let is_suspended = instance.state.status == Status::Suspended;
                 match event {
                     HistoryEvent::ExecutionSuspended { .. } if is_suspended => {
-                        return Err(wrong_state(id, "it is already suspended"));
+                        return Err(wrong_state("suspend", id, "it is already suspended"));
                     }
                     HistoryEvent::ExecutionResumed { .. } if !is_suspended => {
-                        return Err(wrong_state(id, "it is not suspended"));
+                        return Err(wrong_state("resume", id, "it is not suspended"));
                     }
                     _ => {}
                 }

@@ -51,7 +51,7 @@ impl Client {
         let root = self.find(id).await?;
         if root.state.status != Status::Failed {
             let why = format!("only a failed orchestration can be rewound, and it is {}", root.state.status);
-            return Err(wrong_state(id, &why));
+            return Err(wrong_state("rewind", id, &why));
         }
         let mut family = vec![root];
         let mut next = 0;
@@ -79,7 +79,7 @@ impl Client {
                 "it failed in a critical section of {}, which ended with it and cannot be entered again in its middle; restart it instead",
                 entities.join(", ")
             );
-            return Err(wrong_state(&instance.id, &why));
+            return Err(wrong_state("rewind", &instance.id, &why));
         }
         let event = Event::ExecutionRewound { reason: reason.to_owned() };
         let mut batch = after_its_end(&stored, event.clone(), Status::Running, self.now());
@@ -104,7 +104,7 @@ impl Client {
 }
 
 fn rewound_meanwhile(id: &str) -> RuntimeError {
-    wrong_state(id, "it was rewound or replaced by somebody else just now")
+    wrong_state("rewind", id, "it was rewound or replaced by somebody else just now")
 }
 
 /// A turn of one event behind the last one of a run that has ended. It is refused if the history has grown since it was read.

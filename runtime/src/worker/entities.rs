@@ -171,9 +171,6 @@ fn reporting(found: Instance, report: Option<String>) -> Batch {
 
 /// What somebody is told who takes an entity for an orchestration.
 pub(crate) fn is_entity(id: &str) -> RuntimeError {
-    let message = format!(
-        "nothing was done to `{id}`: it is an entity, not an orchestration; entities are called and signalled, and deleted by \
-         their operation `delete`"
-    );
+    let message = format!("`{id}` is an entity, not an orchestration; call or signal it instead");
     RuntimeError::new(ErrorKind::Invalid, message)
 }

@@ -15,8 +15,8 @@ pub(crate) fn shutting_down() -> RuntimeError {
 }
 
 /// A request does not fit the state of an instance.
-pub(crate) fn wrong_state(id: &str, why: &str) -> RuntimeError {
-    RuntimeError::new(ErrorKind::Invalid, format!("nothing was done to the orchestration `{id}`: {why}"))
+pub(crate) fn wrong_state(action: &str, id: &str, why: &str) -> RuntimeError {
+    RuntimeError::new(ErrorKind::Invalid, format!("cannot {action} `{id}`: {why}"))
 }
 
 /// A run stays parked.

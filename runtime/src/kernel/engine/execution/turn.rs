@@ -15,7 +15,7 @@ use crate::kernel::time::Timestamp;
 pub(crate) struct GivenUp {
     /// Why.
     pub(crate) report: Report,
-    /// What was delivered in vain.
+    /// What was delivered to it; no event of it was recorded.
     pub(crate) incoming: Vec<Event>,
 }
 

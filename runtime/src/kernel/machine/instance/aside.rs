@@ -114,7 +114,7 @@ impl Instance {
         let is_suspended = self.state.status == Status::Suspended;
         match &message.event {
             Some(Event::ExecutionResumed { .. }) if !is_suspended => {
-                fx.decline(message, wrong_state(&self.id, "it is not suspended"));
+                fx.decline(message, wrong_state("resume", &self.id, "it is not suspended"));
             }
             Some(Event::ExecutionResumed { .. }) => return Some(Change::Resume(Some(message))),
             None if self.state.status == Status::Pending && self.state.is_due(now) => return Some(Change::Resume(None)),
@@ -123,7 +123,7 @@ impl Instance {
                     Some(report) => format!("it is already suspended, because it cannot be run: {report}"),
                     None => "it is already suspended".to_owned(),
                 };
-                fx.decline(message, wrong_state(&self.id, &why));
+                fx.decline(message, wrong_state("suspend", &self.id, &why));
             }
             Some(Event::ExecutionSuspended { .. }) => return Some(Change::Suspend(message)),
             Some(Event::ExecutionTerminated { .. }) => return Some(Change::Terminate(message)),
@@ -131,7 +131,7 @@ impl Instance {
             Some(_) if message.ended.is_some() || message.inbox.is_some() => {}
             Some(_) => fx.post(message),
             // Whoever has resumed it comes too late, if anybody asks.
-            None => fx.decline(message, wrong_state(&self.id, "it was suspended again before it could go on")),
+            None => fx.decline(message, wrong_state("resume", &self.id, "it was suspended again before it could go on")),
         }
         None
     }

@@ -90,7 +90,7 @@ pub(crate) struct Turned {
 /// A turn that was given up.
 pub(crate) struct Vain {
     pub(crate) report: String,
-    /// What was delivered in vain.
+    /// What was delivered to it; no event of it was recorded.
     pub(crate) post: Vec<Event>,
     /// Resumptions that have not helped, and why.
     pub(crate) declined: Vec<(Ack, RuntimeError)>,
@@ -111,7 +111,7 @@ impl TurnJob {
             }
             consume.extend(message.inbox);
             if message.is_resume() && !is_suspended {
-                declined.push((message, wrong_state(&id, "it is not suspended")));
+                declined.push((message, wrong_state("resume", &id, "it is not suspended")));
                 continue;
             }
             // Whoever can be told is told; an event that came through the inbox fails the wait it reaches.
@@ -225,7 +225,7 @@ impl Sorting {
         let (mut post, mut declined) = (Vec::new(), Vec::new());
         for message in asked {
             if message.is_resume() && !is_suspended {
-                declined.push((message, wrong_state(&id, "it is not suspended")));
+                declined.push((message, wrong_state("resume", &id, "it is not suspended")));
                 continue;
             }
             let refused = message.event.as_ref().zip(execution.as_ref());

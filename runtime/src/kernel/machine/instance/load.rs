@@ -61,7 +61,7 @@ impl Instance {
         self.fresh = unstarted(&found.stored.history, &self.state);
         self.merge(std::mem::take(&mut found.messages));
         if self.state.status != Status::Suspended {
-            let error = wrong_state(&self.id, "it is not suspended");
+            let error = wrong_state("resume", &self.id, "it is not suspended");
             let resumes = self.mailbox.extract_if(.., |message| message.is_resume());
             resumes.for_each(|message| fx.decline(message, error.clone()));
         }
@@ -189,7 +189,7 @@ impl Instance {
         let mut known = 0..resumes;
         let late = |message: &mut Message| known.next().is_none() && !message.without_events().is_empty();
         let late: Vec<_> = self.mailbox.extract_if(.., late).collect();
-        late.into_iter().for_each(|message| fx.decline(message, wrong_state(&self.id, "it is not suspended")));
+        late.into_iter().for_each(|message| fx.decline(message, wrong_state("resume", &self.id, "it is not suspended")));
     }
 }
 
